@@ -1,0 +1,1 @@
+"""Benchmarks: everything is measured side by side in one run, and only ratios are judged."""

@@ -1,0 +1,157 @@
+"""Servers under load: start one, sign visitors in, drive it with wrk, stop it by its process id."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+HERE = Path(__file__).parent
+CONNECTIONS = 32
+SERVER_CPU, CLIENT_CPU = 0, (os.cpu_count() or 1) - 1
+PATIENCE_S = 30
+
+
+def free_port() -> int:
+    """A TCP port on loopback that nobody uses."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def pinned(cpu: int) -> list[str]:
+    """The beginning of a command that stays on one core."""
+    return ["taskset", "-c", str(cpu)]
+
+
+@contextmanager
+def process(command: list[str], port: int, env: dict[str, str] | None = None) -> Iterator[None]:
+    """A server that accepts connections on `port`, stopped at the end."""
+    child = subprocess.Popen(
+        command, env={**os.environ, **(env or {})}, stdout=subprocess.DEVNULL, cwd=HERE.parent
+    )
+    try:
+        deadline = time.monotonic() + PATIENCE_S
+        while socket.socket().connect_ex(("127.0.0.1", port)):
+            if child.poll() is not None or time.monotonic() > deadline:
+                raise SystemExit(f"did not start: {' '.join(command)}")
+            time.sleep(0.05)
+        yield
+    finally:
+        child.terminate()
+        child.wait(PATIENCE_S)
+
+
+@contextmanager
+def redis_server(folder: Path) -> Iterator[str]:
+    """A Redis of our own for the peers; its URL."""
+    binary = shutil.which("redis-server")
+    if binary is None:
+        raise SystemExit("the peers need redis-server; on Debian: apt-get install redis-server")
+    port = free_port()
+    options = ["--port", str(port), "--save", "", "--bind", "127.0.0.1", "--dir", str(folder)]
+    with process([*pinned(CLIENT_CPU), binary, *options], port):
+        yield f"redis://127.0.0.1:{port}/0"
+
+
+class Server:
+    """One application of `bench.servers` under one server program, on the first core."""
+
+    def __init__(
+        self, module: str, program: list[str], env: dict[str, str], *, signs_in: bool = True, posts: bool = True
+    ) -> None:
+        self.port = free_port()
+        self.module = module
+        self.posts = posts
+        self._command = [sys.executable, "-m", *program, "--port", str(self.port), f"bench.servers.{module}:app"]
+        self._env = env
+        self._signs_in = signs_in
+        self._visitors = Path(os.devnull)
+
+    @contextmanager
+    def running(self, visitors: Path, count: int) -> Iterator[None]:
+        """The server, with `count` visitors signed in and checked."""
+        with process([*pinned(SERVER_CPU), *self._command], self.port, self._env):
+            rows = Visitors(self.port).sign_in(count) if self._signs_in else ["\t\t"]
+            visitors.write_text("\n".join(rows) + "\n")
+            self._visitors = visitors
+            yield
+
+    def drive(self, method: str, path: str, seconds: int) -> float:
+        """Answered requests a second; stops everything if one answer is not 200."""
+        command = [*pinned(CLIENT_CPU), "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s"]
+        env = {"BENCH_METHOD": method, "BENCH_PATH": path, "BENCH_VISITORS": str(self._visitors)}
+        url = f"http://127.0.0.1:{self.port}"
+        done = subprocess.run(
+            [*command, "-s", str(HERE / "visit.lua"), url],
+            env={**os.environ, **env}, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        result = next(row for row in done.stdout.splitlines() if row.startswith("RESULT"))
+        rate, bad = result.split()[1:]
+        if bad != "0":
+            raise SystemExit(f"{method} {path} of {self.module}: {bad} answers were not 200")
+        return float(rate)
+
+
+class Visitors:
+    """Signs users in over HTTP, and checks that the chain refuses what it must."""
+
+    def __init__(self, port: int) -> None:
+        self._client = http.client.HTTPConnection("127.0.0.1", port)
+
+    def sign_in(self, count: int) -> list[str]:
+        """Rows for `visit.lua`."""
+        rows = [self._one(number) for number in range(count)]
+        self._check(rows[0])
+        return rows
+
+    def _one(self, number: int) -> str:
+        status, headers, body = self._send("POST", f"/login/{number}", {})
+        bearer = body.get("access_token", "")
+        if bearer:
+            return f"\t\t{bearer}"
+        cookies = _cookies(headers)
+        status, headers, body = self._send("GET", "/csrf", {"Cookie": cookies})
+        if not body.get("token"):  # double-submit libraries hand the cookie out with the first answer
+            cookies = "; ".join(filter(None, (cookies, _cookies(headers))))
+            status, headers, body = self._send("GET", "/csrf", {"Cookie": cookies})
+        assert status == 200, status
+        cookies = _merged(cookies, _cookies(headers))
+        return f"{cookies}\t{body['token']}\t"
+
+    def _check(self, row: str) -> None:
+        cookie, token, bearer = row.split("\t")
+        known = {"Authorization": f"Bearer {bearer}"} if bearer else {"Cookie": cookie}
+        assert self._send("GET", "/me", known)[0] == 200
+        assert self._send("GET", "/me", {})[0] == 401
+        if not bearer:
+            assert self._send("POST", "/note", known)[0] in {400, 403}
+            proof = {"X-CSRF-Token": token, "X-CSRFToken": token}
+            assert self._send("POST", "/note", known | proof)[0] == 200
+
+    def _send(self, method: str, path: str, headers: dict[str, str]) -> tuple[int, list[tuple[str, str]], dict[str, str]]:
+        body = json.dumps({"text": "hello"}) if method == "POST" else None
+        kind = {"Content-Type": "application/json"} if body else {}
+        self._client.request(method, path, body, {**kind, **headers})
+        answer = self._client.getresponse()
+        text = answer.read()
+        is_json = answer.headers.get_content_type() == "application/json"
+        return answer.status, answer.getheaders(), json.loads(text) if is_json else {}
+
+
+def _cookies(headers: list[tuple[str, str]]) -> str:
+    pairs = [value.partition(";")[0] for name, value in headers if name.lower() == "set-cookie"]
+    return "; ".join(pairs)
+
+
+def _merged(old: str, new: str) -> str:
+    pairs = dict(pair.split("=", 1) for text in (old, new) for pair in text.split("; ") if pair)
+    return "; ".join(f"{name}={value}" for name, value in pairs.items())

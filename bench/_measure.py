@@ -1,0 +1,130 @@
+"""Interleaved rounds, medians of per-round ratios with their spread, and how a result is kept."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "results"
+ROUNDS = int(os.environ.get("HOLDFAST_BENCH_ROUNDS", "7"))
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One measured quantity: the median over rounds, and the least and greatest of them."""
+
+    name: str
+    unit: str
+    median: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """One quantity over another, round by round, against what it must and what it should be.
+
+    `at_most` says which way is good: a cost must not exceed `must`, a throughput must reach it.
+    """
+
+    name: str
+    median: float
+    low: float
+    high: float
+    must: float | None = None
+    aim: float | None = None
+    at_most: bool = True
+
+    @property
+    def verdict(self) -> str:
+        """«aim», «must» or «missed», as far as targets are set."""
+        for word, target in (("aim", self.aim), ("must", self.must)):
+            if target is not None and (self.median <= target) == self.at_most:
+                return word
+        return "missed" if self.must is not None else ""
+
+
+def per_call(function: Callable[[], object], calls: int) -> float:
+    """Microseconds per call over one burst."""
+    start = time.perf_counter_ns()
+    for _ in range(calls):
+        function()
+    return (time.perf_counter_ns() - start) / calls / 1000
+
+
+def interleaved(
+    subjects: Mapping[str, Callable[[], float]], rounds: int = ROUNDS
+) -> dict[str, list[float]]:
+    """What each subject measured, in rounds A B C, A B C, …, so that drift hits all alike."""
+    samples: dict[str, list[float]] = {name: [] for name in subjects}
+    for _ in range(rounds):
+        for name, measure in subjects.items():
+            samples[name].append(measure())
+    return samples
+
+
+def figure(name: str, unit: str, values: list[float]) -> Figure:
+    """The samples of one subject as a figure."""
+    return Figure(name, unit, statistics.median(values), min(values), max(values))
+
+
+def ratio(
+    name: str,
+    over: list[float],
+    under: list[float],
+    *,
+    must: float | None = None,
+    aim: float | None = None,
+    at_most: bool = True,
+) -> Ratio:
+    """Round by round `over / under`."""
+    each = [a / b for a, b in zip(over, under, strict=True)]
+    return Ratio(name, statistics.median(each), min(each), max(each), must, aim, at_most)
+
+
+def machine() -> dict[str, str]:
+    """What the figures were measured on."""
+    model = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [row for row in info.read_text().splitlines() if row.startswith("model name")]
+        model = names[0].partition(":")[2].strip() if names else model
+    return {
+        "cpu": f"{os.cpu_count()} × {model}",
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+    }
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """The installed versions of these packages."""
+    return {name: metadata.version(name) for name in packages}
+
+
+def publish(
+    name: str, figures: list[Figure], ratios: list[Ratio], packages: tuple[str, ...] = ()
+) -> None:
+    """Print a table, and keep the run as `bench/results/NAME.json`."""
+    for each in figures:
+        print(f"{each.name:<58}{each.median:>12,.2f} {each.unit:<10}{each.low:,.2f} – {each.high:,.2f}")
+    for line in ratios:
+        targets = " / ".join(f"{t:g}" for t in (line.must, line.aim) if t is not None)
+        print(
+            f"{line.name:<58}{line.median:>12.3f} ×{'':<9}{line.low:.3f} – {line.high:.3f}"
+            f"  {targets and f'must/aim {targets}: {line.verdict}'}"
+        )
+    RESULTS.mkdir(exist_ok=True)
+    run = {
+        "machine": machine(),
+        "versions": versions("holdfast", *packages),
+        "figures": [asdict(each) for each in figures],
+        "ratios": [{**asdict(line), "verdict": line.verdict} for line in ratios],
+    }
+    (RESULTS / f"{name}.json").write_text(json.dumps(run, indent=1, ensure_ascii=False) + "\n")

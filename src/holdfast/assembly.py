@@ -1,0 +1,159 @@
+"""Putting the parts together: settings, keys and a store URL give a running chain.
+
+Everything that the rest of the package is handed comes from here: the clock, randomness, the
+environment variables, and the choice of the store.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from holdfast import keyfile, sinks, stores
+from holdfast.background import Background
+from holdfast.blocking import Sessions
+from holdfast.chain import Chain
+from holdfast.engine import AsyncSessions
+from holdfast.errors import ConfigurationError
+from holdfast.rules.keys import KeyRing
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from holdfast.protocols import AsyncStore, Clock, Sink, Store
+    from holdfast.settings import Settings
+    from holdfast.stores import Opened
+
+DEFAULT_STORE = "sqlite:///holdfast.db"
+_MAKE_ONE = "HOLDFAST_SECRET=\"$(python -c 'import secrets; print(secrets.token_urlsafe(32))')\""
+
+
+def now_ms() -> int:
+    """The time, in Unix milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assembly:
+    """The parts of one application.
+
+    `sessions` and `chain` are for coroutines, `blocking` and `blocking_chain` for threads: the same
+    engine and the same chain over the two faces of one store. Close it when the application ends;
+    at the exit of the process this happens by itself.
+    """
+
+    settings: Settings
+    keys: KeyRing
+    store: AsyncStore
+    blocking_store: Store
+    sessions: AsyncSessions
+    blocking: Sessions
+    chain: Chain
+    blocking_chain: Chain
+    background: Background
+
+    def close(self) -> None:
+        """Send pending activity and close the store."""
+        self.background.close()
+        self.blocking_store.close()
+
+
+def assemble(
+    settings: Settings,
+    *,
+    keys: KeyRing | None = None,
+    secret: str | Sequence[str] | None = None,
+    store: str | Opened | None = None,
+    audit: Sequence[Sink] | None = None,
+    clock: Clock = now_ms,
+) -> Assembly:
+    """The parts for these settings.
+
+    Args:
+        settings: what `Settings` says.
+        keys: a ring; otherwise one is made of `secret`, or of `HOLDFAST_SECRET` and, while it is
+            being rotated, `HOLDFAST_SECRET_PREVIOUS`. In the development profile, without either,
+            a key file beside the database is used, and made if there is none.
+        secret: the master secret; several, newest first, while it is being rotated.
+        store: a store URL, or both faces of a store that is open already; default `HOLDFAST_STORE`,
+            then SQLite in the working directory.
+        audit: sinks for events; default the logger `holdfast.audit`.
+        clock: now, in Unix ms.
+
+    Raises:
+        ConfigurationError: there is no secret, it is weak, or it belongs to another environment;
+            the message says how to make one.
+    """
+    chosen = store or os.environ.get("HOLDFAST_STORE") or DEFAULT_STORE
+    url = chosen if isinstance(chosen, str) else DEFAULT_STORE
+    ring = keys or _ring(settings, secret, url)
+    if ring.environment != settings.environment:
+        raise ConfigurationError(
+            f"keys: they belong to environment {ring.environment!r}; for example"
+            f" Settings(environment={ring.environment!r})"
+        )
+    timeout = settings.store_timeout.total_seconds()
+    opened = stores.open_both(chosen, timeout=timeout) if isinstance(chosen, str) else chosen
+    return _assembled(settings, ring, opened, audit, clock)
+
+
+def _assembled(
+    settings: Settings,
+    ring: KeyRing,
+    opened: Opened,
+    audit: Sequence[Sink] | None,
+    clock: Clock,
+) -> Assembly:
+    background = Background(opened.blocking, settings, clock)
+    chosen = [sinks.to_logging()] if audit is None else audit
+    sessions = AsyncSessions(
+        opened.asynchronous,
+        settings,
+        ring,
+        clock=clock,
+        entropy=os.urandom,
+        sinks=chosen,
+        collect=background.collect,
+    )
+    blocking = Sessions(
+        opened.blocking,
+        settings,
+        ring,
+        clock=clock,
+        entropy=os.urandom,
+        sinks=chosen,
+        collect=background.collect,
+    )
+    return Assembly(
+        settings=settings,
+        keys=ring,
+        store=opened.asynchronous,
+        blocking_store=opened.blocking,
+        sessions=sessions,
+        blocking=blocking,
+        chain=_chain(sessions, clock, background),
+        blocking_chain=_chain(blocking.engine, clock, background),
+        background=background,
+    )
+
+
+def _chain(sessions: AsyncSessions, clock: Clock, background: Background) -> Chain:
+    return Chain(sessions, clock=clock, entropy=os.urandom, at_use=background.start)
+
+
+def _ring(settings: Settings, secret: str | Sequence[str] | None, url: str) -> KeyRing:
+    given = _from_environment(os.environ) if secret is None else secret
+    if given or secret is not None:
+        secrets = [given] if isinstance(given, str) else given
+        return KeyRing.from_secrets(secrets, environment=settings.environment)
+    if settings.environment != "development":
+        raise ConfigurationError(f"secret: none is set; for example: export {_MAKE_ONE}")
+    path = stores.beside(url, "holdfast.keys.json")
+    return keyfile.load_or_create(path, environment=settings.environment, entropy=os.urandom)
+
+
+def _from_environment(environ: Mapping[str, str]) -> list[str]:
+    names = ("HOLDFAST_SECRET", "HOLDFAST_SECRET_PREVIOUS")
+    return [value for name in names if (value := environ.get(name))]

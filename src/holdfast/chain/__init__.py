@@ -1,0 +1,194 @@
+"""The chain: transport, cookie, session, CSRF, rate limit, authentication; alike everywhere.
+
+An adapter makes `Request` facts of its framework's request, calls `begin`, runs the application
+with `visit.session`, calls `commit` before the first byte of the answer, and applies the `Reply`.
+Cookie text, `Vary`, `Cache-Control`, error bodies and status codes are made here, so all frameworks
+behave the same.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from holdfast.chain import auth, limit
+from holdfast.chain.cookie import SessionCookie
+from holdfast.chain.csrf import Csrf
+from holdfast.chain.reply import Headers, Refusal, Reply, error_reply, merged, reply_to
+from holdfast.chain.request import HEADERS, Request, Visit
+from holdfast.chain.session import identify
+from holdfast.chain.transport import Transport
+from holdfast.errors import HoldfastError, StoreError
+from holdfast.session import SignIn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import timedelta
+
+    from holdfast.engine import AsyncSessions
+    from holdfast.protocols import Clock, Entropy
+    from holdfast.session import Session
+
+__all__ = ["Chain", "Refusal", "Reply", "Request", "Visit", "error_reply", "merged", "reply_to"]
+
+_SERVER_ERROR = 500
+_NOTHING = Reply()
+_PRIVATE = (("Vary", "Cookie"), ("Cache-Control", "no-store"))
+_log = logging.getLogger("holdfast")
+
+
+class Chain:
+    """The steps of one application, in order.
+
+    `headers` are the names, in lower case, of the headers that it wants to know. `at_use` is called
+    at every request and must cost nothing: it is how the background thread comes to start in the
+    process that serves, and not in the one that loaded the application before a fork.
+    """
+
+    def __init__(
+        self,
+        sessions: AsyncSessions,
+        *,
+        clock: Clock,
+        entropy: Entropy,
+        at_use: Callable[[], None] | None = None,
+    ) -> None:
+        settings = sessions.settings
+        self.sessions = sessions
+        self.csrf = Csrf(sessions, clock=clock, entropy=entropy)
+        self.headers = HEADERS | {self.csrf.header}
+        self._clock = clock
+        self._at_use = at_use
+        self._transport = Transport(settings, sessions.auditor)
+        self._cookie = SessionCookie(settings.cookie)
+        self._secure = settings.cookie.secure
+        self._excluded = frozenset(settings.exclude_paths)
+        self._excluded_below = tuple(
+            path for path in settings.exclude_paths if path != "/" and path.endswith("/")
+        )
+        self._clear_site_data = ", ".join(f'"{kind}"' for kind in settings.clear_site_data)
+
+    async def begin(self, request: Request) -> Visit:
+        """Judge a request; `visit.reply` is set if it is refused. Raises nothing for what was sent.
+
+        Paths of `exclude_paths` are compared as they are, and those that end with a slash stand for
+        all below them. Who gets around the comparison gains nothing: the path then has a session,
+        and with it all checks. Who is taken for excluded has none.
+        """
+        if self._at_use is not None:
+            self._at_use()
+        visit = self._transport.arrive(request)
+        if visit.reply is not None or visit.excluded:
+            return visit
+        if request.path in self._excluded or request.path.startswith(self._excluded_below):
+            visit.excluded = True
+            return visit
+        try:
+            visit.reply = await self._judge(visit)
+        except StoreError as error:
+            visit.reply = reply_to(error)
+        return visit
+
+    async def _judge(self, visit: Visit) -> Reply | None:
+        request = visit.request
+        checked = request.unsafe or request.websocket
+        if checked and request.bearer is None:
+            refused = self.csrf.refuse_origin(visit)
+            if refused is not None:
+                return refused
+        visit.session = await self.identify(visit)
+        if not checked:
+            return None
+        refused = await self.csrf.require_token(visit)
+        return refused or limit.refuse(self.sessions.auditor, visit, visit.session.taken)
+
+    async def identify(self, visit: Visit) -> Session:
+        """Step 3 alone, for adapters that read the session of a safe request when it is asked for.
+
+        Raises:
+            StoreError: the store cannot answer.
+        """
+        return await identify(self.sessions, self._cookie, visit)
+
+    async def commit(self, visit: Visit, status: int) -> Reply:
+        """Carry out what the handler asked of its session, before the first byte of its answer.
+
+        After a server error (5xx) only a sign-out is carried out: half-done work is not kept. The
+        session is closed from here on. A `Reply` with a status replaces the handler's answer.
+        """
+        if visit.excluded:
+            return _NOTHING
+        session = visit.session
+        try:
+            if visit.request.unsafe and self.csrf.unproved_sign_in(visit):
+                await self._undo_sign_in(session)
+                raise self.csrf.refuse_sign_in(visit)
+            if status < _SERVER_ERROR or session.intent == "sign_out":
+                await self.sessions.commit(session)
+        except HoldfastError as error:
+            refused = reply_to(error)
+            return Reply(refused.status, refused.headers + self._ended(visit), refused.body)
+        finally:
+            session.closed = True
+        return Reply(headers=self._headers(visit))
+
+    async def fail(self, visit: Visit, error: HoldfastError) -> Reply:
+        """The answer to an error that the handler raised before its answer began.
+
+        What is raised keeps nothing, as after a server error; a sign-out is carried out also here.
+        """
+        reply = reply_to(error)
+        done = await self.commit(visit, _SERVER_ERROR)
+        if done.status is not None:
+            return done
+        return Reply(reply.status, tuple(merged(reply.headers, done.headers)), reply.body)
+
+    def require(self, visit: Visit) -> Session:
+        """The session of somebody who is signed in; see `auth.require`."""
+        return auth.require(visit)
+
+    def require_fresh(self, visit: Visit, max_age: timedelta) -> Session:
+        """The session of somebody who signed in at most `max_age` ago; see `auth.require_fresh`."""
+        return auth.require_fresh(visit, max_age, self._clock, self.sessions.auditor)
+
+    def require_role(self, visit: Visit, role: str) -> Session:
+        """The session of somebody with this role; see `auth.require_role`."""
+        return auth.require_role(visit, role, self.sessions.auditor)
+
+    async def _undo_sign_in(self, session: Session) -> None:
+        """End what a handler has signed in by the engine itself, around the check of the chain."""
+        if not isinstance(session.intent, SignIn):
+            await self.sessions.sign_out(session)
+
+    def _headers(self, visit: Visit) -> Headers:
+        session = visit.session
+        headers = self._ended(visit)
+        if session.cookie is not None:
+            self._warn_of_loss(visit)
+            headers = (("Set-Cookie", self._cookie.set(session.cookie)),)
+        if not session.accessed and not headers:
+            return ()
+        headers += self.csrf.cookie_headers(visit)
+        return headers + _PRIVATE
+
+    def _ended(self, visit: Visit) -> Headers:
+        """Only a cookie whose session this very request ended is cleared at the client.
+
+        An unknown or expired cookie is left alone: this answer could otherwise erase the cookie
+        that a parallel sign-in has just set. So is the one beside a bearer token: it was not read.
+        """
+        session = visit.session
+        if not session.ended or visit.came_by != "cookie" or session.cookie is not None:
+            return ()
+        expired = ("Set-Cookie", self._cookie.expire())
+        if not self._clear_site_data:
+            return (expired,)
+        return expired, ("Clear-Site-Data", self._clear_site_data)
+
+    def _warn_of_loss(self, visit: Visit) -> None:
+        if self._secure and visit.origin.startswith("http:"):
+            self._secure = False  # said once
+            _log.warning(
+                "a Secure cookie was set over plain HTTP: browsers keep it on loopback only, other"
+                " clients drop it; for development: Settings.for_development()"
+            )

@@ -1,0 +1,34 @@
+"""Step 5, rate limit per session: the quota that rode on the reading of the session (R151, P59)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from holdfast.chain.reply import Reply, error_reply
+from holdfast.events import EventName, Severity
+
+if TYPE_CHECKING:
+    from holdfast.chain.request import Visit
+    from holdfast.engine.audit import Auditor
+    from holdfast.protocols import Taken
+
+
+def refuse(auditor: Auditor, visit: Visit, taken: Taken | None) -> Reply | None:
+    """429 with `Retry-After` when the quota is used up; None when it is not, or none was asked."""
+    if taken is None or taken.allowed:
+        return None
+    session = visit.session
+    auditor.emit(
+        EventName.EXCESS_RATE_LIMIT_EXCEEDED,
+        visit.client,
+        id=session.id,
+        subject=session.record.subject if session.record else None,
+        severity=Severity.WARN,
+    )
+    return too_many(taken)
+
+
+def too_many(taken: Taken) -> Reply:
+    """The answer to a request over its quota."""
+    seconds = str(max(-(-taken.retry_after // 1000), 1))
+    return error_reply(429, "rate_limited", "Too many requests", ("Retry-After", seconds))

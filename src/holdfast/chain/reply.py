@@ -1,0 +1,117 @@
+"""What the chain answers: headers to add, or a whole answer in place of the application's.
+
+Error bodies are the same JSON under every framework: `{"error": "…", "code": "…"}`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from holdfast.errors import HoldfastError, SessionEnded, StoreCorrupt, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_log = logging.getLogger("holdfast")
+
+Headers = tuple[tuple[str, str], ...]
+
+RETRY_AFTER_OUTAGE = "2"
+"""Seconds after which a client may try again when the store is away."""
+
+CHALLENGE = ("WWW-Authenticate", 'Bearer realm="holdfast"')
+"""What a 401 asks for; RFC 6750 wants at least one parameter."""
+
+_MESSAGES = {
+    401: "Unauthorized",
+    403: "Forbidden",
+    409: "Conflict",
+    429: "Too many requests",
+    503: "Service unavailable",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Headers for the answer; with a `status`, an answer that replaces the application's."""
+
+    status: int | None = None
+    headers: Headers = ()
+    body: bytes = b""
+
+
+class Refusal(HoldfastError):
+    """Raised by guards; carries the answer that the client gets."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(f"refused with status {reply.status}")
+        self.reply = reply
+
+
+def error_reply(
+    status: int, code: str, message: str | None = None, *headers: tuple[str, str]
+) -> Reply:
+    """An error with its stable code; never cached."""
+    body = {"error": message or _MESSAGES.get(status, "Error"), "code": code}
+    fixed = (("Content-Type", "application/json; charset=utf-8"), ("Cache-Control", "no-store"))
+    return Reply(status, (*fixed, *headers), json.dumps(body).encode())
+
+
+def reply_to(error: HoldfastError) -> Reply:
+    """The answer to an error of ours. Its text is for logs; a client gets the code (R165)."""
+    if isinstance(error, Refusal):
+        return error.reply
+    _note(error)
+    if isinstance(error, StoreError):
+        return error_reply(503, error.code, None, ("Retry-After", RETRY_AFTER_OUTAGE))
+    if isinstance(error, SessionEnded):
+        return error_reply(401, error.code, None, CHALLENGE)
+    message = "Internal server error" if error.http_status >= 500 else None
+    return error_reply(error.http_status, error.code, message)
+
+
+def _note(error: HoldfastError) -> None:
+    """An outage is one line a request, and no stack: it must not fill a disk (R164)."""
+    if isinstance(error, StoreError) and not isinstance(error, StoreCorrupt):
+        _log.warning("%s: %s", error.code, error)
+    elif error.http_status >= 500:
+        _log.error("%s: %s", error.code, error, exc_info=error)
+
+
+def merged(own: Iterable[tuple[str, str]], added: Headers) -> list[tuple[str, str]]:
+    """The application's headers with the chain's, which win.
+
+    `Vary` is joined and `Cache-Control` replaced (P50). Of two `Set-Cookie` with one name the
+    chain's stays (R58), everything else is appended.
+    """
+    extra = {name.lower(): value for name, value in added if name in {"Vary", "Cache-Control"}}
+    taken = {_cookie_name(value) for name, value in added if name == "Set-Cookie"}
+    result: list[tuple[str, str]] = []
+    for name, value in own:
+        match name.lower():
+            case "cache-control" if "cache-control" in extra:
+                continue
+            case "set-cookie" if _cookie_name(value) in taken:
+                continue
+            case "vary" if "vary" in extra:
+                extra["vary"] = _joined(value, extra["vary"])
+            case _:
+                result.append((name, value))
+    result += [(name, value) for name, value in added if name.lower() not in extra]
+    return result + [(name.title(), value) for name, value in extra.items()]
+
+
+def _joined(first: str, second: str) -> str:
+    present = [name for part in first.split(",") if (name := part.strip())]
+    known = {name.lower() for name in present}
+    if "*" in known:
+        return "*"
+    wanted = (part.strip() for part in second.split(","))
+    return ", ".join([*present, *(name for name in wanted if name.lower() not in known)])
+
+
+def _cookie_name(text: str) -> str:
+    return text.partition("=")[0].strip()

@@ -1,0 +1,158 @@
+"""The facts of a request, as an adapter hands them over, and the visit that they become."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from holdfast.errors import UsageError
+from holdfast.protocols import ClientFacts
+from holdfast.rules.origin import SAFE_METHODS
+from holdfast.session import Session, Via
+
+if TYPE_CHECKING:
+    from holdfast.chain.reply import Reply
+
+FormField = Callable[[str], Awaitable[str | None]]
+
+MAX_FORM = 64 * 1024
+"""Bytes of a body that an adapter buffers, at most, to find a form field."""
+
+HEADERS = frozenset(
+    {
+        "authorization",
+        "content-type",
+        "cookie",
+        "host",
+        "origin",
+        "referer",
+        "sec-fetch-site",
+        "user-agent",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-proto",
+        "x-request-id",
+    }
+)
+"""The headers that the chain looks at, beside the CSRF header of the settings."""
+
+FORM_TYPES = frozenset({"application/x-www-form-urlencoded", "multipart/form-data", "text/plain"})
+"""Content types that a page of another site can send without asking first (R67, R68)."""
+
+_MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")
+_NOBODY = ClientFacts()
+
+
+@dataclass(slots=True, kw_only=True)
+class Request:
+    """One request. Header names are in lower case; several lines of one name are joined.
+
+    `peer` is the address of the connection, None for a Unix socket. `form_field` is called only
+    when the CSRF header is missing.
+    """
+
+    method: str
+    scheme: str
+    host: str
+    path: str
+    peer: str | None
+    headers: Mapping[str, str]
+    form_field: FormField
+    websocket: bool = False
+
+    @property
+    def unsafe(self) -> bool:
+        """Whether the method may change something."""
+        return self.method not in SAFE_METHODS
+
+    @property
+    def preflighted(self) -> bool:
+        """Whether no page of another site can send such a body without asking first (R68).
+
+        A missing, doubled or malformed type counts as one that any page can send: some browser, or
+        some server behind us, reads it as a form.
+        """
+        text = self.headers.get("content-type", "").partition(";")[0].strip(" \t").lower()
+        return text not in FORM_TYPES and _MEDIA_TYPE.fullmatch(text) is not None
+
+    @property
+    def bearer(self) -> str | None:
+        """The token of `Authorization: Bearer`, possibly empty; None for any other scheme."""
+        value = self.headers.get("authorization")
+        if value is None:
+            return None
+        scheme, _, token = value.partition(" ")
+        return token.strip(" ") if scheme.lower() == "bearer" else None
+
+
+class Visit:
+    """One request on its way through the chain.
+
+    `reply` is set if the chain refuses. `csrf` says what proves that an unsafe request was meant by
+    its sender: a bearer or CSRF token, a body that no foreign page can send unasked, or nothing.
+    `came_by` is the credential that it came with and that counted; a sign-in does not change it.
+    `presession` is the nonce of the pre-session cookie; `new_presession` that it must be set.
+    `excluded`: the path has no session, and `session` is an empty one that takes no change.
+    """
+
+    __slots__ = (
+        "_session",
+        "came_by",
+        "client",
+        "csrf",
+        "excluded",
+        "new_presession",
+        "origin",
+        "presession",
+        "reply",
+        "request",
+    )
+
+    def __init__(
+        self,
+        request: Request,
+        *,
+        origin: str = "",
+        client: ClientFacts = _NOBODY,
+        reply: Reply | None = None,
+    ) -> None:
+        self.request = request
+        self.origin = origin
+        self.client = client
+        self.reply = reply
+        self.came_by: Via | None = None
+        self.csrf: Literal["bearer", "token", "preflight"] | None = None
+        self.presession: bytes | None = None
+        self.new_presession = False
+        self.excluded = False
+        self._session: Session | None = None
+
+    @property
+    def session(self) -> Session:
+        """The visitor's session; empty before the chain has looked, and if there is none."""
+        if self._session is None:
+            self._session = Session(client=self.client)
+            self._session.closed = self.excluded
+        return self._session
+
+    @session.setter
+    def session(self, session: Session) -> None:
+        self._session = session
+        self.came_by = session.via
+
+    def require_session(self) -> Session:
+        """The visitor's session, for handlers: whoever asks for it makes the answer depend on it.
+
+        So a stream that looks into it after the headers have gone is not cached either (P50).
+
+        Raises:
+            UsageError: the path is one without sessions. "Nobody is signed in" would be a wrong
+                answer: it was not asked, and no CSRF check was made.
+        """
+        if self.excluded:
+            raise UsageError("this path is in exclude_paths or health_paths: it has no session")
+        session = self.session
+        session.accessed = True
+        return session

@@ -1,0 +1,110 @@
+"""`holdfast doctor`: what is wrong, or would be soon."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import typer
+
+from holdfast.cli import output
+from holdfast.cli.opening import configured, opened
+from holdfast.cli.options import Home, Json, Store
+from holdfast.errors import HoldfastError
+
+if TYPE_CHECKING:
+    from holdfast.service.environment import Configuration
+
+_RELEASED = 1_763_000_000
+_OPEN_TO_OTHERS = 0o077
+
+
+class Finding(NamedTuple):
+    """The result of one check."""
+
+    check: str
+    state: Literal["ok", "warning", "failed"]
+    text: str
+
+
+def doctor(*, home: Home = None, store: Store = None, json: Json = False) -> None:
+    """Check settings, keys, store and clock; the exit code is 1 if something has failed."""
+    findings = list(_findings(home, store))
+    if json:
+        output.as_json([finding._asdict() for finding in findings])
+    else:
+        output.table(("check", "state", "finding"), findings, none="")
+    if any(finding.state == "failed" for finding in findings):
+        raise typer.Exit(1)
+
+
+def _findings(home: str | None, store: str | None) -> Iterator[Finding]:
+    yield _clock(time.time())
+    try:
+        configuration = configured(home, store)
+    except HoldfastError as error:
+        yield Finding("settings", "failed", str(error))
+        return
+    yield Finding("settings", "ok", f"profile {configuration.profile}")
+    yield _private("home", configuration.home, "chmod 700")
+    yield from _cookie(configuration)
+    yield _tried("keys", lambda: _keys(configuration))
+    yield _tried("store", lambda: _store(home, store))
+
+
+def _tried(name: str, check: Callable[[], str]) -> Finding:
+    try:
+        return Finding(name, "ok", check())
+    except HoldfastError as error:
+        return Finding(name, "failed", str(error))
+
+
+def _clock(now: float) -> Finding:
+    if now < _RELEASED:
+        return Finding("clock", "failed", "is before this release; set the time")
+    return Finding("clock", "ok", output.moment(int(now * 1000)))
+
+
+def _private(name: str, path: Path, cure: str) -> Finding:
+    if not path.exists():
+        return Finding(name, "warning", f"{path} does not exist yet; a first start makes it")
+    if path.stat().st_mode & _OPEN_TO_OTHERS:
+        return Finding(name, "failed", f"{path} is open to others; for example: {cure} {path}")
+    return Finding(name, "ok", str(path))
+
+
+def _cookie(configuration: Configuration) -> Iterator[Finding]:
+    cookie, hosts = configuration.settings.cookie, configuration.settings.plain_http_hosts
+    if not cookie.secure and not configuration.development:
+        yield Finding("cookie", "failed", "is not Secure; for example HOLDFAST_COOKIE_SECURE=yes")
+    elif hosts and cookie.secure:
+        text = f"Secure cookies are lost on plain http://{hosts[0]}: HOLDFAST_PLAIN_HTTP_HOSTS"
+        yield Finding("cookie", "warning", text)
+    else:
+        yield Finding("cookie", "ok", cookie.name)
+
+
+def _keys(configuration: Configuration) -> str:
+    from holdfast import keyfile
+    from holdfast.rules.keys import KeyRing
+    from holdfast.service.home import KEY_FILE
+
+    environment = configuration.settings.environment
+    if configuration.secrets:
+        ring = KeyRing.from_secrets(configuration.secrets, environment=environment)
+        return f"{len(ring.masters)} from HOLDFAST_SECRET"
+    path = configuration.home / KEY_FILE
+    if not path.exists():
+        return f"{path} does not exist yet; a first start makes it"
+    return f"{len(keyfile.load(path).masters)} in {path}"
+
+
+def _store(home: str | None, store: str | None) -> str:
+    """A real write and a real read."""
+    with opened(home, store) as data:
+        now = int(time.time() * 1000)
+        data.assembly.blocking_store.take("doctor", limit=1_000_000, period=60_000, now=now)
+        users = len(data.administration.users.page(limit=1).users)
+    return "answers" if users else "answers; there is no user yet: holdfast user add EMAIL"

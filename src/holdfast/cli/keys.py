@@ -1,0 +1,87 @@
+"""`holdfast keys`: make, list, rotate and retire the keys of the key file."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from holdfast import keyfile
+from holdfast.cli import output
+from holdfast.cli.opening import configured
+from holdfast.cli.options import Home, Json
+from holdfast.errors import ConfigurationError
+from holdfast.rules.keys import KeyRing
+
+commands = typer.Typer(help="Keys of the service.", no_args_is_help=True)
+
+_BYTES = 32
+_TAKES_EFFECT = "Restart the service, or send SIGHUP to it if it has several workers."
+
+
+@commands.command()
+def new() -> None:
+    """Print a good secret for HOLDFAST_SECRET; nothing is stored."""
+    print(secrets.token_urlsafe(_BYTES))
+
+
+@commands.command("list")
+def list_keys(*, home: Home = None, json: Json = False) -> None:
+    """List names and states of the keys; never the keys."""
+    configuration = configured(home)
+    from holdfast.service.home import key_ring
+
+    ring = key_ring(configuration)
+    shown = [
+        {"kid": key.kid, "algorithm": key.algorithm, "status": key.status, "use": use}
+        for use, keys in (("master", ring.masters), ("signing", ring.signing))
+        for key in keys
+    ]
+    if json:
+        output.as_json(shown)
+        return
+    columns = ("kid", "algorithm", "status", "use")
+    output.table(columns, [[key[column] for column in columns] for key in shown], none="No key.")
+
+
+@commands.command()
+def rotate(*, home: Home = None, json: Json = False) -> None:
+    """Put a new key in front; what older ones signed stays valid until they are retired."""
+    path = _key_file(home)
+    ring = _loaded(path).rotated(secrets.token_urlsafe(_BYTES))
+    keyfile.replace(path, ring)
+    kid = next(key.kid for key in ring.masters if key.status == "active")
+    output.said(f"New active key {kid}. {_TAKES_EFFECT}", json=json, kid=kid)
+
+
+@commands.command()
+def retire(
+    kid: Annotated[str, typer.Argument(help="Name of an older key, as `keys list` shows it.")],
+    *,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Stop accepting what an older key has signed."""
+    path = _key_file(home)
+    keyfile.replace(path, _loaded(path).retired(kid))
+    output.said(f"Retired {kid}. {_TAKES_EFFECT}", json=json, kid=kid)
+
+
+def _key_file(home: str | None) -> Path:
+    from holdfast.service.home import KEY_FILE
+
+    configuration = configured(home)
+    if configuration.secrets:
+        raise ConfigurationError(
+            "keys: they come from HOLDFAST_SECRET; to rotate, move it to HOLDFAST_SECRET_PREVIOUS"
+            " and set HOLDFAST_SECRET to what `holdfast keys new` prints"
+        )
+    return configuration.home / KEY_FILE
+
+
+def _loaded(path: Path) -> KeyRing:
+    if not path.exists():
+        raise ConfigurationError(f"{path}: there is no key file yet; `holdfast serve` makes one")
+    return keyfile.load(path)

@@ -1,0 +1,91 @@
+"""Opening the data of a service for one command."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from holdfast import keyfile
+from holdfast.assembly import Assembly, assemble, now_ms
+from holdfast.service import environment, home
+
+if TYPE_CHECKING:
+    from holdfast.service.administration import Administration
+    from holdfast.service.environment import Configuration
+
+AUDIT_FILE = "audit.jsonl"
+
+
+@dataclass
+class Opened:
+    """A running assembly, and the accounts in its database."""
+
+    configuration: Configuration
+    assembly: Assembly
+
+    @cached_property
+    def administration(self) -> Administration:
+        """The accounts."""
+        from holdfast.service.administration import Administration
+        from holdfast.service.building import user_database
+
+        database = user_database(self.configuration, self.assembly)
+        return Administration(self.assembly, database, self.configuration.options, now_ms)
+
+
+def configured(home_folder: str | None, store: str | None = None) -> Configuration:
+    """The configuration of the data in a folder.
+
+    Without a profile, that of the environment which the folder's keys belong to.
+    """
+    given = dict(os.environ)
+    for name, value in (("HOME", home_folder), ("STORE", store)):
+        if value is not None:
+            given[environment.PREFIX + name] = value
+    return environment.load({**_of_key_file(given), **given})
+
+
+@contextmanager
+def opened(home_folder: str | None, store: str | None = None) -> Generator[Opened]:
+    """The data of a service, while the command runs. Events go to a file in the folder.
+
+    Raises:
+        ConfigurationError: the settings are wrong.
+        StoreError: the data cannot be opened.
+    """
+    from holdfast import sinks
+
+    configuration = configured(home_folder, store)
+    home.prepare(configuration.home)
+    path = configuration.home / AUDIT_FILE
+    with open(path, "a", encoding="ascii", opener=_private) as audit:
+        assembly = assemble(
+            configuration.settings,
+            keys=home.key_ring(configuration),
+            store=configuration.store,
+            audit=[sinks.json_lines(audit)],
+        )
+        try:
+            yield Opened(configuration, assembly)
+        finally:
+            assembly.close()
+
+
+def _of_key_file(given: Mapping[str, str]) -> dict[str, str]:
+    """The profile and environment that a folder was made for."""
+    folder = Path(given.get("HOLDFAST_HOME") or environment.DEFAULT_HOME)
+    path = folder / home.KEY_FILE
+    if given.get("HOLDFAST_SECRET") or given.get("HOLDFAST_PROFILE") or not path.exists():
+        return {}
+    name = keyfile.load(path).environment
+    profile = name if name in environment.PROFILES else "production"
+    return {"HOLDFAST_PROFILE": profile, "HOLDFAST_ENVIRONMENT": name}
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

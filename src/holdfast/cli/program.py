@@ -1,0 +1,22 @@
+"""All commands under one name."""
+
+from __future__ import annotations
+
+import typer
+
+from holdfast.cli import doctor, keys, serve, sessions, sweep, user, version
+
+app = typer.Typer(
+    name="holdfast",
+    help="Sessions that end when you say so.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(serve.serve)
+app.add_typer(user.commands, name="user")
+app.add_typer(sessions.commands, name="sessions")
+app.add_typer(keys.commands, name="keys")
+app.command()(sweep.sweep)
+app.command()(doctor.doctor)
+app.command()(version.version)

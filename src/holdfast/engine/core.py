@@ -1,0 +1,140 @@
+"""What every operation of the engine works with: a store, rules' inputs, and the audit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from holdfast.errors import SessionSealed
+from holdfast.record import Record, changed
+from holdfast.rules import policy, sealing, secret
+from holdfast.rules.data import require_fit
+from holdfast.settings import Settings, ms
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from holdfast.engine.audit import Auditor
+    from holdfast.errors import Reason
+    from holdfast.protocols import AsyncStore, Clock, Entropy
+    from holdfast.record import Policy
+    from holdfast.rules.keys import KeyRing
+    from holdfast.rules.verified import VerifiedCache
+
+ATTEMPTS = 16
+"""How often an operation that lost a race reads again before it reports `Conflict`."""
+
+_SECOND = 1000
+
+
+class Touch(NamedTuple):
+    """Activity to be noted by and by: the arguments of the store's `touch`."""
+
+    id: str
+    seen_at: int
+    expires_at: int
+    address: str | None
+
+
+class Times(NamedTuple):
+    """The settings' durations, worked out once: in ms, or in seconds where the name says so."""
+
+    slack: int
+    touch_every: int
+    cookie_max_age: int | None
+    access_s: int
+    leeway_s: int
+    refresh: int
+    grace: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> Times:
+        """The durations of these settings."""
+        max_age = settings.cookie.max_age
+        return cls(
+            slack=settings.touch_slack,
+            touch_every=ms(settings.touch_every),
+            cookie_max_age=None if max_age is None else ms(max_age),
+            access_s=ms(settings.access_lifetime) // _SECOND,
+            leeway_s=ms(settings.leeway) // _SECOND,
+            refresh=ms(settings.refresh_lifetime),
+            grace=ms(settings.refresh_grace),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Core:
+    """The engine's parts; `policies` are today's limits by name."""
+
+    store: AsyncStore
+    settings: Settings
+    keys: KeyRing
+    clock: Clock
+    entropy: Entropy
+    auditor: Auditor
+    verified: VerifiedCache
+    collect: Callable[[Touch], None] | None
+    policies: Mapping[str, Policy]
+    times: Times
+
+    def limits(self, record: Record) -> Policy:
+        """The time limits that hold for this record today."""
+        return policy.stricter(record.policy, self.policies.get(record.policy.name))
+
+    def record_ended(self, record: Record, now: int) -> Reason | None:
+        """Why the record is over for every credential; None while it lives."""
+        return policy.record_ended(record, self.limits(record), now, self.times.slack)
+
+    def cookie_ended(self, record: Record, now: int) -> Reason | None:
+        """Why the record's cookie is over; None while it counts."""
+        return policy.cookie_ended(record, self.limits(record), now, self.times.slack)
+
+    def new_id(self, subject_tag: int | None = None) -> str:
+        """A fresh id, of this tag or a random one."""
+        tag = secret.random_tag(self.entropy(2)) if subject_tag is None else subject_tag
+        return secret.new_id(tag, self.entropy(secret.ID_BYTES))
+
+    def opened(self, record: Record, key: bytes | None) -> bytes | None:
+        """The record's data as JSON; None if `key`, a cookie's secret, does not open its seal."""
+        if record.data[:1] == b"{":
+            return record.data
+        return sealing.unseal(key, record.id, record.data) if key else None
+
+    def packed(self, id: str, plain: bytes, key: bytes | None) -> bytes:
+        """Data ready to be stored: checked for size, and sealed if the settings ask for it.
+
+        Raises:
+            TooLarge: it exceeds `data_limit`.
+            SessionSealed: it must be sealed and there is no cookie to seal it with.
+        """
+        require_fit(plain, self.settings.data_limit)
+        if not self.settings.seal_data:
+            return plain
+        if key is None:
+            raise SessionSealed("sealed session data can only be changed with the session's cookie")
+        return sealing.seal(key, id, plain, self.entropy(sealing.NONCE))
+
+    def rewritten(self, record: Record, now: int, **fields: Any) -> Record:
+        """The record with some fields changed and a new version; what has expired in it goes."""
+        live = {part: end for part, end in record.revoked.items() if end > now // _SECOND}
+        version = int.from_bytes(self.entropy(8), "big")
+        draft = changed(record, **({"revoked": live, **fields, "version": version}))
+        return changed(draft, expires_at=policy.expires_at(draft, self.times.slack))
+
+    def used(self, record: Record, now: int, **fields: Any) -> Record:
+        """`rewritten` by the session itself, which counts as activity."""
+        return self.rewritten(record, now, seen_at=self.seen(record, now), **fields)
+
+    def seen(self, record: Record, now: int) -> int:
+        """`seen_at` after activity: never back, and no token revives a cookie that has ended."""
+        ended = self.cookie_ended(record, now)
+        return record.seen_at if ended else max(record.seen_at, now)
+
+    def refreshed(self, record: Record, now: int, **fields: Any) -> Record:
+        """`used` by a refresh, which may find a cookie that idled out: its secret goes for good.
+
+        Only for a record that was just read, and so has its latest `seen_at`.
+        """
+        if self.cookie_ended(record, now):
+            fields["secret_hash"] = self.entropy(secret.SECRET_BYTES)
+        return self.rewritten(record, now, seen_at=max(record.seen_at, now), **fields)

@@ -1,0 +1,123 @@
+"""From a credential to its record: read once, decide, never raise for what a client sent."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from holdfast.errors import Reason, StoreError
+from holdfast.events import EventName, Severity
+from holdfast.protocols import Reading, Take
+from holdfast.rules import data, secret
+from holdfast.session import Session
+from holdfast.settings import Rate, ms
+
+if TYPE_CHECKING:
+    from holdfast.engine.core import Core
+    from holdfast.protocols import ClientFacts
+    from holdfast.record import Record
+
+_EVENTS = {
+    Reason.IDLE: EventName.SESSION_EXPIRED,
+    Reason.ABSOLUTE: EventName.SESSION_EXPIRED,
+    Reason.TOKEN_EXPIRED: EventName.SESSION_USE_AFTER_EXPIRE,
+    Reason.UNKNOWN: EventName.SESSION_USE_AFTER_EXPIRE,
+    Reason.REVOKED: EventName.SESSION_USE_AFTER_EXPIRE,
+    Reason.SUPERSEDED: EventName.SESSION_USE_AFTER_EXPIRE,
+}
+_NORMAL = {Reason.IDLE, Reason.ABSOLUTE, Reason.TOKEN_EXPIRED, Reason.SUPERSEDED}
+"""What happens to honest clients every day."""
+
+
+def take_for(id: str, rate: Rate | None, proof: bytes | None = None) -> Take | None:
+    """The session's quota as part of a `get`; its key carries the strategy (P59)."""
+    if rate is None:
+        return None
+    period = ms(rate.period)
+    return Take(f"s/{id}/{rate.limit}/{period}", rate.limit, period, proof)
+
+
+async def begin(core: Core, text: str | None, client: ClientFacts, rate: Rate | None) -> Session:
+    """The session of this cookie, or an empty one that knows why."""
+    if text is None:
+        return Session(reason=Reason.ABSENT, client=client)
+    token = secret.parse_cookie(text)
+    if token is None:
+        return empty(core, Reason.MALFORMED, client)
+    id, key = token
+    now, digest = core.clock(), secret.digest(key)
+    found = await core.store.get(id, now=now, take=take_for(id, rate, digest))
+    record = found.record
+    if record is None:
+        return Session(reason=await absent(core, id, found, client), client=client)
+    if not secret.matches(digest, record.secret_hash):
+        return empty(core, Reason.WRONG_SECRET, client, record)
+    reason = core.cookie_ended(record, now)
+    if reason is not None:
+        return empty(core, reason, client, record)
+    plain = core.opened(record, key)
+    if plain is None or not data.well_formed(plain):
+        damaged = Reading(None, corrupt=True)
+        return Session(reason=await absent(core, id, damaged, client), client=client)
+    return Session(record, via="cookie", secret=key, plain=plain, client=client, taken=found.taken)
+
+
+def empty(core: Core, reason: Reason, client: ClientFacts, record: Record | None = None) -> Session:
+    """An empty session for a credential that does not count, audited."""
+    note_refused(core, reason, client, record)
+    return Session(reason=reason, client=client)
+
+
+async def living(
+    core: Core, id: str, found: Reading, client: ClientFacts, now: int
+) -> Record | Reason:
+    """The record, if it lives for tokens; otherwise why not, audited."""
+    record = found.record
+    if record is None or not _intact(record):
+        return await absent(core, id, Reading(None, corrupt=bool(record) or found.corrupt), client)
+    reason = core.record_ended(record, now)
+    if reason is None:
+        return record
+    note_refused(core, reason, client, record)
+    return reason
+
+
+def _intact(record: Record) -> bool:
+    return record.data[:1] != b"{" or data.well_formed(record.data)
+
+
+async def absent(core: Core, id: str, found: Reading, client: ClientFacts) -> Reason:
+    """Why there is no record, audited; a damaged one ends here, and only that one."""
+    if not found.corrupt:
+        note_refused(core, Reason.UNKNOWN, client, id=id)
+        return Reason.UNKNOWN
+    core.auditor.emit(
+        EventName.SESSION_EXPIRED,
+        client,
+        id=id,
+        reason=Reason.CORRUPT,
+        severity=Severity.CRITICAL,
+    )
+    with suppress(StoreError):  # it cannot be read either way, and the next request tries again
+        await core.store.delete(id, durable=False)
+    return Reason.CORRUPT
+
+
+def note_refused(
+    core: Core,
+    reason: Reason,
+    client: ClientFacts,
+    record: Record | None = None,
+    *,
+    id: str | None = None,
+) -> None:
+    """The event of a credential that did not count; who knows only an id is not its subject."""
+    proved = record is not None and reason is not Reason.WRONG_SECRET
+    core.auditor.emit(
+        _EVENTS.get(reason, EventName.AUTHZ_FAIL),
+        client,
+        id=record.id if record else id,
+        subject=record.subject if record and proved else None,
+        reason=reason,
+        severity=Severity.INFO if reason in _NORMAL else Severity.WARN,
+    )

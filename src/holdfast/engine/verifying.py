@@ -1,0 +1,101 @@
+"""Judging tokens: signature and claims first, then whether session and token still live."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from holdfast.engine.reading import living, note_refused, take_for
+from holdfast.errors import Reason
+from holdfast.rules import jose
+from holdfast.rules import refresh as rules
+from holdfast.rules.secret import valid_id
+
+if TYPE_CHECKING:
+    from holdfast.engine.core import Core
+    from holdfast.protocols import ClientFacts, Taken
+    from holdfast.record import Record
+    from holdfast.settings import Rate
+
+Kind = Literal["access", "refresh"]
+Claims = Mapping[str, Any]
+
+
+class Verified(NamedTuple):
+    """A judged token: its claims, or the reason why it does not count.
+
+    `record` is None in the stateless mode. `taken` is the session's quota, if one was to be spent.
+    """
+
+    claims: Claims | None
+    reason: Reason | None = None
+    record: Record | None = None
+    taken: Taken | None = None
+
+    def __repr__(self) -> str:
+        return f"<Verified: {self.reason or 'it counts'}>"
+
+
+async def verify(
+    core: Core, text: str, kind: Kind, client: ClientFacts, *, stateless: bool, rate: Rate | None
+) -> Verified:
+    """Judge a token; see `AsyncSessions.verify_token`."""
+    now = core.clock()
+    claims = verified_claims(core, text, kind, now)
+    if isinstance(claims, Reason):
+        note_refused(core, claims, client)
+        return Verified(None, claims)
+    if stateless:
+        return Verified(claims)
+    sid: str = claims["sid"]
+    found = await core.store.get(sid, now=now, take=take_for(sid, rate))
+    record = await living(core, sid, found, client, now)
+    if isinstance(record, Reason):
+        return Verified(None, record, taken=found.taken)
+    reason = _revoked(record, claims, kind)
+    if reason is not None:
+        note_refused(core, reason, client, record)
+        return Verified(None, reason, taken=found.taken)
+    return Verified(claims, None, record, found.taken)
+
+
+def verified_claims(core: Core, text: str, kind: Kind, now: int) -> Claims | Reason:
+    """The claims, if all that needs no store is right; from the cache when it is warm."""
+    now_s = now // 1000
+    cached = core.verified.get(kind, text, now_s)
+    if cached is not None:
+        return cached
+    claims = jose.verify(
+        core.keys,
+        text,
+        kind=kind,
+        issuer=core.settings.issuer,
+        audience=core.settings.audience,
+        now_s=now_s,
+        leeway_s=core.times.leeway_s,
+    )
+    if isinstance(claims, Reason):
+        return claims
+    if not _is_ours(kind, claims["sid"], claims["jti"]):
+        return Reason.MALFORMED
+    core.verified.put(kind, text, claims)
+    return claims
+
+
+def _is_ours(kind: Kind, sid: str, jti: str) -> bool:
+    """Whether the store may be asked for `sid`, and `jti` belongs to it (R7)."""
+    if not valid_id(sid) or not jti.startswith(f"{sid}."):
+        return False
+    parsed = rules.parse_jti(jti) if kind == "refresh" else rules.parse_access_jti(jti)
+    return parsed is not None
+
+
+def _revoked(record: Record, claims: Claims, kind: Kind) -> Reason | None:
+    if kind == "refresh":
+        live = record.refresh
+        current = live and str(rules.RefreshId(record.id, live.family, live.generation))
+        return None if claims["jti"] == current else Reason.SUPERSEDED
+    if claims["iat"] < record.tokens_not_before:
+        return Reason.REVOKED
+    part = claims["jti"][rules.ACCESS_PART]
+    return Reason.REVOKED if part in record.revoked else None

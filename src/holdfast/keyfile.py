@@ -1,0 +1,126 @@
+"""The key file of the service and of development: made once, mode 0600, never overwritten."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from holdfast.errors import ConfigurationError
+from holdfast.rules.keys import KeyRing
+
+if TYPE_CHECKING:
+    from holdfast.protocols import Entropy
+
+_OPEN_TO_OTHERS = 0o077
+_MAX_BYTES = 1024 * 1024
+
+
+def load_or_create(path: Path, *, environment: str, entropy: Entropy) -> KeyRing:
+    """The ring in the file; if there is none, a new one, even if many processes start at once.
+
+    Raises:
+        ConfigurationError: the file cannot be read or made, is open to others, or belongs to
+            another environment.
+    """
+    if not path.exists():
+        with suppress(FileExistsError):  # another process was faster: its keys are ours
+            create(path, KeyRing.generate(entropy, environment=environment))
+    ring = load(path)
+    if ring.environment != environment:
+        raise ConfigurationError(
+            f"{path}: the keys belong to environment {ring.environment!r}, not {environment!r}"
+        )
+    return ring
+
+
+def load(path: Path) -> KeyRing:
+    """The ring in the file.
+
+    Raises:
+        ConfigurationError: the file cannot be read, was changed, or others could read it too.
+    """
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            text = file.read(_MAX_BYTES).decode("ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: the key file cannot be read ({_why(error)})") from None
+    if mode & _OPEN_TO_OTHERS:
+        raise ConfigurationError(f"{path}: others may read it; for example: chmod 600 {path}")
+    try:
+        return KeyRing.load(text)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{path}: {error}") from None
+
+
+def create(path: Path, ring: KeyRing) -> None:
+    """Write a new key file in one step.
+
+    Raises:
+        FileExistsError: there is one already, which stays as it is.
+        ConfigurationError: it cannot be written.
+    """
+    draft = _written(path, ring)
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise _unwritable(path, error) from None
+    finally:
+        draft.unlink()
+    _settle(path)
+
+
+def replace(path: Path, ring: KeyRing) -> None:
+    """Put a changed ring in the place of the old one, in one step.
+
+    Raises:
+        ConfigurationError: it cannot be written; the old file stays as it is.
+    """
+    draft = _written(path, ring)
+    try:
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink()
+        raise _unwritable(path, error) from None
+    _settle(path)
+
+
+def _written(path: Path, ring: KeyRing) -> Path:
+    """A complete file of mode 0600 beside `path`, on disk."""
+    draft: Path | None = None
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        draft = Path(name)
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(ring.dump())
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        if draft is not None:
+            draft.unlink()
+        raise _unwritable(path, error) from None
+    return draft
+
+
+def _settle(path: Path) -> None:
+    """A name is on disk when its folder is; a lost key file signs everybody out."""
+    handle = os.open(path.parent, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some file systems do not sync folders
+            os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _unwritable(path: Path, error: OSError) -> ConfigurationError:
+    return ConfigurationError(f"{path}: the key file cannot be written ({_why(error)})")
+
+
+def _why(error: Exception) -> str:
+    """What went wrong, and nothing of what the file holds."""
+    return error.strerror or "I/O error" if isinstance(error, OSError) else "it is not text"

@@ -1,0 +1,226 @@
+"""The interfaces between the engine and the world: stores, quotas, clock, entropy, audit sinks.
+
+A store stores and judges nothing: no limit, secret or signature is checked there. What it owes is
+that each verb is one atomic step, and that each write says whether it happened:
+
+- There is no upsert. `insert` never overwrites; `update` and `touch` of a missing record fail; an id
+  that was deleted is never used again (P1).
+- `update` is compare-and-set on `version` (P2, P3).
+- The index by subject changes in the same step as the record (P11), and so does the count that a
+  cap is judged by (P10).
+- A write with `durable=True` is on disk, or on every replica that counts, before it returns;
+  otherwise `NotDurable` (P12, P13).
+- Driver errors are always wrapped: `StoreUnavailable` or `StoreCorrupt`. Every call has a time limit.
+
+`Store` and `AsyncStore` are the same verbs; neither extends the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from holdfast.events import Event
+    from holdfast.record import Record
+
+Clock = Callable[[], int]
+"""Now, in Unix milliseconds."""
+
+Entropy = Callable[[int], bytes]
+"""So many random bytes from a cryptographic generator."""
+
+Sink = Callable[["Event"], None]
+"""Takes one audit event; whatever it raises is swallowed and counted, never felt by a request."""
+
+
+class ClientFacts(NamedTuple):
+    """What is known of the client of one request: signals for people and audit, never identity (P61)."""
+
+    address: str | None = None
+    user_agent: str | None = None
+    request_id: str | None = None
+
+
+class Take(NamedTuple):
+    """A quota to spend one from, in the same step as a `get`.
+
+    At most `limit` per `period` ms, sliding. Nothing is spent when the record is missing, or when
+    `proof` is given and is not the record's `secret_hash`: who knows only an id must not be able to
+    use up its owner's quota (R148).
+    """
+
+    key: str
+    limit: int
+    period: int
+    proof: bytes | None = None
+
+
+class Taken(NamedTuple):
+    """The answer of a quota; `retry_after` is in ms, and 0 when the request was allowed."""
+
+    allowed: bool
+    remaining: int
+    retry_after: int
+
+
+class Reading(NamedTuple):
+    """The answer of `get`. `taken` is None if nothing was to be, or could be, spent.
+
+    `corrupt` is True when there is a record that cannot be decoded: that one session must end.
+    """
+
+    record: Record | None
+    taken: Taken | None = None
+    corrupt: bool = False
+
+
+class Cap(NamedTuple):
+    """At most `limit` sessions of one subject, counted in the same step as the insert (R37)."""
+
+    limit: int
+    over: Literal["evict_oldest", "reject"]
+
+
+class Replacing(NamedTuple):
+    """The record that an insert takes the place of, if it still has this version."""
+
+    id: str
+    version: int
+
+
+class Admitted(NamedTuple):
+    """The record was inserted; `evicted` are the ids that had to go for it (oldest `created_at` first)."""
+
+    evicted: tuple[str, ...] = ()
+
+
+class Refused(NamedTuple):
+    """The record was not inserted: its id exists, the cap is reached, or the replaced one has changed."""
+
+    reason: Literal["exists", "cap", "changed"]
+
+
+class Page(NamedTuple):
+    """Some records in the order of their ids; `after` continues, None when this was the last page."""
+
+    records: tuple[Record, ...]
+    after: str | None
+
+
+class Store(Protocol):
+    """A blocking store. See the module's text for what each verb owes; all times are Unix ms."""
+
+    def salt(self) -> bytes:
+        """32 random bytes, made once, kept in the store for ever: tags of subjects derive from it."""
+        ...
+
+    def get(self, id: str, *, now: int, take: Take | None = None) -> Reading:
+        """The record, unless it was inserted before the latest `bump_epoch`; spends `take` on the way."""
+        ...
+
+    def insert(
+        self,
+        record: Record,
+        *,
+        now: int,
+        cap: Cap | None = None,
+        replacing: Replacing | None = None,
+    ) -> Admitted | Refused:
+        """Add a new record. A replaced record goes in the same step and does not count for the cap.
+
+        A replaced record that is gone already is no obstacle. Records whose `expires_at` is past do
+        not count for the cap.
+        """
+        ...
+
+    def update(self, record: Record, *, expected: int, durable: bool = False) -> bool:
+        """Replace the record of this id if its version is `expected`; False: gone or changed.
+
+        `seen_at` and `expires_at` become the larger of stored and given.
+        """
+        ...
+
+    def touch(self, id: str, *, seen_at: int, expires_at: int, address: str | None = None) -> bool:
+        """Note activity without a new version; never moves time backwards; False: gone."""
+        ...
+
+    def delete(self, id: str, *, expected: int | None = None, durable: bool = True) -> bool:
+        """Remove the record (if it still has the version `expected`); False: gone or changed.
+
+        Durability is owed also when the record is gone already: a retry proves again.
+        """
+        ...
+
+    def page(
+        self, subject: str | None = None, *, after: str | None = None, limit: int = 100
+    ) -> Page:
+        """Records of one subject, or of everybody, by id after `after`; undecodable ones are left out."""
+        ...
+
+    def delete_all(self, subject: str, *, keep: str | None = None) -> tuple[str, ...]:
+        """Remove all records of a subject but `keep`, durably; the removed ids."""
+        ...
+
+    def purge(self, *, now: int, limit: int = 1000) -> int:
+        """Remove at most `limit` records and quotas whose `expires_at` is past; how many went."""
+        ...
+
+    def bump_epoch(self) -> int:
+        """End every session there is, durably, in constant work; the new epoch."""
+        ...
+
+    def take(self, key: str, *, limit: int, period: int, now: int) -> Taken:
+        """Spend one from a sliding-window quota of `limit` per `period` ms (P59)."""
+        ...
+
+    def after_fork(self) -> None:
+        """Forget every connection, thread and pending write of the parent process."""
+        ...
+
+    def close(self) -> None:
+        """Finish pending writes and let go of what this store opened itself."""
+        ...
+
+
+class AsyncStore(Protocol):
+    """The same verbs for coroutines."""
+
+    async def salt(self) -> bytes: ...
+
+    async def get(self, id: str, *, now: int, take: Take | None = None) -> Reading: ...
+
+    async def insert(
+        self,
+        record: Record,
+        *,
+        now: int,
+        cap: Cap | None = None,
+        replacing: Replacing | None = None,
+    ) -> Admitted | Refused: ...
+
+    async def update(self, record: Record, *, expected: int, durable: bool = False) -> bool: ...
+
+    async def touch(
+        self, id: str, *, seen_at: int, expires_at: int, address: str | None = None
+    ) -> bool: ...
+
+    async def delete(
+        self, id: str, *, expected: int | None = None, durable: bool = True
+    ) -> bool: ...
+
+    async def page(
+        self, subject: str | None = None, *, after: str | None = None, limit: int = 100
+    ) -> Page: ...
+
+    async def delete_all(self, subject: str, *, keep: str | None = None) -> tuple[str, ...]: ...
+
+    async def purge(self, *, now: int, limit: int = 1000) -> int: ...
+
+    async def bump_epoch(self) -> int: ...
+
+    async def take(self, key: str, *, limit: int, period: int, now: int) -> Taken: ...
+
+    async def after_fork(self) -> None: ...
+
+    async def close(self) -> None: ...

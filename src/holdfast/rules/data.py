@@ -1,0 +1,181 @@
+"""Session data: a JSON object, and what a request changed in it, by top-level key.
+
+Changes are found by comparing encoded values with the bytes that were read, so a nested mutation
+counts, and a request that changed nothing writes nothing (P2). On a lost race the journal is
+replayed on the fresh data: an edit goes through if its key is still what this request had loaded,
+or already what this request wants; `change(fn)` simply runs again (P3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
+from typing import Any, NamedTuple, cast
+
+import msgspec
+
+from holdfast.errors import Conflict, NotSerializable, TooLarge
+
+Data = dict[str, Any]
+Change = Callable[[Data], object]
+
+EMPTY = b"{}"
+_INT_BOUND = 2**63
+_MAX_DEPTH = 64
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+_skim = msgspec.json.Decoder(msgspec.Raw).decode
+_fragments = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+class Edit(NamedTuple):
+    """Top-level keys that were set, as encoded values, and those that were removed."""
+
+    sets: dict[str, bytes]
+    drops: frozenset[str]
+
+
+def decode(raw: bytes) -> Data:
+    """The object in `raw`."""
+    return _decode(raw)
+
+
+def encode(data: Mapping[str, Any]) -> bytes:
+    """The object as compact JSON.
+
+    Raises:
+        NotSerializable: a value, named by its place, is not JSON.
+    """
+    try:
+        return _encode(data)
+    except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError):
+        require_json(data)  # says where; the encoder's own text could hold a value
+        raise NotSerializable("session data cannot be encoded as JSON") from None
+
+
+def well_formed(raw: bytes) -> bool:
+    """Whether `raw` is a JSON object that `decode` can read; cheap, without decoding it."""
+    try:
+        _skim(raw)
+        return raw[:1] == b"{" and (raw.isascii() or bool(raw.decode()))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+
+
+def canonical(raw: bytes) -> bytes:
+    """The same object as our encoder writes it, whoever wrote it."""
+    return _encode(_decode(raw))
+
+
+def fragments(raw: bytes) -> dict[str, bytes]:
+    """Each top-level key with its encoded value."""
+    return {key: bytes(value) for key, value in _fragments(raw).items()}
+
+
+def difference(before: bytes, after: bytes) -> Edit:
+    """What turns one object into the other."""
+    old, new = fragments(before), fragments(after)
+    sets = {key: value for key, value in new.items() if old.get(key) != value}
+    return Edit(sets, frozenset(old.keys() - new.keys()))
+
+
+def replay(
+    loaded: bytes, fresh: bytes, journal: Sequence[Edit | Change], *, last_wins: bool = False
+) -> bytes:
+    """The fresh object with the journal of a request that had loaded `loaded` carried out on it.
+
+    Raises:
+        Conflict: a key that this request edited was changed by another, and `last_wins` is False.
+    """
+    before, stored = fragments(loaded), fragments(canonical(fresh))
+    data = _decode(fresh)
+    for entry in journal:
+        if isinstance(entry, Edit):
+            if not last_wins:
+                _require_unchanged(entry, before, stored)
+            data.update({key: msgspec.json.decode(value) for key, value in entry.sets.items()})
+            for key in entry.drops:
+                data.pop(key, None)
+        else:
+            entry(data)
+    return encode(data)
+
+
+def _require_unchanged(edit: Edit, before: dict[str, bytes], stored: dict[str, bytes]) -> None:
+    for key in (*edit.sets, *edit.drops):
+        now = stored.get(key)
+        if now != before.get(key) and now != edit.sets.get(key):
+            raise Conflict("another request changed the same key of this session")
+
+
+def require_key(key: object) -> None:
+    """Check that a key is text: JSON has no others, and would turn 1 into "1".
+
+    Raises:
+        NotSerializable: it is not.
+    """
+    if not isinstance(key, str):
+        raise NotSerializable(f"session has a key of type {type(key).__name__}; keys are str")
+
+
+def require_edit(edit: Edit, data: Data) -> None:
+    """Check that everything which was set will come back from the store as it was put in.
+
+    Raises:
+        NotSerializable: names the place and type of what would not.
+    """
+    for key in data:
+        require_key(key)
+    for key in edit.sets:
+        require_json(data[key], f"session[{key!r}]")
+
+
+def require_fit(raw: bytes, limit: int) -> bytes:
+    """`raw` itself, if it is at most `limit` bytes.
+
+    Raises:
+        TooLarge: it is longer.
+    """
+    if len(raw) > limit:
+        raise TooLarge(
+            f"session data has {len(raw)} bytes; the limit is {limit} (Settings.data_limit)"
+        )
+    return raw
+
+
+def require_json(value: object, place: str = "session") -> None:
+    """Check that what comes back from the store will be what was put in.
+
+    Raises:
+        NotSerializable: names the place and the type of the first value that is not plain JSON.
+    """
+    _require_json(value, place, _MAX_DEPTH)
+
+
+def _require_json(value: object, place: str, depth: int) -> None:
+    if depth == 0:
+        raise NotSerializable(f"{place} is nested more than {_MAX_DEPTH} deep, or contains itself")
+    if isinstance(value, dict):
+        for key, item in cast("dict[object, object]", value).items():
+            if not isinstance(key, str):
+                raise NotSerializable(
+                    f"{place} has a key of type {type(key).__name__}; keys are str"
+                )
+            _require_json(item, f"{place}[{key!r}]", depth - 1)
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(cast("Sequence[object]", value)):
+            _require_json(item, f"{place}[{index}]", depth - 1)
+    elif not _is_scalar(value):
+        raise NotSerializable(
+            f"{place} is a {type(value).__name__} that JSON cannot hold; store plain JSON values"
+        )
+
+
+def _is_scalar(value: object) -> bool:
+    if isinstance(value, str):
+        return value.isascii() or not any("\ud800" <= char <= "\udfff" for char in value)
+    if isinstance(value, float):
+        return isfinite(value)
+    if isinstance(value, int):
+        return -_INT_BOUND <= value < _INT_BOUND
+    return value is None

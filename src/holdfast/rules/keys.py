@@ -1,0 +1,254 @@
+"""The key ring: named keys, and everything that is derived from a master secret.
+
+One secret stands for all purposes: each gets a key of its own by HKDF-SHA256. The label names
+format, environment and purpose, so that a secret copied from staging opens nothing in production
+(P36, R170). To rotate, a new secret goes first and the older ones still verify; a retired
+one does nothing any more. Access tokens can be signed by an asymmetric key instead, for verifiers
+that must not be able to sign; refresh tokens are read by their issuer alone and stay symmetric.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal, Self, get_args
+
+import msgspec
+
+from holdfast.errors import ConfigurationError
+from holdfast.rules import base64url, pem, strength
+from holdfast.rules.key import Algorithm, Key, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+__all__ = ["Algorithm", "Key", "KeyRing", "Purpose", "Status", "TokenKind"]
+
+Purpose = Literal["csrf", "presession", "access", "refresh", "audit", "sealing", "device"]
+TokenKind = Literal["access", "refresh"]
+
+FILE_FORMAT = 1
+_ENVIRONMENT = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class KeyRing:
+    """All keys of one environment: symmetric `masters`, and what signs access tokens if given."""
+
+    environment: str
+    masters: tuple[Key, ...]
+    signing: tuple[Key, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not _ENVIRONMENT.fullmatch(self.environment):
+            raise ConfigurationError(
+                "environment: 1 to 64 letters, digits, '_', '.', '-'; for example 'production'"
+            )
+        _require_one_active("secrets", self.masters)
+        _require_strong(self.masters)
+        if self.signing:
+            _require_one_active("signing", self.signing)
+            _require_asymmetric(self.signing)
+        kids = [key.kid for key in (*self.masters, *self.signing)]
+        if len(set(kids)) != len(kids):
+            raise ConfigurationError("keys: the same key or kid is there twice; leave one out")
+
+    @classmethod
+    def from_secrets(
+        cls,
+        secrets: Sequence[str | bytes],
+        *,
+        environment: str,
+        signing: Iterable[Key] = (),
+    ) -> Self:
+        """A ring of master secrets: the first is active, older ones still verify.
+
+        White space around a text is dropped, as files and environment variables add it.
+
+        Raises:
+            ConfigurationError: none is given, or one is weak, short, well known or there twice; the
+                message says how to make a good one.
+        """
+        if isinstance(secrets, (str, bytes)):
+            secrets = [secrets]
+        masters = tuple(
+            _master(secret, environment, "verify" if at else "active")
+            for at, secret in enumerate(secrets)
+        )
+        return cls(environment=environment, masters=masters, signing=tuple(signing))
+
+    @classmethod
+    def generate(cls, entropy: Callable[[int], bytes], *, environment: str) -> Self:
+        """A ring with one new master secret of 32 bytes from a cryptographic generator."""
+        return cls.from_secrets([base64url.encode(entropy(32))], environment=environment)
+
+    def rotated(self, secret: str | bytes) -> Self:
+        """This ring with a new active master; the old one still verifies."""
+        older = tuple(_demoted(key) for key in self.masters)
+        return replace(self, masters=(_master(secret, self.environment, "active"), *older))
+
+    def retired(self, kid: str) -> Self:
+        """This ring without the use of one older key: what it signed is refused from now on.
+
+        Raises:
+            ConfigurationError: there is no such key, or it is the active one.
+        """
+        key = next((key for key in (*self.masters, *self.signing) if key.kid == kid), None)
+        if key is None or key.status == "active":
+            raise ConfigurationError("kid: names no older key of this ring; rotate first")
+        return replace(
+            self,
+            masters=tuple(_retire(key, kid) for key in self.masters),
+            signing=tuple(_retire(key, kid) for key in self.signing),
+        )
+
+    def derive(self, purpose: Purpose) -> tuple[bytes, ...]:
+        """The 32-byte keys for a purpose: the active one first, then those that only verify."""
+        return self._derived[purpose]
+
+    def signer(self, kind: TokenKind) -> Key:
+        """The key that signs new tokens of this kind."""
+        return next(iter(self._tokens[kind].values()))
+
+    def find(self, kind: TokenKind, kid: object) -> Key | None:
+        """The key that verifies tokens of this kind under this name; None: unknown or retired."""
+        return self._tokens[kind].get(kid) if isinstance(kid, str) else None
+
+    def jwks(self) -> dict[str, list[dict[str, str]]]:
+        """The public halves of the signing keys (RFC 7517, R105); none if tokens are symmetric."""
+        return {
+            "keys": [
+                {**pem.public_jwk(key.material), "kid": key.kid, "alg": key.algorithm, "use": "sig"}
+                for key in _live(self.signing)
+            ]
+        }
+
+    def dump(self) -> str:
+        """The ring as JSON for a key file. It holds every secret: mode 0600 (R170)."""
+        return msgspec.json.format(msgspec.json.encode(_written(self)), indent=2).decode() + "\n"
+
+    @classmethod
+    def load(cls, text: str) -> Self:
+        """The ring that `dump` wrote.
+
+        Raises:
+            ConfigurationError: the text is no key file of this format, or was changed; the message
+                shows nothing of it.
+        """
+        try:
+            file = msgspec.json.decode(text, type=_File)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            raise ConfigurationError(
+                "key file: not a key file; make one: holdfast keys new"
+            ) from None
+        if file.format != FILE_FORMAT:
+            raise ConfigurationError(f"key file: format {file.format} is not {FILE_FORMAT}")
+        return cls(
+            environment=file.environment,
+            masters=tuple(_read_master(entry, file.environment) for entry in file.masters),
+            signing=tuple(_read(entry) for entry in file.signing),
+        )
+
+    @cached_property
+    def _derived(self) -> dict[Purpose, tuple[bytes, ...]]:
+        masters = _live(self.masters)
+        return {
+            purpose: tuple(_hkdf(key.material, self.environment, purpose, 32) for key in masters)
+            for purpose in get_args(Purpose)
+        }
+
+    @cached_property
+    def _tokens(self) -> dict[TokenKind, dict[str, Key]]:
+        access = _live(self.signing) or self._symmetric("access")
+        return {
+            "access": {key.kid: key for key in access},
+            "refresh": {key.kid: key for key in self._symmetric("refresh")},
+        }
+
+    def _symmetric(self, purpose: Purpose) -> list[Key]:
+        pairs = zip(_live(self.masters), self._derived[purpose], strict=True)
+        return [replace(key, material=derived) for key, derived in pairs]
+
+
+class _Entry(msgspec.Struct, forbid_unknown_fields=True):
+    kid: str
+    algorithm: Algorithm
+    status: Status
+    material: str
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    format: int
+    environment: str
+    masters: list[_Entry]
+    signing: list[_Entry] = []
+
+
+def _written(ring: KeyRing) -> _File:
+    def entry(key: Key) -> _Entry:
+        return _Entry(key.kid, key.algorithm, key.status, base64url.encode(key.material))
+
+    masters, signing = [entry(key) for key in ring.masters], [entry(key) for key in ring.signing]
+    return _File(FILE_FORMAT, ring.environment, masters, signing)
+
+
+def _read(entry: _Entry) -> Key:
+    material = base64url.decode(entry.material)
+    if material is None:
+        raise ConfigurationError("key file: a key is damaged; restore the file from a backup")
+    return Key(kid=entry.kid, algorithm=entry.algorithm, status=entry.status, material=material)
+
+
+def _read_master(entry: _Entry, environment: str) -> Key:
+    master = _master(_read(entry).material, environment, entry.status)
+    if (entry.kid, entry.algorithm) != (master.kid, master.algorithm):
+        raise ConfigurationError("key file: a master key does not belong to this environment")
+    return master
+
+
+def _master(secret: str | bytes, environment: str, status: Status) -> Key:
+    material = secret.strip().encode() if isinstance(secret, str) else secret
+    kid = base64url.encode(_hkdf(material, environment, "kid", 9))
+    return Key(kid=kid, algorithm="HS256", status=status, material=material)
+
+
+def _hkdf(secret: bytes, environment: str, purpose: str, length: int) -> bytes:
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+    # No part can hold a "/", so that labels of different parts never meet (P38).
+    label = f"holdfast/1/{environment}/{purpose}"
+    return HKDF(SHA256(), length, salt=None, info=label.encode()).derive(secret)
+
+
+def _live(keys: tuple[Key, ...]) -> list[Key]:
+    usable = [key for key in keys if key.status != "retired"]
+    return sorted(usable, key=lambda key: key.status)  # "active" comes before "verify"
+
+
+def _demoted(key: Key) -> Key:
+    return replace(key, status="verify") if key.status == "active" else key
+
+
+def _retire(key: Key, kid: str) -> Key:
+    return replace(key, status="retired") if key.kid == kid else key
+
+
+def _require_one_active(name: str, keys: tuple[Key, ...]) -> None:
+    if sum(key.status == "active" for key in keys) != 1:
+        raise ConfigurationError(f"{name}: exactly one key must be active; {strength.ADVICE}")
+
+
+def _require_strong(masters: tuple[Key, ...]) -> None:
+    for key in masters:
+        if key.algorithm != "HS256":
+            raise ConfigurationError("secrets: a master secret is symmetric; use signing=[…]")
+        problem = strength.weakness(key.material)
+        if problem is not None:
+            raise ConfigurationError(f"secret: {problem}; {strength.ADVICE}")
+
+
+def _require_asymmetric(signing: tuple[Key, ...]) -> None:
+    if any(key.algorithm == "HS256" for key in signing):
+        raise ConfigurationError("signing: keys are EdDSA, ES256 or RS256; HS256 needs none")

@@ -1,0 +1,101 @@
+"""The application: routes by topic, inside the chain, inside what every answer needs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from holdfast import sinks
+from holdfast.chain import error_reply
+from holdfast.service import (
+    browser_routes,
+    environment,
+    health,
+    introspection,
+    openapi,
+    parent_watch,
+    session_routes,
+    token_routes,
+)
+from holdfast.service.answers import reply_answer
+from holdfast.service.building import build
+from holdfast.service.headers import SecurityHeaders
+from holdfast.service.internal_errors import InternalErrors
+from holdfast.service.page_errors import PageErrors
+from holdfast.service.pages import Pages
+from holdfast.web.asgi import HoldfastMiddleware
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from holdfast.service.context import ServiceContext
+    from holdfast.web.asgi import App
+
+_CODES = {
+    404: ("not_found", "Not found"),
+    405: ("method_not_allowed", "Method not allowed"),
+}
+
+
+def from_environment() -> App:
+    """The application of one worker, from the variables that `holdfast serve` has set."""
+    configuration = environment.load(os.environ)
+    parent_watch.start()
+    return create_app(build(configuration, audit=[sinks.json_lines(sys.stdout)]))
+
+
+def create_app(context: ServiceContext) -> App:
+    """The application over these parts, which it closes when it shuts down."""
+    pages = Pages(context)
+    app = Starlette(
+        routes=[*_routes(context), *pages.routes],
+        middleware=[
+            Middleware(PageErrors, templates=pages.templates),
+            Middleware(InternalErrors),
+            Middleware(HoldfastMiddleware, chain=context.assembly.chain),
+        ],
+        exception_handlers={HTTPException: _http_error},
+        lifespan=_lifespan,
+    )
+    app.router.redirect_slashes = False
+    app.state.context = context
+    return SecurityHeaders(app, https=context.assembly.settings.cookie.secure)
+
+
+def _routes(context: ServiceContext) -> list[BaseRoute]:
+    routes: list[BaseRoute] = [
+        *token_routes.ROUTES,
+        *browser_routes.ROUTES,
+        *session_routes.ROUTES,
+        *health.ROUTES,
+    ]
+    if context.options.introspection_key:
+        routes += introspection.ROUTES
+    if context.show_docs:
+        routes += openapi.ROUTES
+    return routes
+
+
+@asynccontextmanager
+async def _lifespan(app: Starlette) -> AsyncGenerator[None]:
+    context: ServiceContext = app.state.context
+    context.assembly.background.start()
+    yield
+    context.close()
+
+
+async def _http_error(_request: Request, error: Exception) -> Response:
+    """What the router refuses, as JSON; 405 names the methods that there are."""
+    refused = error if isinstance(error, HTTPException) else HTTPException(500)
+    code, message = _CODES.get(refused.status_code, ("bad_request", "Bad request"))
+    headers = (refused.headers or {}).items()
+    return reply_answer(error_reply(refused.status_code, code, message, *headers))

@@ -1,0 +1,97 @@
+"""Putting the service together from its configuration."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from holdfast.assembly import Assembly, assemble, now_ms
+from holdfast.service import authenticator, home
+from holdfast.service.checks import Checks
+from holdfast.service.context import ServiceContext
+from holdfast.service.failures import Failures
+from holdfast.service.known_device import KnownDevices
+from holdfast.service.passwords import Hasher
+from holdfast.service.throttle import Throttle
+from holdfast.service.user_authenticator import UserAuthenticator
+from holdfast.service.users import Users
+from holdfast.stores.sqlite import SqliteStore
+from holdfast.stores.sqlite.core import SqliteCore
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from holdfast.protocols import Clock, Sink
+    from holdfast.rules.keys import KeyRing
+    from holdfast.service.authenticator import Authenticator
+    from holdfast.service.environment import Configuration
+
+USER_DATABASE = "users.db"
+
+
+def build(
+    configuration: Configuration,
+    *,
+    keys: KeyRing | None = None,
+    audit: Sequence[Sink] = (),
+    clock: Clock = now_ms,
+) -> ServiceContext:
+    """The parts of the service.
+
+    Raises:
+        ConfigurationError: keys, store or authenticator cannot be used.
+        StoreError: the database cannot be opened.
+    """
+    home.prepare(configuration.home)
+    assembly = assemble(
+        configuration.settings,
+        keys=keys or home.key_ring(configuration),
+        store=configuration.store,
+        audit=audit,
+        clock=clock,
+    )
+    options, database = configuration.options, user_database(configuration, assembly)
+    return ServiceContext(
+        assembly=assembly,
+        database=database,
+        options=options,
+        authenticator=_authenticator(configuration, database, clock),
+        checks=Checks(
+            threads=options.check_threads,
+            queue=options.check_queue,
+            timeout=options.check_timeout.total_seconds(),
+        ),
+        throttle=Throttle(
+            assembly.store,
+            Failures(database),
+            options,
+            auditor=assembly.sessions.auditor,
+            clock=clock,
+        ),
+        known_devices=KnownDevices(
+            assembly.keys,
+            configuration.settings.cookie,
+            options.known_device_lifetime,
+            clock=clock,
+            entropy=os.urandom,
+        ),
+        show_docs=configuration.development or options.expose_docs,
+        clock=clock,
+    )
+
+
+def user_database(configuration: Configuration, assembly: Assembly) -> SqliteCore:
+    """Where users are kept: in the database of the sessions, or beside it if that is no SQLite."""
+    store = assembly.blocking_store
+    if isinstance(store, SqliteStore):
+        return store.core
+    return SqliteCore(configuration.home / USER_DATABASE)
+
+
+def _authenticator(
+    configuration: Configuration, database: SqliteCore, clock: Clock
+) -> Authenticator:
+    if configuration.authenticator is not None:
+        return authenticator.load(configuration.authenticator)
+    users = Users(database, clock=clock, entropy=os.urandom)
+    return UserAuthenticator(users, Hasher())

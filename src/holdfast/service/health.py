@@ -1,0 +1,40 @@
+"""What load balancers and verifiers ask for: liveness, readiness, public keys."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from holdfast.service.answers import json_answer
+from holdfast.service.context import context_of
+
+PATHS = ("/healthz", "/readyz", "/.well-known/jwks.json")
+
+_NO_SESSION = "aa1" + "A" * 22
+"""An id of the right shape; asking for it is a real look-up that finds nothing."""
+
+
+async def alive(_request: Request) -> Response:
+    """The process answers; the store is not asked, so that its outage restarts nobody."""
+    return json_answer({"status": "ok"})
+
+
+async def ready(request: Request) -> Response:
+    """The store answers too; otherwise 503, from the `StoreError` that comes out here."""
+    context = context_of(request)
+    await context.assembly.store.get(_NO_SESSION, now=context.clock())
+    return json_answer({"status": "ready"})
+
+
+async def jwks(request: Request) -> Response:
+    """The public keys of access tokens; none while tokens are symmetric (R105)."""
+    keys = context_of(request).sessions.keys.jwks()
+    return json_answer(keys, Cache_Control="public, max-age=300")
+
+
+ROUTES = (
+    Route("/healthz", alive),
+    Route("/readyz", ready),
+    Route("/.well-known/jwks.json", jwks),
+)

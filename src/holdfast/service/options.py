@@ -1,0 +1,67 @@
+"""What can be set about the service itself, beside `holdfast.settings.Settings` of the sessions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from holdfast.errors import ConfigurationError
+from holdfast.settings import Rate
+
+LEAST_PASSWORD = 8
+MOST_LIFETIME = timedelta(days=400)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceOptions:
+    """Options of the service; each is `HOLDFAST_<NAME>` in the environment.
+
+    `fresh_for` is how long after a sign-in somebody may end sessions without the password (R36).
+    `sign_in_failures` is what one account may fail from one address, `address_failures` what one
+    address may fail for all accounts (R148); `lock_after` consecutive failures restrict an account
+    to browsers that it knows (R149, at most 100). `password_min_length` is 15 because a password
+    alone signs in here (NIST SP 800-63B-4 §3.1.1.2). `check_threads` bounds how many passwords are
+    checked at once, `check_queue` how many sign-ins wait for that, `check_timeout` for how long.
+    `introspection_key` switches introspection and revocation on.
+    """
+
+    fresh_for: timedelta = timedelta(minutes=10)
+    sign_in_failures: Rate = field(default_factory=lambda: Rate(limit=20))
+    address_failures: Rate = field(default_factory=Rate)
+    lock_after: int = 100
+    known_device_lifetime: timedelta = timedelta(days=400)
+    password_min_length: int = 15
+    check_threads: int = 2
+    check_queue: int = 64
+    check_timeout: timedelta = timedelta(seconds=10)
+    body_limit: int = 16 * 1024
+    expose_docs: bool = False
+    introspection_key: str = ""
+
+    def __post_init__(self) -> None:
+        _require(1 <= self.lock_after <= 100, "lock_after", "1 to 100 (R149)", "100")
+        _require(
+            LEAST_PASSWORD <= self.password_min_length <= 64, "password_min_length", "8 to 64", "15"
+        )
+        _require(self.check_threads >= 1, "check_threads", "at least 1", "2")
+        _require(self.check_queue >= 1, "check_queue", "at least 1", "64")
+        _require(1024 <= self.body_limit <= 1024 * 1024, "body_limit", "1 KiB to 1 MiB", "16384")
+        _require(
+            timedelta(0) < self.known_device_lifetime <= MOST_LIFETIME,
+            "known_device_lifetime",
+            "above 0 and at most 400 days",
+            "400d",
+        )
+        _require(self.fresh_for > timedelta(0), "fresh_for", "above 0", "10m")
+        _require(self.check_timeout > timedelta(0), "check_timeout", "above 0", "10s")
+        _require(
+            not self.introspection_key or len(self.introspection_key) >= 32,
+            "introspection_key",
+            "at least 32 characters, or nothing",
+            "what `holdfast keys new` prints",
+        )
+
+
+def _require(kept: bool, name: str, bound: str, valid: str) -> None:  # noqa: FBT001 - reads as a rule
+    if not kept:
+        raise ConfigurationError(f"{name}: must be {bound}; for example {valid}")

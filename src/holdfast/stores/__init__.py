@@ -1,0 +1,82 @@
+"""Where records live, and how a URL names such a place.
+
+Back ends are imported when their scheme is used, so that nobody pays for a driver of others. Such a
+module has one function, `from_url`, which opens both faces of a store over the same records.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from holdfast.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from holdfast.protocols import AsyncStore, Store
+
+
+class Opened(NamedTuple):
+    """Both faces of one store; closing the blocking one closes it."""
+
+    blocking: Store
+    asynchronous: AsyncStore
+
+
+class _Backend(NamedTuple):
+    module: str
+    extra: str | None
+    example: str
+
+
+_BACKENDS = {
+    "memory": _Backend("holdfast.stores.memory", None, "memory://"),
+    "sqlite": _Backend("holdfast.stores.sqlite", None, "sqlite:///sessions.db"),
+}
+
+
+def open_both(url: str, *, timeout: float = 5.0) -> Opened:
+    """Both faces of the store that `url` names; `timeout` in seconds bounds every call.
+
+    `sqlite:///sessions.db` (relative), `sqlite:////var/lib/app/sessions.db` (absolute), `memory://`.
+
+    Raises:
+        ConfigurationError: no such back end, its driver is not installed, or the URL is wrong.
+    """
+    opened: Opened = _backend(url).from_url(url, timeout)
+    return opened
+
+
+def open_store(url: str, *, timeout: float = 5.0) -> Store:
+    """The blocking store that `url` names; see `open_both`."""
+    return open_both(url, timeout=timeout).blocking
+
+
+def open_async(url: str, *, timeout: float = 5.0) -> AsyncStore:
+    """The store for coroutines that `url` names; see `open_both`."""
+    return open_both(url, timeout=timeout).asynchronous
+
+
+def _backend(url: str) -> ModuleType | Any:
+    # A URL may hold a password, so no message quotes more of it than the scheme.
+    scheme, colon, _ = url.partition(":")
+    backend = _BACKENDS.get(scheme.lower()) if colon else None
+    if backend is None:
+        examples = ", ".join(each.example for each in _BACKENDS.values())
+        raise ConfigurationError(f"store: a URL of one of these kinds is needed: {examples}")
+    try:
+        return import_module(backend.module)
+    except ImportError as error:
+        raise ConfigurationError(
+            f"store: {backend.example} needs a driver: pip install 'holdfast[{backend.extra}]'"
+        ) from error
+
+
+def beside(url: str, name: str) -> Path:
+    """A file of this name next to the database of a `sqlite:` URL, or in the working directory."""
+    scheme, _, rest = url.partition(":")
+    database = Path(unquote(urlsplit(rest).path)[1:]) if scheme.lower() == "sqlite" else Path()
+    return database.with_name(name) if database.name else Path(name)

@@ -1,0 +1,144 @@
+"""One database file as a process uses it: reads in the calling thread, writes through the writer.
+
+Other components keep their tables in the same file: they bring them up to date with `migrate` and
+work with `read`, `write` and `awrite`. Table names that begin with `sessions`, `quotas`, `meta` and
+`migrations` are taken.
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from holdfast.stores.sqlite import schema
+from holdfast.stores.sqlite.file import DatabaseFile
+from holdfast.stores.sqlite.readers import Readers
+from holdfast.stores.sqlite.ticket import Ticket
+from holdfast.stores.sqlite.writer import Writer
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Sequence
+
+T = TypeVar("T")
+
+_LOOK_EVERY = 1000
+
+
+class SqliteCore:
+    """The database at `path`, for any number of threads, event loops and processes.
+
+    Nothing is opened before the first call; the file is made with mode 0600 if it does not exist,
+    its directory is not. `timeout` (seconds) bounds every write, with the wait for other processes.
+
+    Every call raises `StoreUnavailable` when the file cannot be used now (locked, full, read-only,
+    gone) and `StoreCorrupt` when it never can (damaged, foreign, newer than this release), with
+    SQLite's error as the cause, and works again as soon as the obstacle is away.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, timeout: float = 5.0) -> None:
+        self._timeout = timeout
+        self._file = DatabaseFile(path, timeout)
+        self._readers = Readers(self._file.reader)
+        self._writer = Writer(self._file)
+        self._looked_at = 0
+        self._pid = os.getpid()
+        self._inherited: list[Any] = []
+        self._finish = weakref.finalize(self, _finish, self._readers, self._writer)
+        os.register_at_fork(
+            before=_weakly(self._hold),
+            after_in_parent=_weakly(self._release),
+            after_in_child=_weakly(self.after_fork),
+        )
+
+    def read(self, sql: str, params: Sequence[Any] = ()) -> list[Any]:
+        """All rows of a query, as tuples."""
+        return self._readers.every(sql, params)
+
+    def read_one(self, sql: str, params: Sequence[Any] = (), *, now: int | None = None) -> Any:
+        """The first row of a query as a tuple, or None.
+
+        With `now` (Unix ms), a file that was put in place of the opened one is noticed within a
+        second.
+        """
+        if now is not None and not -_LOOK_EVERY < now - self._looked_at < _LOOK_EVERY:
+            self._look(now)
+        return self._readers.one(sql, params)
+
+    def write(self, op: Callable[[sqlite3.Connection], T], *, durable: bool = False) -> T:
+        """Run `op` in a transaction of the writer; its result, once that is committed.
+
+        `op` may run more than once and must only work on the connection, without ending the
+        transaction; what it raises takes back its own changes and comes out here. With `durable`,
+        the commit is on disk, and so is everything that was committed before it.
+        """
+        ticket = Ticket(op, durable=durable)
+        self._writer.submit(ticket)
+        return ticket.wait(self._timeout)
+
+    async def awrite(self, op: Callable[[sqlite3.Connection], T], *, durable: bool = False) -> T:
+        """As `write`, for coroutines. Cancelling the wait does not take back the operation."""
+        from asyncio import get_running_loop
+
+        loop = get_running_loop()
+        ticket = Ticket(op, durable=durable, loop=loop)
+        self._writer.submit(ticket)
+        timer = loop.call_later(self._timeout, ticket.expire)
+        try:
+            return await ticket.future
+        finally:
+            timer.cancel()
+
+    def migrate(self, name: str, scripts: Sequence[str]) -> int:
+        """Run those of the component's SQL scripts that have not run here; how many did.
+
+        Scripts are only ever added at the end. Of several processes one does the work.
+        """
+        return self.write(partial(schema.migrate, name=name, scripts=scripts), durable=True)
+
+    def after_fork(self) -> None:
+        """Begin anew in a child process; called by itself after `os.fork`."""
+        if self._pid == os.getpid():
+            return
+        self._pid = os.getpid()
+        self._file.after_fork()
+        # Kept for ever: closing a connection of the parent here would drop locks of this process.
+        self._inherited += [*self._readers.after_fork(), self._writer.after_fork()]
+
+    def close(self) -> None:
+        """Finish pending writes and close the file; final. Also done at exit."""
+        self._finish()
+
+    def _look(self, now: int) -> None:
+        if self._file.replaced():
+            self._readers.reset()
+        self._looked_at = now
+
+    def _hold(self) -> None:
+        # SQLite keeps book of a process's locks on a file, and a child would inherit the book but
+        # not the locks. So nothing is open while a process forks.
+        self._writer.hold()
+        self._readers.hold()
+
+    def _release(self) -> None:
+        self._readers.release()
+        self._writer.release()
+
+
+def _finish(readers: Readers, writer: Writer) -> None:
+    writer.close()
+    readers.close()
+
+
+def _weakly(method: Callable[[], None]) -> Callable[[], None]:
+    """A callable that does not keep the method's object alive."""
+    reference = weakref.WeakMethod(method)
+
+    def call() -> None:
+        bound = reference()
+        if bound is not None:
+            bound()
+
+    return call

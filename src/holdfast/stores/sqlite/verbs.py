@@ -1,0 +1,189 @@
+"""The verbs of a store in SQL, for the blocking and the async store alike.
+
+A writing verb is a function that encodes what it was given at once and returns the operation for
+the writer. Records of an older epoch are there until the next purge, and gone for every verb.
+"""
+
+from __future__ import annotations
+
+import hmac
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from holdfast.protocols import Admitted, Page, Reading, Refused, Taken
+from holdfast.record import decode, encode
+from holdfast.rules import quota
+from holdfast.stores.sqlite import sql
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Sequence
+
+    from holdfast.protocols import Cap, Replacing, Take
+    from holdfast.record import Record
+
+
+def reading(row: tuple[bytes, int, int, str | None] | None) -> Reading:
+    """What the row of `GET` says."""
+    if row is None:
+        return Reading(None)
+    record = decode(*row)
+    return Reading(record, corrupt=record is None)
+
+
+def may_spend(record: Record | None, take: Take | None) -> bool:
+    """Whether a quota is to be spent for this record (R148)."""
+    if record is None or take is None:
+        return False
+    return take.proof is None or hmac.compare_digest(take.proof, record.secret_hash)
+
+
+def page(rows: Sequence[tuple[bytes, int, int, str | None, str]], limit: int) -> Page:
+    """The page from the rows of `PAGE` or `PAGE_OF`, which were asked for one more than `limit`."""
+    records = [decode(*row[:4]) for row in rows[:limit]]
+    after = rows[limit - 1][4] if len(rows) > limit else None
+    return Page(tuple(record for record in records if record is not None), after)
+
+
+def refusal(row: tuple[bytes] | None, limit: int, period: int, now: int) -> Taken | None:
+    """The answer if the quota in the row of `QUOTA` is used up: that needs no write."""
+    old = row[0] if row else None
+    state, taken = quota.take(old, limit=limit, period=period, now=now)
+    return taken if state is old and not taken.allowed else None
+
+
+def insert(
+    record: Record, now: int, cap: Cap | None, replacing: Replacing | None
+) -> Callable[[sqlite3.Connection], Admitted | Refused]:
+    """Add a record, in one step with the end of the replaced and the evicted ones."""
+    values = (
+        record.id,
+        record.subject,
+        _signed(record.version),
+        record.created_at,
+        record.seen_at,
+        record.expires_at,
+        record.address,
+        encode(record),
+    )
+
+    def op(conn: sqlite3.Connection) -> Admitted | Refused:
+        if conn.execute(sql.EXISTS, (record.id,)).fetchone():
+            return Refused("exists")
+        if replacing is not None and _changed(conn, replacing):
+            return Refused("changed")
+        gone = replacing.id if replacing else None
+        evicted = _over(conn, record.subject, cap, now, gone)
+        if evicted is None:
+            return Refused("cap")
+        conn.executemany(sql.DELETE, [(each,) for each in (*evicted, gone)])
+        conn.execute(sql.INSERT, values)
+        return Admitted(evicted)
+
+    return op
+
+
+def update(record: Record, expected: int) -> Callable[[sqlite3.Connection], bool]:
+    """Replace a record if it still has the version `expected`."""
+    values = {
+        "id": record.id,
+        "subject": record.subject,
+        "version": _signed(record.version),
+        "created_at": record.created_at,
+        "seen_at": record.seen_at,
+        "expires_at": record.expires_at,
+        "address": record.address,
+        "body": encode(record),
+        "expected": _signed(expected),
+    }
+    return partial(_hit, sql.UPDATE, values)
+
+
+def touch(
+    id: str, seen_at: int, expires_at: int, address: str | None
+) -> Callable[[sqlite3.Connection], bool]:
+    """Note activity."""
+    values = {"id": id, "seen_at": seen_at, "expires_at": expires_at, "address": address}
+    return partial(_hit, sql.TOUCH, values)
+
+
+def delete(id: str, expected: int | None) -> Callable[[sqlite3.Connection], bool]:
+    """Remove a record (if it still has the version `expected`)."""
+    if expected is None:
+        return partial(_hit, sql.DELETE, (id,))
+    return partial(_hit, sql.DELETE_VERSION, (id, _signed(expected)))
+
+
+def delete_all(subject: str, keep: str | None) -> Callable[[sqlite3.Connection], tuple[str, ...]]:
+    """Remove all records of a subject but `keep`."""
+
+    def op(conn: sqlite3.Connection) -> tuple[str, ...]:
+        ids = conn.execute(sql.IDS_OF, (subject, keep)).fetchall()
+        conn.executemany(sql.DELETE, ids)
+        return tuple(row[0] for row in ids)
+
+    return op
+
+
+def purge(now: int, limit: int) -> Callable[[sqlite3.Connection], int]:
+    """Remove at most `limit` ended records, records of older epochs and quotas."""
+
+    def op(conn: sqlite3.Connection) -> int:
+        went = 0
+        for statement in sql.PURGES:
+            went += conn.execute(statement, {"now": now, "limit": limit - went}).rowcount
+        return went
+
+    return op
+
+
+def bump_epoch(conn: sqlite3.Connection) -> int:
+    """End every session there is; the new epoch."""
+    conn.execute(sql.BUMP)
+    epoch: int = conn.execute(f"SELECT {sql.EPOCH}").fetchone()[0]
+    return epoch
+
+
+def take(name: str, limit: int, period: int, now: int) -> Callable[[sqlite3.Connection], Taken]:
+    """Spend one from the quota that is kept under `name`."""
+
+    def op(conn: sqlite3.Connection) -> Taken:
+        row = conn.execute(sql.QUOTA, (name,)).fetchone()
+        old = row[0] if row else None
+        state, taken = quota.take(old, limit=limit, period=period, now=now)
+        if state is not None and state is not old:
+            conn.execute(sql.SPEND, (name, quota.ends_at(state, period), state))
+        return taken
+
+    return op
+
+
+def _hit(
+    statement: str, values: dict[str, Any] | tuple[Any, ...], conn: sqlite3.Connection
+) -> bool:
+    return conn.execute(statement, values).rowcount == 1
+
+
+def _changed(conn: sqlite3.Connection, replacing: Replacing) -> bool:
+    row = conn.execute(sql.VERSION, (replacing.id,)).fetchone()
+    return row is not None and row[0] != _signed(replacing.version)
+
+
+def _over(
+    conn: sqlite3.Connection, subject: str | None, cap: Cap | None, now: int, gone: str | None
+) -> tuple[str, ...] | None:
+    """The ids that must go for one more of `subject`, oldest first; None: it may not come."""
+    if cap is None or subject is None:
+        return ()
+    live = [row[0] for row in conn.execute(sql.LIVE, (subject, gone, now))]
+    over = len(live) + 1 - cap.limit
+    if over <= 0:
+        return ()
+    if cap.over == "reject" or cap.limit < 1:
+        return None
+    return tuple(live[:over])
+
+
+def _signed(version: int) -> int:
+    """The same 64 bits as SQLite's signed integer."""
+    return version - 2**64 if version >= 2**63 else version

@@ -1,0 +1,225 @@
+"""The one thread of a process that writes, and its group commit.
+
+Callers queue operations. The thread takes all that are there, begins, runs them one after another,
+commits, and only then tells everybody: so a group costs one lock and at most one sync of the disk.
+
+- The group is synced if any operation in it is durable. Such a commit always has a page to write:
+  SQLite skips commit and sync of a transaction that changed nothing, and a revocation that finds
+  nothing left to do must still prove what came before it.
+- An operation that raises fails alone: the group is taken back, and each of the others then gets a
+  transaction of its own. So an operation may run twice, and must only work on its connection.
+- A BEGIN or COMMIT that fails, fails the whole group. Nobody retries a failed sync: the second one
+  may succeed without the data being there.
+- Checkpoints happen between groups, after the answers have gone out.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from threading import Lock, Thread, current_thread
+from typing import TYPE_CHECKING, Any
+
+from holdfast.errors import StoreError, UsageError
+from holdfast.stores.sqlite.errors import spoils
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
+    from holdfast.stores.sqlite.file import DatabaseFile
+    from holdfast.stores.sqlite.ticket import Ticket
+
+_PROOF = "UPDATE meta SET value = value + 1 WHERE key = 'proof'"
+_MOST = 256
+"""Operations in one group, so that nobody waits for an endless one."""
+_CHECKPOINT_AFTER = 1000
+"""Operations between two checkpoints: some 4 to 20 MB of log."""
+_IDLE = 5.0
+"""Seconds without work until the log is cut to nothing."""
+
+
+class Writer:
+    """Carries out tickets on a connection of its own. The thread starts with the first of them."""
+
+    def __init__(self, file: DatabaseFile) -> None:
+        self._file = file
+        self._closed = False
+        self._thread: Thread | None = None
+        self._conn: sqlite3.Connection | None = None
+        self._reset()
+
+    def submit(self, ticket: Ticket[Any]) -> None:
+        """Queue a ticket.
+
+        Raises:
+            UsageError: the writer is closed.
+        """
+        if self._closed:
+            raise UsageError("the session store is closed")
+        self._queue.put(ticket)
+        if self._thread is None:
+            self._start()
+
+    def hold(self) -> None:
+        """Finish what is queued, end thread and connection; none starts until `release`."""
+        self._gate.acquire()
+        if self._thread is not None:
+            self._queue.put(None)
+            if self._thread is not current_thread():  # the garbage collector runs anywhere
+                self._thread.join(self._file.timeout)
+            self._thread = None
+
+    def release(self) -> None:
+        """Go on, at once if something has been queued meanwhile."""
+        self._gate.release()
+        if not self._queue.empty():
+            self._start()
+
+    def close(self) -> None:
+        """Finish what is queued, end the thread, close the connection; final."""
+        self._closed = True
+        self.hold()
+        self._gate.release()
+
+    def after_fork(self) -> Any:
+        """Begin anew in a child; the parent's connection, which must never be closed here."""
+        inherited = self._conn
+        self._reset()
+        return inherited
+
+    def _reset(self) -> None:
+        self._gate = Lock()
+        self._queue: SimpleQueue[Ticket[Any] | None] = SimpleQueue()
+        self._thread = None
+        self._conn = None
+        self._synced: bool | None = None
+        self._since_checkpoint = 0
+
+    def _start(self) -> None:
+        with self._gate:
+            if self._thread is None:
+                self._thread = Thread(target=self._run, name="holdfast-sqlite", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        going = True
+        while going:
+            group, going = self._gather()
+            self._carry_out(group)
+            _answer(group)
+            self._checkpoint(idle=not group or not going)
+        self._disconnect()
+
+    def _gather(self) -> tuple[list[Ticket[Any]], bool]:
+        """All tickets that are there, waiting for the first; False: that was the end."""
+        group: list[Ticket[Any]] = []
+        try:
+            ticket = self._queue.get(timeout=_IDLE if self._since_checkpoint else None)
+            while ticket is not None:
+                group.append(ticket)
+                if len(group) == _MOST:
+                    return group, True
+                ticket = self._queue.get_nowait()
+        except Empty:
+            return group, True
+        return group, False
+
+    def _carry_out(self, group: list[Ticket[Any]]) -> None:
+        if all(each.abandoned for each in group):
+            return
+        try:
+            conn = self._begin(durable=any(each.durable for each in group))
+        except (sqlite3.Error, StoreError) as error:
+            self._give_up(group, error)
+            return
+        for ticket in group:
+            try:
+                if not ticket.abandoned:
+                    ticket.run(conn)
+            except Exception as error:  # noqa: BLE001 - it goes to the caller whose operation it is
+                self._undo(error)
+                self._alone(group, ticket, error)
+                return
+        self._commit(conn, group)
+
+    def _begin(self, *, durable: bool) -> sqlite3.Connection:
+        if self._conn is not None and self._file.replaced():
+            self._disconnect()
+        if self._conn is None:
+            self._conn = self._file.writer()
+            self._synced = None
+        if self._synced is not durable:
+            self._conn.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            self._synced = durable
+        self._file.begin(self._conn)
+        if durable:
+            self._conn.execute(_PROOF)
+        return self._conn
+
+    def _commit(self, conn: sqlite3.Connection, group: list[Ticket[Any]]) -> None:
+        try:
+            conn.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._give_up(group, error)
+            self._disconnect()
+        self._since_checkpoint += len(group)
+
+    def _alone(self, group: list[Ticket[Any]], culprit: Ticket[Any], error: Exception) -> None:
+        """Fail the culprit, and give each of the others a transaction of its own."""
+        culprit.fail(error)
+        for each in group:
+            if each is not culprit:
+                self._carry_out([each])
+
+    def _give_up(self, group: list[Ticket[Any]], error: Exception) -> None:
+        self._undo(error)
+        for each in group:
+            each.fail(error)
+
+    def _undo(self, error: Exception) -> None:
+        """Take the transaction back, if SQLite has not done so itself."""
+        if self._conn is None:
+            return
+        try:
+            if self._conn.in_transaction:
+                self._conn.execute("ROLLBACK")
+        except sqlite3.Error:
+            self._disconnect()
+        if spoils(error):
+            self._disconnect()
+
+    def _checkpoint(self, *, idle: bool) -> None:
+        """Move the log into the database when it has grown; cut it when there is nothing to do."""
+        due = idle or self._since_checkpoint >= _CHECKPOINT_AFTER
+        if self._conn is None or not due or not self._since_checkpoint:
+            return
+        self._since_checkpoint = 0
+        try:
+            self._conn.execute(f"PRAGMA wal_checkpoint({'TRUNCATE' if idle else 'PASSIVE'})")
+        except sqlite3.Error:
+            self._disconnect()  # the next operation meets the same obstacle and reports it
+
+    def _disconnect(self) -> None:
+        conn, self._conn = self._conn, None
+        if conn is not None:
+            with suppress(sqlite3.Error):
+                conn.close()
+
+
+def _answer(group: list[Ticket[Any]]) -> None:
+    """Tell all callers, and wake each event loop only once."""
+    loops: dict[AbstractEventLoop, list[Ticket[Any]]] = {}
+    for ticket in group:
+        if ticket.loop is None:
+            ticket.signal()
+        else:
+            loops.setdefault(ticket.loop, []).append(ticket)
+    for loop, tickets in loops.items():
+        with suppress(RuntimeError):  # a closed loop has nobody left who waits
+            loop.call_soon_threadsafe(_settle, tickets)
+
+
+def _settle(tickets: list[Ticket[Any]]) -> None:
+    for ticket in tickets:
+        ticket.settle()

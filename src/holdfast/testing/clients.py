@@ -1,0 +1,120 @@
+"""Test clients that are signed in, without a login page: for Flask, FastAPI and Starlette alike.
+
+browser = client(app)
+sign_in(browser, subject="ada", role="admin")
+assert browser.post("/cart", json={"item": 3}, headers=csrf(browser)).status_code == 200
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
+
+from holdfast.chain import Request
+from holdfast.protocols import ClientFacts
+from holdfast.session import Session
+from holdfast.testing.apps import chain_of, finish
+from holdfast.testing.jars import jar_of
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+    from starlette.testclient import TestClient
+
+    from holdfast.chain import Chain
+    from holdfast.testing.jars import Jar
+
+C_co = TypeVar("C_co", covariant=True)
+
+_AGENT = "holdfast.testing"
+
+
+class _Flask(Protocol[C_co]):
+    def test_client(self, use_cookies: bool = ..., **kwargs: Any) -> C_co: ...  # noqa: FBT001 - Flask's
+
+
+@overload
+def client(app: Starlette, **options: Any) -> TestClient: ...
+@overload
+def client(app: _Flask[C_co], **options: Any) -> C_co: ...
+def client(app: Any, **options: Any) -> Any:
+    """The framework's own test client, speaking HTTPS, as `Secure` cookies need it.
+
+    `options` are those of Starlette's `TestClient` or of Flask's `app.test_client`.
+    """
+    if hasattr(app, "test_client"):
+        return _over_https(app, app.test_client(**options))
+    from starlette.testclient import TestClient
+
+    options.setdefault("base_url", "https://testserver")
+    return TestClient(app, **options)
+
+
+def sign_in(client: Any, *, subject: str | int, **claims: Any) -> Session:
+    """Give the client a new session of this subject; the session, to be looked at.
+
+    `claims` (role, email …) and options are those of `Session.sign_in`. An earlier session of the
+    client is not ended, only forgotten.
+    """
+    jar = jar_of(client)
+    engine = chain_of(jar.app).sessions
+    session = Session(client=ClientFacts(user_agent=_AGENT))
+    finish(engine.sign_in(session, subject, **claims))
+    jar.put(engine.settings.cookie.name, session.cookie or "")
+    return session
+
+
+def csrf(client: Any) -> dict[str, str]:
+    """The headers with which the client's next unsafe request passes the CSRF check.
+
+    As after a page with a form: a client without a session gets a pre-session cookie.
+    """
+    jar = jar_of(client)
+    chain = chain_of(jar.app)
+    return {chain.sessions.settings.csrf_header: _token(chain, jar)}
+
+
+def csrf_form(client: Any) -> dict[str, str]:
+    """As `csrf`, for a form: the hidden field, to be sent with the other fields."""
+    jar = jar_of(client)
+    chain = chain_of(jar.app)
+    return {chain.sessions.settings.csrf_field: _token(chain, jar)}
+
+
+def _token(chain: Chain, jar: Jar) -> str:
+    visit = finish(chain.begin(_look(chain, jar)))
+    token = chain.csrf.token(visit)
+    for name, value in finish(chain.commit(visit, 200)).headers:
+        if name == "Set-Cookie":
+            jar.put(*value.partition(";")[0].split("=", 1))
+    return token
+
+
+def _look(chain: Chain, jar: Jar) -> Request:
+    names = chain.sessions.settings.cookie.name, chain.csrf.cookie_name
+    cookies = "; ".join(f"{name}={value}" for name in names if (value := jar.get(name)))
+    return Request(
+        method="GET",
+        scheme="https",
+        host="testserver",
+        path="/holdfast-testing",
+        peer=None,
+        headers={"cookie": cookies, "user-agent": _AGENT},
+        form_field=_no_field,
+    )
+
+
+async def _no_field(_name: str) -> None: ...
+
+
+def _over_https(app: Any, browser: Any) -> Any:
+    """Flask takes the scheme of a test from a setting that production uses too."""
+    plain = browser.open
+    host = app.config.get("SERVER_NAME") or "localhost"
+    base_url = f"https://{host}{app.config['APPLICATION_ROOT']}"
+
+    def over_https(*args: Any, **options: Any) -> Any:
+        if args and isinstance(args[0], str) and args[0].startswith("/"):
+            options.setdefault("base_url", base_url)
+        return plain(*args, **options)
+
+    browser.open = over_https
+    return browser

@@ -1,0 +1,66 @@
+"""The cookies of a test client, Starlette's or Flask's, by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from starlette.testclient import TestClient
+
+
+class Jar(Protocol):
+    """The application that a client talks to, and its cookies there."""
+
+    @property
+    def app(self) -> Any:
+        """The application."""
+        ...
+
+    def get(self, name: str) -> str | None:
+        """The value of a cookie; None if there is none."""
+        ...
+
+    def put(self, name: str, value: str) -> None:
+        """Keep a cookie as if the application had set it, in place of an older one."""
+        ...
+
+
+def jar_of(client: Any) -> Jar:
+    """The jar of a test client."""
+    return FlaskJar(client) if hasattr(client, "application") else StarletteJar(client)
+
+
+class StarletteJar:
+    """Of `starlette.testclient.TestClient`."""
+
+    def __init__(self, client: TestClient) -> None:
+        self._client = client
+        self.app: Any = client.app
+
+    def get(self, name: str) -> str | None:
+        """The value of a cookie; None if there is none."""
+        return self._client.cookies.get(name)
+
+    def put(self, name: str, value: str) -> None:
+        """Keep a cookie; the jar calls a host without a dot `.local` (RFC 2965)."""
+        host = self._client.base_url.host
+        domain = host if "." in host else f"{host}.local"
+        self._client.cookies.set(name, value, domain=domain, path="/")
+
+
+class FlaskJar:
+    """Of `flask.testing.FlaskClient`."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self.app = client.application
+        self._host = (self.app.config.get("SERVER_NAME") or "localhost").partition(":")[0]
+
+    def get(self, name: str) -> str | None:
+        """The value of a cookie; None if there is none."""
+        cookie = self._client.get_cookie(name, domain=self._host)
+        return None if cookie is None else cookie.value
+
+    def put(self, name: str, value: str) -> None:
+        """Keep a cookie."""
+        self._client.set_cookie(name, value, domain=self._host, secure=True, httponly=True)

@@ -1,0 +1,1 @@
+"""One framework a file: each turns its requests into facts for the chain, and decides nothing."""

@@ -1,0 +1,134 @@
+"""Holdfast for any ASGI application: a pure middleware, and guards for its handlers.
+
+The chain runs before the application and once more at the first byte of the answer. Streaming
+answers pass through untouched, and writes to the session after that raise `SessionClosed`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Protocol
+
+from holdfast.chain import Chain, Visit
+from holdfast.errors import HoldfastError, UsageError
+from holdfast.web.asgi_answer import Answer, Answered, Message, Scope, Send
+from holdfast.web.asgi_body import Body
+from holdfast.web.asgi_request import headers_of, request_of
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from holdfast.session import Session
+
+Receive = Callable[[], Awaitable[Message]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_VISIT = "holdfast.visit"
+_CHAIN = "holdfast.chain"
+
+
+class Connection(Protocol):
+    """What guards need of a framework's request: Starlette's and FastAPI's have it."""
+
+    @property
+    def scope(self) -> Scope:
+        """The ASGI scope that the middleware has seen."""
+        ...
+
+
+class HoldfastMiddleware:
+    """Runs the chain around an ASGI application, for HTTP requests and WebSocket handshakes."""
+
+    def __init__(self, app: App, chain: Chain) -> None:
+        self._app = app
+        self._chain = chain
+        self._wanted = {name.encode("ascii"): name for name in chain.headers}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI interface; whatever is neither HTTP nor WebSocket passes through."""
+        if scope["type"] not in {"http", "websocket"} or scope.get(_CHAIN) is self._chain:
+            await self._app(scope, receive, send)
+            return
+        headers = headers_of(scope, self._wanted)
+        body = Body(receive, headers.get("content-type", ""))
+        visit = await self._chain.begin(request_of(scope, headers, body))
+        answer = Answer(self._chain, visit, scope, send)
+        if visit.reply is not None:
+            if scope["type"] == "websocket":
+                await receive()  # the handshake must have been asked for before it is refused
+            await answer.replace(visit.reply)
+            return
+        scope[_VISIT], scope[_CHAIN] = visit, self._chain
+        await self._run(scope, body.receive, answer)
+
+    async def _run(self, scope: Scope, receive: Receive, answer: Answer) -> None:
+        try:
+            await self._app(scope, receive, answer.send)
+        except HoldfastError as error:
+            if answer.begun:
+                raise
+            await answer.fail(error)
+        except Exception as error:
+            if answer.replaced and _stopped(error):
+                return
+            await answer.abandon()
+            raise
+        else:
+            await answer.abandon()
+
+
+def visit_of(connection: Connection) -> Visit:
+    """The chain's visit of this request.
+
+    Raises:
+        UsageError: the middleware is not installed.
+    """
+    visit = connection.scope.get(_VISIT)
+    if not isinstance(visit, Visit):
+        raise UsageError("no session here: is HoldfastMiddleware (or Holdfast(app)) installed?")
+    return visit
+
+
+def session_of(connection: Connection) -> Session:
+    """The visitor's session; empty if nobody is signed in.
+
+    Raises:
+        UsageError: the path is one of `exclude_paths` or `health_paths`.
+    """
+    return visit_of(connection).require_session()
+
+
+def csrf_token(connection: Connection) -> str:
+    """A token for the visitor's next unsafe request: header `X-CSRF-Token`, field `csrf_token`."""
+    return _chain_of(connection).csrf.token(visit_of(connection))
+
+
+def require_csrf(connection: Connection) -> None:
+    """Refuse an unsafe request without a valid token also where no session exists yet: 403."""
+    _chain_of(connection).csrf.require(visit_of(connection))
+
+
+def require(connection: Connection) -> Session:
+    """The session of somebody who is signed in, by cookie or bearer token; otherwise 401."""
+    return _chain_of(connection).require(visit_of(connection))
+
+
+def require_fresh(connection: Connection, max_age: timedelta) -> Session:
+    """The session of somebody who proved who they are at most `max_age` ago; otherwise 401."""
+    return _chain_of(connection).require_fresh(visit_of(connection), max_age)
+
+
+def require_role(connection: Connection, role: str) -> Session:
+    """The session of somebody whose claim `role` is, or holds, this; otherwise 401 or 403."""
+    return _chain_of(connection).require_role(visit_of(connection), role)
+
+
+def _chain_of(connection: Connection) -> Chain:
+    visit_of(connection)
+    chain: Chain = connection.scope[_CHAIN]
+    return chain
+
+
+def _stopped(error: BaseException | None) -> bool:
+    """Whether this comes of our stopping a stream; Starlette makes a ClientDisconnect of it."""
+    return error is not None and (isinstance(error, Answered) or _stopped(error.__context__))

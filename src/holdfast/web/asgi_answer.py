@@ -1,0 +1,108 @@
+"""An ASGI answer on its way out, as the chain lets it go."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import TYPE_CHECKING, Any
+
+from holdfast.chain import Chain, Reply, Visit, merged
+
+if TYPE_CHECKING:
+    from holdfast.errors import HoldfastError
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Send = Callable[[Message], Awaitable[None]]
+RawHeaders = list[tuple[bytes, bytes]]
+
+_POLICY_VIOLATION = 1008
+_SWITCHING = 101
+_DENIAL = "websocket.http.response"
+_BEGINNINGS = frozenset({"http.response.start", "websocket.accept", f"{_DENIAL}.start"})
+_MERGED = frozenset({b"cache-control", b"set-cookie", b"vary"})
+
+
+class Answered(OSError):
+    """Stops an application that goes on streaming an answer which was replaced.
+
+    Servers raise an `OSError` too when there is nobody to send to: frameworks know what it means.
+    """
+
+
+class Answer:
+    """Commits at the first message of the answer; `begun` from then on.
+
+    `replaced`: the client got another answer, and what the application still sends goes nowhere.
+    """
+
+    def __init__(self, chain: Chain, visit: Visit, scope: Scope, send: Send) -> None:
+        self._chain = chain
+        self._visit = visit
+        self._scope = scope
+        self._send = send
+        self.begun = False
+        self.replaced = False
+
+    async def send(self, message: Message) -> None:
+        """Pass a message of the application on, with the chain's headers in the first one."""
+        if self.replaced:
+            if message.get("more_body", False):
+                raise Answered
+            return
+        if not self.begun and message["type"] in _BEGINNINGS:
+            reply = await self._chain.commit(self._visit, message.get("status", _SWITCHING))
+            if reply.status is not None:
+                await self.replace(reply)
+                return
+            if reply.headers:
+                own = list(message.get("headers", ()))
+                message = {**message, "headers": _joined(own, reply)}
+            self.begun = True
+        await self._send(message)
+
+    async def replace(self, reply: Reply) -> None:
+        """Answer in place of the application."""
+        self.begun = self.replaced = True
+        kind = self._kind()
+        if kind is None:
+            await self._send({"type": "websocket.close", "code": _POLICY_VIOLATION})
+            return
+        length = ("Content-Length", str(len(reply.body)))
+        headers = _encoded([*reply.headers, length])
+        body = b"" if self._scope.get("method") == "HEAD" else reply.body
+        await self._send({"type": f"{kind}.start", "status": reply.status, "headers": headers})
+        await self._send({"type": f"{kind}.body", "body": body})
+
+    async def fail(self, error: HoldfastError) -> None:
+        """Answer for an application that raised before it answered."""
+        await self.replace(await self._chain.fail(self._visit, error))
+
+    async def abandon(self) -> None:
+        """Close the session of an application that gave up without any answer."""
+        if not self.begun:
+            self.begun = True
+            await self._chain.commit(self._visit, 500)
+
+    def _kind(self) -> str | None:
+        """The family of messages that can answer; None: only a close can, without a status."""
+        if self._scope["type"] == "http":
+            return "http.response"
+        return _DENIAL if _DENIAL in (self._scope.get("extensions") or {}) else None
+
+
+def _joined(own: RawHeaders, reply: Reply) -> RawHeaders:
+    if not _MERGED.isdisjoint([name.lower() for name, _ in own]):
+        text = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in own]
+        return _encoded(merged(text, reply.headers))
+    return own + _encoded(reply.headers)
+
+
+def _encoded(headers: list[tuple[str, str]] | tuple[tuple[str, str], ...]) -> RawHeaders:
+    return [_KNOWN.get(pair) or _raw(*pair) for pair in headers]
+
+
+def _raw(name: str, value: str) -> tuple[bytes, bytes]:
+    return name.lower().encode("latin-1"), value.encode("latin-1")
+
+
+_KNOWN = {pair: _raw(*pair) for pair in (("Vary", "Cookie"), ("Cache-Control", "no-store"))}

@@ -1,0 +1,45 @@
+"""A request body that can be looked into once and is then replayed in full."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from holdfast.chain.request import MAX_FORM
+from holdfast.rules import form
+
+Message = MutableMapping[str, Any]
+
+
+class Body:
+    """Wraps `receive`; `field` buffers at most 64 KiB, and `receive` gives everything again."""
+
+    def __init__(self, receive: Callable[[], Awaitable[Message]], content_type: str) -> None:
+        self._receive = receive
+        self._content_type = content_type
+        self._replay: deque[Message] = deque()
+        self._start: bytes | None = None
+
+    async def receive(self) -> Message:
+        """The next message, buffered ones first."""
+        return self._replay.popleft() if self._replay else await self._receive()
+
+    async def field(self, name: str) -> str | None:
+        """A field of a form body, if it stands in the first 64 KiB; None if not."""
+        if not form.is_form(self._content_type):
+            return None
+        if self._start is None:
+            self._start = await self._read_start()
+        return form.field(self._content_type, self._start, name)
+
+    async def _read_start(self) -> bytes:
+        """What was sent so far is kept as it came: chunks, their order, and a disconnect."""
+        seen = bytearray()
+        more = True
+        while more and len(seen) < MAX_FORM:
+            message = await self._receive()
+            self._replay.append(message)
+            seen += message.get("body", b"")
+            more = message.get("more_body", False)
+        return bytes(seen[:MAX_FORM])

@@ -1,0 +1,145 @@
+"""Holdfast for Flask: `Holdfast(app)`, guards for views, and `flask.session` as before.
+
+from holdfast.web import flask as holdfast
+
+app = Flask(__name__)
+holdfast.Holdfast(app)
+
+@app.post("/login")
+def login():
+    user = check_password(request.get_json())  # yours; aborts with 401
+    holdfast.session.sign_in(user.id, role=user.role)
+    return {"success": True}
+
+@app.get("/me")
+@holdfast.require
+def me():
+    return {"user": holdfast.session.subject}
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from flask import Flask, Response
+from markupsafe import Markup
+from werkzeug.local import LocalProxy
+
+from holdfast.assembly import Assembly, assemble, now_ms
+from holdfast.chain import Chain, reply_to
+from holdfast.errors import HoldfastError
+from holdfast.session import Session
+from holdfast.settings import Settings
+from holdfast.web.flask.guards import require, require_csrf, require_fresh, require_role
+from holdfast.web.flask.here import exchange
+from holdfast.web.flask.interface import HoldfastInterface
+from holdfast.web.wsgi import HoldfastMiddleware
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from holdfast.blocking import Sessions
+    from holdfast.protocols import Clock
+
+__all__ = [
+    "Holdfast",
+    "Session",
+    "csrf_field",
+    "csrf_token",
+    "require",
+    "require_csrf",
+    "require_fresh",
+    "require_role",
+    "session",
+]
+
+
+class Holdfast:
+    """Sessions for a Flask application, from `HOLDFAST_SECRET` and `HOLDFAST_STORE` by default.
+
+    Args:
+        app: the application; its `wsgi_app` is wrapped, and its `session_interface` replaced.
+        settings: defaults to `Settings()`.
+        secret: the master secret; a list, newest first, while it is being rotated.
+        store: a store URL; the default is SQLite in the working directory.
+        subject_key: the key of `flask.session` that says who is signed in: setting it signs in,
+            removing it signs out. The default is Flask-Login's.
+        assembly: parts that were put together elsewhere, in place of settings, secret and store.
+        clock: the clock of that assembly.
+
+    `sessions` is the engine for code outside requests, `assembly` holds the parts.
+
+    Raises:
+        ConfigurationError: there is no secret, or a setting contradicts another.
+    """
+
+    def __init__(
+        self,
+        app: Flask,
+        settings: Settings | None = None,
+        *,
+        secret: str | Sequence[str] | None = None,
+        store: str | None = None,
+        subject_key: str = "_user_id",
+        assembly: Assembly | None = None,
+        clock: Clock = now_ms,
+    ) -> None:
+        self.assembly = assembly or assemble(settings or Settings(), secret=secret, store=store)
+        self._middleware = HoldfastMiddleware(app.wsgi_app, _chain(self.assembly, clock))
+        app.wsgi_app = self._middleware  # type: ignore[method-assign]
+        app.session_interface = HoldfastInterface(self._middleware, subject_key)
+        app.register_error_handler(HoldfastError, _answer)
+        app.add_template_global(csrf_token, "csrf_token")
+        app.add_template_global(csrf_field, "csrf_field")
+        app.extensions["holdfast"] = self
+
+    @property
+    def sessions(self) -> Sessions:
+        """All operations on sessions, for threads."""
+        return self.assembly.blocking
+
+    @property
+    def chain(self) -> Chain:
+        """The chain that runs around the application."""
+        return self._middleware.chain
+
+    def run_on(self, assembly: Assembly, clock: Clock) -> None:
+        """Go on with other parts, as a test does that sets the clock."""
+        self.assembly = assembly
+        self._middleware.chain = _chain(assembly, clock)
+
+
+def _chain(assembly: Assembly, clock: Clock) -> Chain:
+    return Chain(
+        assembly.blocking.engine,
+        clock=clock,
+        entropy=os.urandom,
+        at_use=assembly.background.start,
+    )
+
+
+def _answer(error: HoldfastError) -> Response:
+    reply = reply_to(error)
+    exchange().raised = True
+    return Response(reply.body, reply.status, list(reply.headers))
+
+
+def _current() -> Session:
+    return exchange().seen().require_session()
+
+
+session: Session = LocalProxy(_current)  # type: ignore[assignment]  # stands for it
+"""The visitor's session, empty if nobody is signed in."""
+
+
+def csrf_token() -> str:
+    """A token for the next unsafe request: header `X-CSRF-Token` or field `csrf_token`."""
+    here = exchange()
+    return here.chain.csrf.token(here.seen())
+
+
+def csrf_field() -> Markup:
+    """The hidden field of a form; templates have this function, too."""
+    name = exchange().chain.sessions.settings.csrf_field
+    return Markup('<input type="hidden" name="{}" value="{}">').format(name, csrf_token())

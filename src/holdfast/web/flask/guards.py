@@ -1,0 +1,58 @@
+"""Guards for views, below the route. Cookie and bearer token pass the same guard.
+
+@app.get("/me")
+@require
+def me(): ...
+"""
+
+from __future__ import annotations
+
+from functools import wraps
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from flask import current_app
+
+from holdfast.web.flask.here import exchange
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import timedelta
+
+    from holdfast.chain import Chain
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def require(view: Callable[P, R]) -> Callable[P, R]:
+    """Only for somebody who is signed in; otherwise 401."""
+    return _guarded(view, lambda: _chain().require(exchange().seen()))
+
+
+def require_fresh(max_age: timedelta) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Only for somebody who proved who they are at most `max_age` ago; otherwise 401."""
+    return lambda view: _guarded(view, lambda: _chain().require_fresh(exchange().seen(), max_age))
+
+
+def require_role(role: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Only for somebody whose claim `role` is, or holds, this; otherwise 401 or 403."""
+    return lambda view: _guarded(view, lambda: _chain().require_role(exchange().seen(), role))
+
+
+def require_csrf(view: Callable[P, R]) -> Callable[P, R]:
+    """Refuse an unsafe request without a valid token also where no session exists yet: 403."""
+    return _guarded(view, lambda: _chain().csrf.require(exchange().seen()))
+
+
+def _chain() -> Chain:
+    return exchange().chain
+
+
+def _guarded(view: Callable[P, R], check: Callable[[], object]) -> Callable[P, R]:
+    @wraps(view)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        check()
+        result: R = current_app.ensure_sync(view)(*args, **kwargs)
+        return result
+
+    return guarded

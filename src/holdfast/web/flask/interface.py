@@ -1,0 +1,43 @@
+"""What Flask asks of an extension for sessions; the commit itself is the middleware's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask.sessions import SessionInterface, SessionMixin
+
+from holdfast.web import wsgi
+from holdfast.web.flask.session import FlaskSession
+
+if TYPE_CHECKING:
+    from flask import Flask, Request, Response
+
+    from holdfast.web.wsgi import HoldfastMiddleware
+
+
+class HoldfastInterface(SessionInterface):
+    """Makes `flask.session` a view of the session that `middleware` takes care of."""
+
+    def __init__(self, middleware: HoldfastMiddleware, subject_key: str) -> None:
+        self._middleware = middleware
+        self._subject_key = subject_key
+
+    def open_session(self, app: Flask, request: Request) -> FlaskSession:  # noqa: ARG002 - Flask's signature
+        """The session of this request; nothing is read yet."""
+        environ = request.environ
+        exchange = wsgi.exchange_of(environ)
+        if exchange is None:
+            exchange = wsgi.begin_alone(self._middleware.chain, environ)
+        session = FlaskSession(exchange, self._subject_key)
+        exchange.before_commit = session.save
+        return session
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:  # noqa: ARG002 - Flask's signature
+        """Commit here only where no middleware does, as in a test's `session_transaction`."""
+        if not isinstance(session, FlaskSession) or not session.exchange.alone:
+            return
+        reply = session.exchange.commit(response.status_code)
+        if reply.status is not None:
+            response.status_code = reply.status
+            response.set_data(reply.body)
+        response.headers.extend(reply.headers)

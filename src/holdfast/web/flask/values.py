@@ -1,0 +1,47 @@
+"""Values of `flask.session` as plain JSON, so that a service in another framework can read them.
+
+Flask's own tags are used (datetime, UUID, tuple, bytes, Markup), and for everything else the
+application's JSON provider. A plain value is stored as itself.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from flask.json.tag import TaggedJSONSerializer
+
+from holdfast.errors import NotSerializable
+
+_tags = TaggedJSONSerializer()
+_PLAIN = (str, int, float, bool, type(None))
+
+
+def is_plain(value: object) -> bool:
+    """Whether a value is its own JSON and cannot change in place."""
+    return type(value) in _PLAIN
+
+
+def to_text(key: str, value: Any) -> str:
+    """The value as tagged JSON text.
+
+    Raises:
+        NotSerializable: Flask knows no JSON for it; the message names the key and the type.
+    """
+    try:
+        return _tags.dumps(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise NotSerializable(
+            f"session[{key!r}] is, or holds, what JSON cannot hold ({type(value).__name__});"
+            " store plain values, such as the id of an object instead of the object"
+        ) from error
+
+
+def to_json(key: str, value: Any) -> Any:
+    """The value as the session stores it."""
+    return value if is_plain(value) else json.loads(to_text(key, value))
+
+
+def from_json(raw: Any) -> Any:
+    """What `to_json` was given, as a copy that may be changed."""
+    return raw if is_plain(raw) else _tags.loads(json.dumps(raw))

@@ -1,0 +1,79 @@
+"""A request body that can be looked into once and is then replayed in full."""
+
+from __future__ import annotations
+
+import io
+from typing import Any, Protocol
+
+from holdfast.chain.request import MAX_FORM
+from holdfast.rules import form
+
+
+class Readable(Protocol):
+    """What PEP 3333 promises of `wsgi.input`, as far as it is used here."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most so many bytes; none at the end."""
+        ...
+
+
+class Body:
+    """The `wsgi.input` of one `environ`, with a replay in its place once it was looked into."""
+
+    def __init__(self, environ: dict[str, Any]) -> None:
+        self._environ = environ
+
+    async def field(self, name: str) -> str | None:
+        """A field of a form body, if it stands in the first 64 KiB, which are buffered; or None."""
+        content_type: str = self._environ.get("CONTENT_TYPE", "")
+        length = _length(self._environ)
+        if not form.is_form(content_type) or length == 0:
+            return None
+        stream: Readable = self._environ["wsgi.input"]
+        head = _read(stream, MAX_FORM if length is None else min(length, MAX_FORM))
+        rest = None if length is None else length - len(head)
+        self._environ["wsgi.input"] = io.BufferedReader(Replay(head, stream, rest))
+        return form.field(content_type, head, name)
+
+
+class Replay(io.RawIOBase):
+    """First what was read already, then the rest of the stream; `rest` None: up to its end."""
+
+    def __init__(self, head: bytes, stream: Readable, rest: int | None) -> None:
+        self._head = io.BytesIO(head)
+        self._stream = stream
+        self._rest = rest
+
+    def readable(self) -> bool:
+        """Always; `io` asks."""
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Fill the buffer as far as one read goes; 0 at the end."""
+        size = len(buffer)
+        chunk = self._head.read(size) or self._next(size)
+        buffer[: len(chunk)] = chunk
+        return len(chunk)
+
+    def _next(self, size: int) -> bytes:
+        if self._rest is None:
+            return self._stream.read(size)
+        chunk = self._stream.read(min(size, self._rest)) if self._rest else b""
+        self._rest -= len(chunk)
+        return chunk
+
+
+def _length(environ: dict[str, Any]) -> int | None:
+    """How long the body is; None: it ends by itself, since it is chunked."""
+    if environ.get("wsgi.input_terminated"):
+        return None
+    text: str = environ.get("CONTENT_LENGTH") or "0"
+    return int(text) if text.isascii() and text.isdigit() else 0
+
+
+def _read(stream: Readable, size: int) -> bytes:
+    """Up to `size` bytes; servers may hand over less at a time."""
+    seen = bytearray()
+    while len(seen) < size and (chunk := stream.read(size - len(seen))):
+        seen += chunk
+    return bytes(seen)

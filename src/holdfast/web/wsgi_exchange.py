@@ -1,0 +1,102 @@
+"""One request and its answer under WSGI: the session is read when somebody first asks for it.
+
+An unsafe request is judged whole before the application runs, since CSRF needs the session. A safe
+one is judged by its transport only; its cookie costs nothing on a page that never looks at it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from holdfast.blocking import run
+from holdfast.chain import Chain, Reply, Visit, reply_to
+from holdfast.chain.cookie import SessionCookie
+from holdfast.chain.session import identify
+from holdfast.errors import HoldfastError, StoreError
+from holdfast.web.wsgi_body import Body
+from holdfast.web.wsgi_request import CREDENTIALS, Environ, facts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from holdfast.session import Session
+
+_OUTAGE = 503
+_SERVER_ERROR = 500
+
+
+class Exchange:
+    """`visit` is what the transport let in; `session` and `seen` read the session first.
+
+    `before_commit` runs when the answer begins, for a view of the session that has yet to be saved.
+    `alone` says that no middleware will commit, `raised` that the answer is for one of our errors:
+    what was raised keeps nothing.
+    """
+
+    def __init__(self, chain: Chain, environ: Environ, *, alone: bool = False) -> None:
+        self.chain = chain
+        self.alone = alone
+        self.raised = False
+        self.before_commit: Callable[[], None] | None = None
+        self._failure: StoreError | None = None
+        self._closed = False
+        body = Body(environ)
+        request = facts(environ, body)
+        self._known = request.unsafe
+        if self._known:
+            self.visit = run(chain.begin(request))
+        else:
+            self.visit = run(chain.begin(facts(environ, body, CREDENTIALS)))
+            self.visit.request = request
+
+    @property
+    def session(self) -> Session:
+        """The visitor's session; on an excluded path an empty one that takes no change.
+
+        Raises:
+            StoreError: the store cannot answer; whatever the application makes of it, the answer
+                will be 503 (P20).
+        """
+        return self.seen().session
+
+    def seen(self) -> Visit:
+        """The visit, with its session read."""
+        if self._failure is not None:
+            raise self._failure
+        if not self._known:
+            self._read()
+        return self.visit
+
+    def commit(self, status: int) -> Reply:
+        """Carry out what was asked of the session; see `Chain.commit`."""
+        self._closed = True
+        if self._failure is not None:
+            return Reply() if status == _OUTAGE else reply_to(self._failure)
+        if not self._known:
+            return Reply()
+        status = _SERVER_ERROR if self.raised else status
+        try:
+            if self.before_commit is not None and status < _SERVER_ERROR:
+                self.before_commit()
+        except HoldfastError as error:
+            return run(self.chain.fail(self.visit, error))
+        return run(self.chain.commit(self.visit, status))
+
+    def fail(self, error: HoldfastError) -> Reply:
+        """The answer to an error that the application raised; see `Chain.fail`."""
+        self._closed = True
+        if self._failure is not None or not self._known:
+            return reply_to(error)
+        return run(self.chain.fail(self.visit, error))
+
+    def _read(self) -> None:
+        visit, sessions = self.visit, self.chain.sessions
+        if not visit.excluded:
+            cookie = SessionCookie(sessions.settings.cookie)
+            try:
+                visit.session = run(identify(sessions, cookie, visit))
+            except StoreError as error:
+                self._failure = error
+                raise
+            visit.session.closed = self._closed
+        self._known = True

@@ -1,0 +1,66 @@
+"""The facts of a WSGI request, read from its `environ` only as far as somebody asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from holdfast.chain import Request
+
+if TYPE_CHECKING:
+    from holdfast.web.wsgi_body import Body
+
+Environ = dict[str, Any]
+
+CREDENTIALS = frozenset({"HTTP_COOKIE", "HTTP_AUTHORIZATION"})
+_BARE = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
+
+
+class Headers(Mapping[str, str]):
+    """The headers in an `environ` by their names in lower case; those in `hidden` are not there."""
+
+    __slots__ = ("_environ", "_hidden")
+
+    def __init__(self, environ: Environ, hidden: frozenset[str] = frozenset()) -> None:
+        self._environ = environ
+        self._hidden = hidden
+
+    def __getitem__(self, name: str) -> str:
+        key = _BARE.get(name) or "HTTP_" + name.upper().replace("-", "_")
+        if key in self._hidden:
+            raise KeyError(name)
+        value: str = self._environ[key]
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        for key in self._environ.keys() - self._hidden:
+            if key.startswith("HTTP_"):
+                yield key[5:].lower().replace("_", "-")
+        yield from (name for name, key in _BARE.items() if key in self._environ)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def facts(environ: Environ, body: Body, hidden: frozenset[str] = frozenset()) -> Request:
+    """What the chain is told of a request."""
+    return Request(
+        method=environ["REQUEST_METHOD"],
+        scheme=environ["wsgi.url_scheme"],
+        host=_host(environ),
+        path=_path(environ),
+        peer=environ.get("REMOTE_ADDR") or None,
+        headers=Headers(environ, hidden),
+        form_field=body.field,
+    )
+
+
+def _host(environ: Environ) -> str:
+    sent: str | None = environ.get("HTTP_HOST")
+    return f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}" if sent is None else sent
+
+
+def _path(environ: Environ) -> str:
+    """PEP 3333 hands over the bytes of the path as if they were Latin-1."""
+    path: str = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+    return path if path.isascii() else path.encode("latin-1").decode("utf-8", "replace")

@@ -1,0 +1,129 @@
+"""`client`, `sign_in`, `csrf`, `isolated` and the clock: the same for the three frameworks."""
+
+import asyncio
+
+import pytest
+
+from holdfast.errors import UsageError
+from holdfast.testing import FakeClock, client, csrf, csrf_form, isolated, sign_in
+from testing.shops import SHOPS
+
+HOUR = 3_600_000
+
+
+def json(answer):
+    return answer.json() if callable(answer.json) else answer.json
+
+
+@pytest.fixture(params=SHOPS.values(), ids=SHOPS)
+def app(request):
+    return request.param()
+
+
+@pytest.fixture
+def browser(app):
+    return client(app)
+
+
+def test_a_client_is_signed_in_without_a_login_page(browser):
+    assert browser.get("/me").status_code == 401
+    session = sign_in(browser, subject="ada", role="admin")
+    assert json(browser.get("/me")) == {"user": "ada", "role": "admin"}
+    assert session.subject == "ada"
+
+
+def test_the_cookie_is_the_one_that_the_application_sets_and_clears(browser):
+    """A later Set-Cookie replaces it: there is never a second one beside it (R60)."""
+    for subject in ("ada", "bob"):
+        sign_in(browser, subject=subject)
+        assert json(browser.get("/me"))["user"] == subject
+    browser.post("/logout", headers=csrf(browser))
+    assert browser.get("/me").status_code == 401
+    assert json(browser.get("/reason")) == {"reason": "absent"}
+
+
+def test_csrf_by_header_and_by_form_field(browser):
+    sign_in(browser, subject="ada")
+    assert browser.post("/cart").status_code == 403
+    assert json(browser.post("/cart", headers=csrf(browser))) == {"n": 1}
+    assert json(browser.post("/cart", data=csrf_form(browser))) == {"n": 2}
+
+
+def test_csrf_before_there_is_a_session(browser):
+    assert browser.post("/subscribe").status_code == 403
+    assert browser.post("/subscribe", headers=csrf(browser)).status_code == 200
+    assert browser.post("/subscribe", data=csrf_form(browser)).status_code == 200
+
+
+def test_time_is_the_tests(app):
+    """Expiry and freshness without waiting; `reason` says why, to handlers only."""
+    clock = FakeClock()
+    with isolated(app, clock=clock):
+        browser = client(app)
+        sign_in(browser, subject="ada")
+        clock.advance(5 * 60_000 + 1)
+        assert json(browser.get("/fresh"))["code"] == "reauthentication_required"
+        assert browser.get("/me").status_code == 200
+        clock.advance(25 * HOUR)
+        assert browser.get("/me").status_code == 401
+        assert json(browser.get("/reason")) == {"reason": "idle"}
+        assert "idle" not in browser.get("/me").text
+
+
+def test_isolation_ends_with_its_block(app):
+    """Nothing of a test reaches the application's own store, nor the other way round."""
+    outside = client(app)
+    sign_in(outside, subject="ada")
+    with isolated(app):
+        inside = client(app)
+        sign_in(inside, subject="bob")
+        assert json(inside.get("/me"))["user"] == "bob"
+        assert outside.get("/me").status_code == 401
+    assert json(outside.get("/me"))["user"] == "ada"
+    assert inside.get("/me").status_code == 401
+
+
+def test_isolation_ends_when_the_test_fails(app):
+    """A failing test disturbs no other."""
+    outside = client(app)
+    sign_in(outside, subject="ada")
+    with pytest.raises(ZeroDivisionError), isolated(app):
+        raise ZeroDivisionError
+    assert outside.get("/me").status_code == 200
+
+
+def test_handlers_that_use_the_engine_meet_the_same_store(app):
+    """Tokens that a handler issues under isolation count under isolation."""
+    with isolated(app, clock=FakeClock()):
+        browser = client(app)
+        sign_in(browser, subject="ada")
+        token = json(browser.get("/tokens"))["access_token"]
+        bearer = {"Authorization": f"Bearer {token}"}
+        assert json(client(app).get("/me", headers=bearer))["user"] == "ada"
+
+
+def test_helpers_work_inside_an_event_loop(app):
+    """In a test that is a coroutine itself."""
+
+    async def test():
+        with isolated(app):
+            browser = client(app)
+            sign_in(browser, subject="ada")
+            return csrf(browser)
+
+    assert asyncio.run(test())["X-CSRF-Token"]
+
+
+@pytest.mark.parametrize("framework", ["fastapi", "flask", "starlette"])
+def test_an_application_without_sessions_is_told_so(framework):
+    import fastapi
+    import flask
+    import starlette.applications
+
+    bare = {
+        "fastapi": fastapi.FastAPI,
+        "flask": lambda: flask.Flask("bare"),
+        "starlette": starlette.applications.Starlette,
+    }
+    with pytest.raises(UsageError, match=r"Holdfast\(app\)"):
+        sign_in(client(bare[framework]()), subject="ada")

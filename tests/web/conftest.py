@@ -1,0 +1,72 @@
+"""A site in each framework, over a store that can be made to fail, and a clock that stands still."""
+
+import secrets
+
+import pytest
+from web.browser import Browser
+from web.sites import SITES
+
+from holdfast.assembly import assemble
+from holdfast.errors import StoreUnavailable
+from holdfast.settings import Rate, Settings
+from holdfast.stores import Opened
+from holdfast.testing import AsyncMemoryStore, FakeClock, HookedStore, MemoryStore
+
+
+class Parts:
+    """What a test turns its screws on: the store's face for coroutines, time, what was audited."""
+
+    def __init__(self, settings):
+        self.clock = FakeClock()
+        self.events = []
+        memory = MemoryStore()
+        self.store = HookedStore(AsyncMemoryStore(memory))
+        self.assembly = assemble(
+            settings,
+            secret=secrets.token_urlsafe(32),
+            store=Opened(memory, self.store.asynchronous()),
+            audit=[self.events.append],
+            clock=self.clock,
+        )
+
+    @property
+    def sessions(self):
+        return self.assembly.sessions
+
+    def fail(self, verb, error=StoreUnavailable, times=1):
+        """The store answers the next calls of this verb with an error."""
+
+        def hook():
+            raise error("as the test wishes")
+
+        self.store.before(verb, hook, times=times)
+
+    def reasons(self):
+        return [event.reason for event in self.events if event.reason]
+
+
+@pytest.fixture
+def settings():
+    return Settings(rate=Rate(limit=20), exclude_paths=("/excluded", "/below/"))
+
+
+@pytest.fixture
+def parts(settings):
+    parts = Parts(settings)
+    yield parts
+    parts.assembly.close()
+
+
+@pytest.fixture(params=SITES)
+def app(request, parts):
+    return SITES[request.param](parts.assembly)
+
+
+@pytest.fixture
+def browser(app):
+    return Browser(app)
+
+
+@pytest.fixture
+def other(app):
+    return Browser(app)

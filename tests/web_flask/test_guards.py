@@ -1,0 +1,199 @@
+"""Guards of views, and CSRF from template to body."""
+
+import io
+import re
+from datetime import timedelta
+
+import pytest
+from flask import render_template_string, request
+
+from holdfast.testing import csrf, csrf_form, sign_in
+from holdfast.web import flask as holdfast
+
+FORM = '<form method="post">{{ csrf_field() }}<input name="item"></form>'
+
+
+@pytest.fixture
+def guarded(app):
+    @app.get("/me")
+    @holdfast.require
+    def me():
+        return {"user": holdfast.session.subject}
+
+    @app.get("/fresh")
+    @holdfast.require_fresh(timedelta(minutes=5))
+    def fresh():
+        return "fresh"
+
+    @app.get("/admin")
+    @holdfast.require_role("admin")
+    def admin():
+        return "admin"
+
+    @app.get("/tokens")
+    def tokens():
+        holdfast_app = app.extensions["holdfast"]
+        return holdfast_app.sessions.issue_tokens(holdfast.session).as_dict()
+
+    return app
+
+
+@pytest.fixture
+def forms(app):
+    @app.get("/form")
+    def form():
+        return render_template_string(FORM)
+
+    @app.post("/form")
+    @holdfast.require_csrf
+    def sent():
+        uploads = {name: file.read().decode() for name, file in request.files.items()}
+        return {**request.form.to_dict(), **uploads}
+
+    @app.post("/raw")
+    def raw():
+        return {"length": len(request.get_data())}
+
+    return app
+
+
+def test_a_stranger_gets_401_and_no_reason(guarded, browser):
+    answer = browser.get("/me")
+    assert (answer.status_code, answer.json) == (
+        401,
+        {"error": "Unauthorized", "code": "unauthenticated"},
+    )
+    assert answer.headers["WWW-Authenticate"] == 'Bearer realm="holdfast"'
+
+
+def test_cookie_and_bearer_pass_the_same_guard(guarded, browser):
+    sign_in(browser, subject="ada")
+    assert browser.get("/me").json == {"user": "ada"}
+    token = browser.get("/tokens").json["access_token"]
+    stranger = guarded.test_client()
+    answer = stranger.get("/me", headers={"Authorization": f"Bearer {token}"})
+    assert answer.json == {"user": "ada"}
+    assert "Set-Cookie" not in answer.headers
+
+
+def test_a_bad_bearer_token_is_not_helped_by_a_good_cookie(guarded, browser):
+    sign_in(browser, subject="ada")
+    answer = browser.get("/me", headers={"Authorization": "Bearer no.such.token"})
+    assert answer.status_code == 401
+    assert 'error="invalid_token"' in answer.headers["WWW-Authenticate"]
+
+
+def test_fresh_means_lately_signed_in(guarded, browser, clock):
+    sign_in(browser, subject="ada")
+    assert browser.get("/fresh").status_code == 200
+    clock.advance(5 * 60_000 + 1)
+    answer = browser.get("/fresh")
+    assert (answer.status_code, answer.json["code"]) == (401, "reauthentication_required")
+    assert browser.get("/me").status_code == 200
+
+
+def test_roles(guarded, browser):
+    sign_in(browser, subject="ada", role="user")
+    assert browser.get("/admin").status_code == 403
+    sign_in(browser, subject="ada", role=["user", "admin"])
+    assert browser.get("/admin").status_code == 200
+
+
+def test_a_guard_keeps_the_views_name_and_serves_coroutines(app, browser):
+    @app.get("/later")
+    @holdfast.require
+    async def later():
+        """Come back."""
+        return "now"
+
+    assert (later.__name__, later.__doc__) == ("later", "Come back.")
+    sign_in(browser, subject="ada")
+    assert browser.get("/later").text == "now"
+
+
+@pytest.mark.parametrize("signed_in", [True, False])
+@pytest.mark.parametrize("multipart", [True, False])
+def test_the_field_of_the_template_lets_the_form_pass(forms, browser, signed_in, multipart):
+    """Before there is a session as well as with one; the view reads the whole body afterwards."""
+    if signed_in:
+        sign_in(browser, subject="ada")
+    page = browser.get("/form").text
+    name, token = re.search(r'type="hidden" name="(.+?)" value="(.+?)"', page).groups()
+    fields = {"item": "3", name: token}
+    if multipart:
+        fields["file"] = (io.BytesIO(b"content"), "f.txt")
+    answer = browser.post("/form", data=fields)
+    assert answer.status_code == 200
+    assert answer.json["item"] == "3"
+    assert answer.json.get("file", "content") == "content"
+
+
+@pytest.mark.parametrize("token", [None, "", "c1", "x" * 88])
+def test_a_form_without_a_valid_token_is_refused(forms, browser, token):
+    sign_in(browser, subject="ada")
+    fields = {"item": "3"} if token is None else {"item": "3", "csrf_token": token}
+    answer = browser.post("/form", data=fields)
+    assert (answer.status_code, answer.json["code"]) == (403, "csrf_failed")
+
+
+def test_a_token_of_another_session_is_refused(forms, browser, app):
+    sign_in(browser, subject="ada")
+    foreign = csrf(browser)
+    sign_in(browser, subject="bob")
+    assert browser.post("/form", headers=foreign).status_code == 403
+
+
+def test_a_large_form_is_replayed_in_full(forms, browser):
+    """The token stands in the first 64 KiB; everything after it reaches the view."""
+    sign_in(browser, subject="ada")
+    token = csrf_form(browser)
+    file = (io.BytesIO(b"y" * 300_000), "f.bin")
+    answer = browser.post("/form", data={**token, "item": "z" * 200_000, "file": file})
+    assert answer.status_code == 200
+    assert len(answer.json["item"]) == 200_000
+    assert len(answer.json["file"]) == 300_000
+
+
+def test_a_token_beyond_the_first_64_kib_does_not_count(forms, browser):
+    """What is buffered is bounded."""
+    sign_in(browser, subject="ada")
+    answer = browser.post("/form", data={"item": "z" * 70_000, **csrf_form(browser)})
+    assert answer.status_code == 403
+
+
+def test_a_body_that_is_no_form_is_not_read(forms, browser):
+    """With the header there is nothing to look for, and nothing is buffered."""
+    sign_in(browser, subject="ada")
+    answer = browser.post("/raw", data=b"\x00" * 100_000, headers=csrf(browser))
+    assert answer.json == {"length": 100_000}
+
+
+def test_a_sign_in_by_a_foreign_form_is_refused(app, browser, parts):
+    """Login CSRF (R82): neither a token nor a body that needs a preflight."""
+
+    @app.post("/login")
+    def login():
+        holdfast.session.sign_in("mallory")
+        return "never seen"
+
+    assert browser.post("/login", data={"name": "mallory"}).status_code == 403
+    assert parts.blocking_store.page().records == ()
+    assert browser.post("/login", data={"name": "ada", **csrf_form(browser)}).status_code == 200
+
+
+def test_the_reason_is_for_handlers_and_never_for_clients(app, guarded, browser, clock, events):
+    """`session.reason` says why somebody was signed out; no answer does."""
+    reasons = []
+
+    @app.before_request
+    def look():
+        assert not holdfast.session
+        reasons.append(holdfast.session.reason)
+
+    sign_in(browser, subject="ada")
+    clock.advance(30 * 24 * 3_600_000)
+    answer = browser.get("/me")
+    assert reasons == ["absolute"] or reasons == ["idle"]
+    said = answer.text + str(answer.headers)
+    assert not any(word in said for word in ("idle", "absolute", "expired"))
+    assert [event.reason for event in events if event.name == "session_expired"] == reasons
