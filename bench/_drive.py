@@ -10,9 +10,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 HERE = Path(__file__).parent
 CONNECTIONS = 32
@@ -66,12 +69,25 @@ class Server:
     """One application of `bench.servers` under one server program, on the first core."""
 
     def __init__(
-        self, module: str, program: list[str], env: dict[str, str], *, signs_in: bool = True, posts: bool = True
+        self,
+        module: str,
+        program: list[str],
+        env: dict[str, str],
+        *,
+        signs_in: bool = True,
+        posts: bool = True,
     ) -> None:
         self.port = free_port()
         self.module = module
         self.posts = posts
-        self._command = [sys.executable, "-m", *program, "--port", str(self.port), f"bench.servers.{module}:app"]
+        self._command = [
+            sys.executable,
+            "-m",
+            *program,
+            "--port",
+            str(self.port),
+            f"bench.servers.{module}:app",
+        ]
         self._env = env
         self._signs_in = signs_in
         self._visitors = Path(os.devnull)
@@ -120,7 +136,9 @@ class Visitors:
             return f"\t\t{bearer}"
         cookies = _cookies(headers)
         status, headers, body = self._send("GET", "/csrf", {"Cookie": cookies})
-        if not body.get("token"):  # double-submit libraries hand the cookie out with the first answer
+        if not body.get(
+            "token"
+        ):  # double-submit libraries hand the cookie out with the first answer
             cookies = "; ".join(filter(None, (cookies, _cookies(headers))))
             status, headers, body = self._send("GET", "/csrf", {"Cookie": cookies})
         assert status == 200, status
@@ -137,7 +155,9 @@ class Visitors:
             proof = {"X-CSRF-Token": token, "X-CSRFToken": token}
             assert self._send("POST", "/note", known | proof)[0] == 200
 
-    def _send(self, method: str, path: str, headers: dict[str, str]) -> tuple[int, list[tuple[str, str]], dict[str, str]]:
+    def _send(
+        self, method: str, path: str, headers: dict[str, str]
+    ) -> tuple[int, list[tuple[str, str]], dict[str, str]]:
         body = json.dumps({"text": "hello"}) if method == "POST" else None
         kind = {"Content-Type": "application/json"} if body else {}
         self._client.request(method, path, body, {**kind, **headers})

@@ -7,10 +7,13 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 RESULTS = Path(__file__).parent / "results"
 ROUNDS = int(os.environ.get("HOLDFAST_BENCH_ROUNDS", "7"))
@@ -97,7 +100,7 @@ def machine() -> dict[str, str]:
         names = [row for row in info.read_text().splitlines() if row.startswith("model name")]
         model = names[0].partition(":")[2].strip() if names else model
     return {
-        "cpu": f"{os.cpu_count()} × {model}",
+        "cpu": f"{os.cpu_count()} x {model}",
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
     }
@@ -113,11 +116,13 @@ def publish(
 ) -> None:
     """Print a table, and keep the run as `bench/results/NAME.json`."""
     for each in figures:
-        print(f"{each.name:<58}{each.median:>12,.2f} {each.unit:<10}{each.low:,.2f} – {each.high:,.2f}")
+        print(
+            f"{each.name:<58}{each.median:>12,.2f} {each.unit:<10}{each.low:,.2f} to {each.high:,.2f}"
+        )
     for line in ratios:
         targets = " / ".join(f"{t:g}" for t in (line.must, line.aim) if t is not None)
         print(
-            f"{line.name:<58}{line.median:>12.3f} ×{'':<9}{line.low:.3f} – {line.high:.3f}"
+            f"{line.name:<58}{line.median:>12.3f} x{'':<9}{line.low:.3f} to {line.high:.3f}"
             f"  {targets and f'must/aim {targets}: {line.verdict}'}"
         )
     RESULTS.mkdir(exist_ok=True)

@@ -8,7 +8,6 @@ connections, 10,000 signed-in visitors one after another, so that drift hits all
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -20,8 +19,27 @@ from bench._drive import Server, redis_server
 SECONDS = int(os.environ.get("HOLDFAST_BENCH_SECONDS", "3"))
 VISITORS = int(os.environ.get("HOLDFAST_BENCH_VISITORS", "10000"))
 
-UVICORN = ["uvicorn", "--log-level", "critical", "--no-access-log", "--loop", "uvloop", "--http", "httptools"]
-GRANIAN = ["granian", "--interface", "wsgi", "--workers", "1", "--blocking-threads", "8", "--log-level", "critical"]
+UVICORN = [
+    "uvicorn",
+    "--log-level",
+    "critical",
+    "--no-access-log",
+    "--loop",
+    "uvloop",
+    "--http",
+    "httptools",
+]
+GRANIAN = [
+    "granian",
+    "--interface",
+    "wsgi",
+    "--workers",
+    "1",
+    "--blocking-threads",
+    "8",
+    "--log-level",
+    "critical",
+]
 
 
 def servers(folder: Path, redis: str) -> dict[str, Server]:
@@ -54,15 +72,29 @@ def main() -> None:
         for name, server in fleet.items():
             print(f"starting {name} …", file=sys.stderr)
             stack.enter_context(server.running(folder / f"{server.port}.visitors", VISITORS))
-        reads = measure.interleaved({n: (lambda s=s: s.drive("GET", "/me", SECONDS)) for n, s in fleet.items()})
+        reads = measure.interleaved(
+            {n: (lambda s=s: s.drive("GET", "/me", SECONDS)) for n, s in fleet.items()}
+        )
         writers = {n: s for n, s in fleet.items() if s.posts}
         posts = measure.interleaved(
             {n: (lambda s=s: s.drive("POST", "/note", SECONDS)) for n, s in writers.items()}
         )
     figures = [measure.figure(f"GET {n}", "req/s", v) for n, v in reads.items()]
     figures += [measure.figure(f"POST {n}", "req/s", v) for n, v in posts.items()]
-    measure.publish("chain", figures, ratios(reads, posts), ("starlette", "uvicorn", "flask", "granian",
-                    "starsessions", "Flask-Session", "Flask-JWT-Extended"))
+    measure.publish(
+        "chain",
+        figures,
+        ratios(reads, posts),
+        (
+            "starlette",
+            "uvicorn",
+            "flask",
+            "granian",
+            "starsessions",
+            "Flask-Session",
+            "Flask-JWT-Extended",
+        ),
+    )
 
 
 def ratios(reads: dict[str, list[float]], posts: dict[str, list[float]]) -> list[measure.Ratio]:

@@ -1,7 +1,7 @@
 """The library's own operations beside the bare work they stand on, in one process.
 
-    begin    against a bare prepared point read of the same rows of the same file in the same loop
-    verify   against the JOSE library's own decode of the same token
+begin    against a bare prepared point read of the same rows of the same file in the same loop
+verify   against the JOSE library's own decode of the same token
 """
 
 from __future__ import annotations
@@ -10,16 +10,18 @@ import os
 import secrets
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterator
 from itertools import cycle
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jwt
 
 from bench import _measure as measure
 from holdfast import KeyRing, Session, Sessions, Settings, stores
 from holdfast.assembly import now_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 CALLS = 20_000
 LIVE = 10_000
@@ -108,8 +110,12 @@ def main() -> None:
         [
             measure.ratio("begin, SQLite / point read", samples["begin, SQLite"], read, must=3),
             measure.ratio("begin, memory / point read", samples["begin, memory"], read, must=6 / 5),
-            measure.ratio("verify cold / decode", samples["verify_token cold, memory"], decode, must=1.2),
-            measure.ratio("verify warm / decode", samples["verify_token warm, memory"], decode, must=5 / 42),
+            measure.ratio(
+                "verify cold / decode", samples["verify_token cold, memory"], decode, must=1.2
+            ),
+            measure.ratio(
+                "verify warm / decode", samples["verify_token warm, memory"], decode, must=5 / 42
+            ),
         ],
         ("PyJWT", "msgspec", "cryptography"),
     )

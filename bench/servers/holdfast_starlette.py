@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import logging
 import secrets
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from holdfast import Rate, Settings
 from holdfast.assembly import assemble
 from holdfast.web.asgi import HoldfastMiddleware, csrf_token, require, session_of
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
 
 logging.getLogger("holdfast").setLevel(logging.ERROR)
 
@@ -47,6 +50,4 @@ _routes = [
     Route("/me", me),
     Route("/note", note, methods=["POST"]),
 ]
-app = Starlette(
-    routes=_routes, middleware=[Middleware(HoldfastMiddleware, chain=_assembly.chain)]
-)
+app = Starlette(routes=_routes, middleware=[Middleware(HoldfastMiddleware, chain=_assembly.chain)])

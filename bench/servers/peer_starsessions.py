@@ -70,7 +70,11 @@ app = Starlette(
     middleware=[
         Middleware(CSRFMiddleware, secret=os.urandom(32).hex(), sensitive_cookies={"session"}),
         Middleware(
-            SessionMiddleware, store=RedisStore(URL), lifetime=86400, rolling=True, cookie_https_only=False
+            SessionMiddleware,
+            store=RedisStore(URL),
+            lifetime=86400,
+            rolling=True,
+            cookie_https_only=False,
         ),
         Middleware(SessionAutoloadMiddleware),
         Middleware(RateLimit),

@@ -6,9 +6,12 @@ correlated while nothing in a log is a credential (R158, P58).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class EventName(StrEnum):

@@ -59,7 +59,7 @@ class Session(MutableMapping[str, Any]):
         token_claims: dict[str, Any] | None = None,
     ) -> None:
         self.record = record
-        self.via = via
+        self.via: Via | None = via
         self.secret = secret
         self.reason = reason
         self.client = client

@@ -1,13 +1,14 @@
 """From a cookie to a session: one read, no adoption, one answer for everything that does not count."""
 
-import pytest
-from faces import DAY, FIREFOX, HOUR, MINUTE
+from datetime import timedelta
 
+import pytest
+
+from faces import DAY, FIREFOX, HOUR, MINUTE
 from holdfast import Limits, Rate, Reason, StoreUnavailable
 from holdfast.errors import RecordReadOnly
 from holdfast.record import changed, encode
 from holdfast.rules import secret
-from datetime import timedelta
 
 GOOD = secret.cookie_text(secret.new_id(0, bytes(16)), bytes(32))
 MALFORMED = [
@@ -161,7 +162,9 @@ def test_a_damaged_record_ends_its_session_and_no_other(world):
     assert world.begin(whole.cookie).reason is None
 
 
-@pytest.mark.parametrize("data", [b"{", b'{"a":1', b"{}x", b'{"a":"\xff"}', b"[]", b"", b"\x01short"])
+@pytest.mark.parametrize(
+    "data", [b"{", b'{"a":1', b"{}x", b'{"a":"\xff"}', b"[]", b"", b"\x01short"]
+)
 def test_damaged_data_end_their_session(world, data):
     """Data that no handler could read end the session, instead of failing at each request for ever."""
     session = world.login()

@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 import pytest
-from faces import DAY, FIREFOX, HOUR, MINUTE, SECOND
 
+from faces import DAY, FIREFOX, HOUR, MINUTE, SECOND
 from holdfast import (
     Conflict,
     Cookie,

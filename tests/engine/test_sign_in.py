@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 import pytest
-from faces import CHROME, FIREFOX, HOUR
 
+from faces import CHROME, FIREFOX, HOUR
 from holdfast import (
     CapReached,
     Conflict,
@@ -184,7 +184,9 @@ def test_intents_show_at_once(world):
     assert session.authenticated_at is None
 
 
-@pytest.mark.parametrize("subject", ["", " ", None, True, b"ada", "a\nb", "a\0b", "\ud800", "x" * 513])
+@pytest.mark.parametrize(
+    "subject", ["", " ", None, True, b"ada", "a\nb", "a\0b", "\ud800", "x" * 513]
+)
 def test_an_unfit_subject_is_refused(world, subject):
     """Nobody becomes the account "None"; empty and unprintable names are refused (P60)."""
     session = world.begin(None)

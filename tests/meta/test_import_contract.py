@@ -101,7 +101,7 @@ OWNERS = {
 
 @dataclass(frozen=True)
 class Import:
-    """One imported module: its full name, where it stands, and whether it waits: in a function, or for types."""
+    """One imported module: its full name, where it stands, and whether it waits for its use."""
 
     module: str
     target: str
@@ -145,7 +145,9 @@ def walk(node, *, lazy=False):
     for child in ast.iter_child_nodes(node):
         yield child, lazy
         inside = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-        inside = inside or (isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING")
+        inside = inside or (
+            isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"
+        )
         yield from walk(child, lazy=lazy or inside)
 
 

@@ -177,7 +177,7 @@ def test_a_request_under_way_is_finished(tmp_path):
     body = {"email": email, "password": password}
     with ThreadPoolExecutor() as pool:
         answer = pool.submit(httpx.post, f"{server.url}/login", json=body, timeout=20)
-        until(lambda: answer.running(), "the request is under way")
+        until(answer.running, "the request is under way")
         time.sleep(0.01)
         status = server.stop()
     assert (status, answer.result().status_code) == (0, 200)

@@ -13,9 +13,7 @@ import pytest
 
 from holdfast.errors import StoreCorrupt, StoreError, StoreUnavailable
 from holdfast.record import changed
-from holdfast.stores.sqlite import schema
-from holdfast.stores.sqlite import sql
-from holdfast.stores.sqlite import SqliteStore
+from holdfast.stores.sqlite import SqliteStore, schema, sql
 from holdfast.testing.contracts.samples import listed, together
 
 

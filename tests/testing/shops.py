@@ -1,6 +1,7 @@
 """The same small shop in three frameworks, as an application under test."""
 
 from datetime import timedelta
+from typing import Annotated
 
 import flask
 from fastapi import Depends, FastAPI
@@ -22,19 +23,19 @@ def fastapi_shop():
     own = fast.Holdfast(app, secret=SECRET, store="memory://")
 
     @app.get("/me")
-    def me(session: fast.Session = Depends(fast.require)):
+    def me(session: Annotated[fast.Session, Depends(fast.require)]):
         return {"user": session.subject, "role": session.claims.get("role")}
 
     @app.get("/reason")
-    def reason(session: fast.Session = Depends(fast.current)):
+    def reason(session: Annotated[fast.Session, Depends(fast.current)]):
         return {"reason": session.reason}
 
     @app.get("/fresh")
-    def fresh(session: fast.Session = Depends(fast.require_fresh(timedelta(minutes=5)))):
+    def fresh(session: Annotated[fast.Session, Depends(fast.require_fresh(timedelta(minutes=5)))]):
         return {"user": session.subject}
 
     @app.post("/cart")
-    def cart(session: fast.Session = Depends(fast.require)):
+    def cart(session: Annotated[fast.Session, Depends(fast.require)]):
         session["n"] = session.get("n", 0) + 1
         return {"n": session["n"]}
 
@@ -43,12 +44,12 @@ def fastapi_shop():
         return {"done": True}
 
     @app.post("/logout")
-    def logout(session: fast.Session = Depends(fast.current)):
+    def logout(session: Annotated[fast.Session, Depends(fast.current)]):
         session.sign_out()
         return {"done": True}
 
     @app.get("/tokens")
-    async def tokens(session: fast.Session = Depends(fast.require)):
+    async def tokens(session: Annotated[fast.Session, Depends(fast.require)]):
         return (await own.assembly.sessions.issue_tokens(session)).as_dict()
 
     return app

@@ -47,7 +47,9 @@ class Browser:
     def post(self, path, **options):
         return self.request("POST", path, **options)
 
-    def request(self, method, path, *, body=b"", chunks=None, headers=(), jar=True, old=False, **content):
+    def request(
+        self, method, path, *, body=b"", chunks=None, headers=(), jar=True, old=False, **content
+    ):
         """`old`: a browser that sends neither Fetch Metadata nor Origin. `jar`: with our cookies."""
         kind, data = _content(**content)
         sent = {"host": urlsplit(self.origin).netloc}

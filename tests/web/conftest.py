@@ -3,14 +3,14 @@
 import secrets
 
 import pytest
-from web.browser import Browser
-from web.sites import SITES
 
 from holdfast.assembly import assemble
 from holdfast.errors import StoreUnavailable
 from holdfast.settings import Rate, Settings
 from holdfast.stores import Opened
 from holdfast.testing import AsyncMemoryStore, FakeClock, HookedStore, MemoryStore
+from web.browser import Browser
+from web.sites import SITES
 
 
 class Parts:

@@ -149,11 +149,18 @@ def site_in_starlette(assembly):
         Route("/echo", echo, methods=["POST"]),
         Route("/visits", answer(lambda request: visits(asgi.session_of(request)))),
         Route("/me", answer(lambda request: {"user": asgi.require(request).subject})),
-        Route("/fresh", answer(lambda request: {"user": asgi.require_fresh(request, FRESH).subject})),
-        Route("/admin", answer(lambda request: {"user": asgi.require_role(request, "admin").subject})),
+        Route(
+            "/fresh", answer(lambda request: {"user": asgi.require_fresh(request, FRESH).subject})
+        ),
+        Route(
+            "/admin", answer(lambda request: {"user": asgi.require_role(request, "admin").subject})
+        ),
         Route("/csrf", answer(lambda request: {"token": asgi.csrf_token(request)})),
         Route("/excluded", answer(lambda request: {"user": asgi.session_of(request).subject})),
-        *(Route(path, lambda _request: PlainTextResponse("open")) for path in ("/open", "/healthz")),
+        *(
+            Route(path, lambda _request: PlainTextResponse("open"))
+            for path in ("/open", "/healthz")
+        ),
         WebSocketRoute("/ws", socket),
     ]
     middleware = [Middleware(asgi.HoldfastMiddleware, chain=assembly.chain)]
@@ -208,7 +215,9 @@ def site_in_fastapi(assembly):
     async def tokens(session=required):
         return (await assembly.sessions.issue_tokens(session)).as_dict()
 
-    @app.api_route("/checked", methods=["POST", "GET"], dependencies=[Depends(holdfast.require_csrf)])
+    @app.api_route(
+        "/checked", methods=["POST", "GET"], dependencies=[Depends(holdfast.require_csrf)]
+    )
     def checked():
         return {"success": True}
 
@@ -225,11 +234,11 @@ def site_in_fastapi(assembly):
         return {"user": session.subject}
 
     @app.get("/fresh")
-    def fresh(session=Depends(holdfast.require_fresh(FRESH))):  # noqa: B008 - FastAPI's way
+    def fresh(session=Depends(holdfast.require_fresh(FRESH))):
         return {"user": session.subject}
 
     @app.get("/admin")
-    def admin(session=Depends(holdfast.require_role("admin"))):  # noqa: B008 - FastAPI's way
+    def admin(session=Depends(holdfast.require_role("admin"))):
         return {"user": session.subject}
 
     @app.get("/csrf")
@@ -282,7 +291,9 @@ class Here:
 
     @property
     def query(self):
-        return {name: value[0] for name, value in parse_qs(self.scope["query_string"].decode()).items()}
+        return {
+            name: value[0] for name, value in parse_qs(self.scope["query_string"].decode()).items()
+        }
 
 
 async def read(receive):

@@ -81,7 +81,13 @@ def test_sign_in_sets_one_cookie_with_all_attributes(browser):
     answer = browser.sign_in()
     text = answer.one("set-cookie")
     assert text.startswith("__Host-session=1.")
-    assert text.split("; ")[1:] == ["Max-Age=86400", "Path=/", "HttpOnly", "SameSite=Strict", "Secure"]
+    assert text.split("; ")[1:] == [
+        "Max-Age=86400",
+        "Path=/",
+        "HttpOnly",
+        "SameSite=Strict",
+        "Secure",
+    ]
     assert (answer.one("vary"), answer.one("cache-control")) == ("Cookie", "no-store")
     assert browser.get("/me").json() == {"user": "ann"}
 
@@ -315,11 +321,15 @@ def test_an_error_of_the_client_keeps_what_was_done(browser):
     """4xx is an answer like others: failed attempts can be counted."""
     browser.sign_in()
     order = {"write": {"visits": 41}, "status": 404}
-    assert browser.post("/work", json=order, headers={"x-csrf-token": browser.token()}).status == 404
+    assert (
+        browser.post("/work", json=order, headers={"x-csrf-token": browser.token()}).status == 404
+    )
     assert browser.get("/visits").json() == {"visits": 42}
 
 
-@pytest.mark.parametrize("end", [{"status": 500}, {"raise": "refusal"}, {"raise": "usage"}, {"raise": "bug"}])
+@pytest.mark.parametrize(
+    "end", [{"status": 500}, {"raise": "refusal"}, {"raise": "usage"}, {"raise": "bug"}]
+)
 def test_a_sign_out_is_carried_out_whatever_happens(end, browser, other):
     """The visitor asked for it; only the exception of a bug reaches the server."""
     browser.sign_in()
@@ -332,7 +342,9 @@ def test_a_sign_out_is_carried_out_whatever_happens(end, browser, other):
     assert other.get("/me").status == 401
 
 
-@pytest.mark.parametrize(("way", "status", "code"), [("refusal", 402, "pay_first"), ("usage", 500, "usage_error")])
+@pytest.mark.parametrize(
+    ("way", "status", "code"), [("refusal", 402, "pay_first"), ("usage", 500, "usage_error")]
+)
 def test_what_is_raised_keeps_nothing(way, status, code, browser):
     """An error of ours is answered by the chain, and what the handler did so far is dropped."""
     browser.sign_in()
@@ -482,7 +494,9 @@ def test_a_bearer_token_needs_no_csrf_token_and_sets_no_cookie(browser, other):
     assert other.get("/me", headers=bearer).status == browser.get("/me").status == 401
 
 
-@pytest.mark.parametrize("value", ["Bearer", "Bearer ", "bearer junk", "BEARER x.y.z", "Bearer a, Bearer b"])
+@pytest.mark.parametrize(
+    "value", ["Bearer", "Bearer ", "bearer junk", "BEARER x.y.z", "Bearer a, Bearer b"]
+)
 def test_beside_a_bearer_token_the_cookie_does_not_count(value, browser):
     """Junk in Authorization gains nothing: no token is asked for, and nobody is there."""
     browser.sign_in()

@@ -58,7 +58,7 @@ def test_a_streaming_answer_is_committed_before_its_first_byte(app, browser, par
         lambda: flask.session.update(late=1),
         lambda: holdfast.session.update(late=1),
         lambda: holdfast.session.sign_in("ada"),
-        lambda: holdfast.session.sign_out(),
+        lambda: holdfast.session.sign_out(),  # noqa: PLW0108 - there is a session only in a request
     ],
 )
 @pytest.mark.parametrize("touched", [True, False])
@@ -136,7 +136,7 @@ def test_what_cannot_be_stored_is_a_500_that_says_what_to_do(
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_store_that_is_away_is_503_and_the_cookie_stays(app, browser, parts, monkeypatch, method):
-    """ "Cannot know" is not "not signed in" (P20)."""
+    """That it "cannot know" is not "not signed in" (P20)."""
     sign_in(browser, subject="ada")
     headers = csrf(browser)
 

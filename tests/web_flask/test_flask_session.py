@@ -1,6 +1,6 @@
 """`flask.session`: code that was written for Flask runs unchanged."""
 
-import datetime
+import datetime as dt
 import decimal
 import uuid
 
@@ -22,27 +22,27 @@ VALUES = {
     "list": [1, [2, {"three": 3}]],
     "dict": {"a": {"b": "c"}},
     "looks tagged": {" t": [1]},
-    "moment": datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC),
+    "moment": dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC),
     "uuid": uuid.UUID("12345678123456781234567812345678"),
     "tuple": (1, (2, "x")),
     "bytes": b"\x00\xff",
     "markup": Markup("<b>bold</b>"),
-    "mixed": [(1, b"2"), {"at": datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)}],
+    "mixed": [(1, b"2"), {"at": dt.datetime(2026, 1, 1, tzinfo=dt.UTC)}],
 }
 
 
 def visit(app, browser, *steps, method="GET"):
     """Run each step, a function of `flask.session`, in a request of its own; what the last returned."""
-    results = []
+    waiting, results = list(steps), []
 
     def view():
-        results.append(step(flask.session))
+        results.append(waiting.pop(0)(flask.session))
         return "done"
 
     if "visit" not in app.view_functions:
-        app.add_url_rule("/visit", "visit", lambda: app.config["view"](), methods=["GET", "POST"])
-    for step in steps:
-        app.config["view"] = view
+        app.add_url_rule("/visit", "visit", methods=["GET", "POST"])
+    app.view_functions["visit"] = view
+    while waiting:
         headers = csrf(browser) if method == "POST" else {}
         answer = browser.open("/visit", method=method, headers=headers)
         assert answer.status_code == 200, answer.text

@@ -18,13 +18,14 @@ import pytest
 
 SERVED = Path(__file__).parent / "served"
 GUNICORN = ("gunicorn", "-k", "gthread", "--threads", "4", "-w", "2", "--graceful-timeout", "1")
+GRANIAN = (
+    *("granian", "--interface", "wsgi", "--workers", "2"),
+    *("--blocking-threads", "4", "--workers-kill-timeout", "1"),
+)
 SERVERS = {
     "gunicorn gthread": (*GUNICORN, "--bind", "127.0.0.1:{port}"),
     "gunicorn preload": (*GUNICORN, "--preload", "--bind", "127.0.0.1:{port}"),
-    "granian threads": tuple(
-        "granian --interface wsgi --workers 2 --blocking-threads 4 --workers-kill-timeout 1"
-        " --host 127.0.0.1 --port {port}".split()
-    ),
+    "granian threads": (*GRANIAN, "--host", "127.0.0.1", "--port", "{port}"),
 }
 
 

@@ -16,8 +16,7 @@ from urllib.parse import unquote, urlsplit
 from holdfast.errors import ConfigurationError
 from holdfast.rules import quota
 from holdfast.stores import Opened
-from holdfast.stores.sqlite import sql
-from holdfast.stores.sqlite import verbs
+from holdfast.stores.sqlite import sql, verbs
 from holdfast.stores.sqlite.core import SqliteCore
 
 if TYPE_CHECKING:
