@@ -68,11 +68,14 @@ class Reading(NamedTuple):
     """The answer of `get`. `taken` is None if nothing was to be, or could be, spent.
 
     `corrupt` is True when there is a record that cannot be decoded: that one session must end.
+    `node` is the server process that answered, see `holdfast.stores.remote`; None where there is
+    no server.
     """
 
     record: Record | None
     taken: Taken | None = None
     corrupt: bool = False
+    node: str | None = None
 
 
 class Cap(NamedTuple):

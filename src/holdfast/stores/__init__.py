@@ -17,13 +17,18 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from holdfast.protocols import AsyncStore, Store
+    from holdfast.stores.remote import Remote
 
 
 class Opened(NamedTuple):
-    """Both faces of one store; closing the blocking one closes it."""
+    """Both faces of one store; closing the blocking one closes it.
+
+    `remote` is what the wrappers ask a store behind a network; None for one inside this machine.
+    """
 
     blocking: Store
     asynchronous: AsyncStore
+    remote: Remote | None = None
 
 
 class _Backend(NamedTuple):

@@ -40,10 +40,10 @@ class KeepingContract:
         damaged = samples.stored(tokens_not_before="damaged")
         sound = samples.stored()
         reading = store.get(damaged.id, now=clock(), take=Take("key", 1, 1000))
-        assert reading == (None, None, True)
+        assert reading[:3] == (None, None, True)
         assert listed(store, "alice") == [sound.id]
         assert sorted(store.delete_all("alice")) == sorted([damaged.id, sound.id])
-        assert store.get(damaged.id, now=clock()) == (None, None, False)
+        assert store.get(damaged.id, now=clock())[:3] == (None, None, False)
 
     def test_damaged_records_end_no_page(self, store: Store, samples: Samples) -> None:
         """A page may be empty for them, and still leads on."""
