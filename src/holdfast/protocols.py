@@ -69,13 +69,15 @@ class Reading(NamedTuple):
 
     `corrupt` is True when there is a record that cannot be decoded: that one session must end.
     `node` is the server process that answered, see `holdfast.stores.remote`; None where there is
-    no server.
+    no server. `cached` says that a near cache answered in its place: good enough to admit somebody,
+    and no ground to refuse anybody, as a secret may have been rotated elsewhere a moment ago.
     """
 
     record: Record | None
     taken: Taken | None = None
     corrupt: bool = False
     node: str | None = None
+    cached: bool = False
 
 
 class Cap(NamedTuple):

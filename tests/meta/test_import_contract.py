@@ -16,7 +16,7 @@ STANDARD = sys.stdlib_module_names
 SOURCE = Path(__file__).parents[2] / "src" / "holdfast"
 
 # From the outside in. A module imports its own layer and those below it. The stores stand beside
-# the layers: they know the three modules of STORES_MAY, and only the outermost layer and the assembly
+# the layers: they know the modules of STORES_MAY, and only the outermost layer and the assembly
 # know them.
 LAYERS = (
     {"cli", "service", "console", "web", "testing"},
@@ -25,10 +25,11 @@ LAYERS = (
     {"engine", "blocking"},
     {"session"},
     {"rules", "settings", "events"},
+    {"faces"},
     {"protocols"},
     {"record", "errors"},
 )
-STORES_MAY = {"protocols", "record", "errors", "stores"}
+STORES_MAY = {"faces", "protocols", "record", "errors", "stores"}
 
 # The one rule that stores know: a quota is counted where it is kept, in one atomic step.
 STORES_MAY_RULE = "holdfast.rules.quota"
@@ -60,6 +61,7 @@ WITHOUT = {
     "session": {"asyncio", "concurrent", "multiprocessing", "random", "threading", "time"},
     "engine": {"asyncio", "concurrent", "multiprocessing", "random", "threading", "time"},
     "blocking": {"asyncio"},
+    "faces": {"asyncio", "threading"},
 }
 CLOCKS = {"now", "today", "utcnow"}
 

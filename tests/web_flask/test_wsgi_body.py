@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from holdfast.blocking import run
+from holdfast.faces import run
 from holdfast.web.wsgi_body import Body
 from holdfast.web.wsgi_request import CREDENTIALS, Headers, facts
 

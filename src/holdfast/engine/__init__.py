@@ -49,6 +49,7 @@ class AsyncSessions:
         entropy: random bytes.
         sinks: take audit events; a failing one is counted in `audit_failures`.
         collect: takes activity to be noted by and by; None notes it at once.
+        fresh: the same store for reads that no near cache may answer; default `store`.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class AsyncSessions:
         entropy: Entropy,
         sinks: Sequence[Sink] = (),
         collect: Callable[[Touch], None] | None = None,
+        fresh: AsyncStore | None = None,
     ) -> None:
         self.settings = settings
         self.keys = keys
@@ -68,6 +70,7 @@ class AsyncSessions:
         names = ("default", *settings.policies)
         self._core = Core(
             store=store,
+            fresh=store if fresh is None else fresh,
             settings=settings,
             keys=keys,
             clock=clock,
@@ -82,22 +85,33 @@ class AsyncSessions:
     # Requests
 
     async def begin(
-        self, token: str | None, client: ClientFacts = _NOBODY, *, rate: Rate | None = None
+        self,
+        token: str | None,
+        client: ClientFacts = _NOBODY,
+        *,
+        rate: Rate | None = None,
+        fresh: bool = False,
     ) -> Session:
         """The session of a cookie's text; an empty one, with a `reason`, if it does not count (P4).
 
         `rate` spends one from the session's quota in the same trip; `session.taken` has the answer.
+        `fresh` asks the store itself, also where a near cache knows an answer.
 
         Raises:
             StoreError: the store cannot answer, which is not "not signed in" (P20).
         """
-        return await reading.begin(self._core, token, client, rate)
+        return await reading.begin(self._core, token, client, rate, fresh=fresh)
 
     async def begin_bearer(
-        self, token: str, client: ClientFacts = _NOBODY, *, rate: Rate | None = None
+        self,
+        token: str,
+        client: ClientFacts = _NOBODY,
+        *,
+        rate: Rate | None = None,
+        fresh: bool = False,
     ) -> Session:
         """The session of an access token; an empty one, with a `reason`, if it does not count."""
-        verified = await self.verify_token(token, client=client, rate=rate)
+        verified = await self.verify_token(token, client=client, rate=rate, fresh=fresh)
         if verified.record is None or verified.claims is None:
             return Session(reason=verified.reason, client=client, taken=verified.taken)
         return Session(
@@ -168,14 +182,16 @@ class AsyncSessions:
         client: ClientFacts = _NOBODY,
         stateless: bool = False,
         rate: Rate | None = None,
+        fresh: bool = False,
     ) -> Verified:
         """Whether a token counts: signature, type, issuer, audience, times; and its session lives.
 
         `stateless` leaves out the last check, and with it log-out: only for readers who accept
-        tokens of ended sessions until they expire. Never raises for what a client sent.
+        tokens of ended sessions until they expire. `fresh` is that of `begin`. Never raises for
+        what a client sent.
         """
         return await verifying.verify(
-            self._core, token, kind, client, stateless=stateless, rate=rate
+            self._core, token, kind, client, stateless=stateless, rate=rate, fresh=fresh
         )
 
     async def refresh(

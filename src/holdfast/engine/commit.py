@@ -129,7 +129,7 @@ async def _reload(core: Core, session: Session, record: Record, rotate: Rotate |
     browser last, and sealed data can no longer be written by us.
     """
     now = core.clock()
-    fresh = (await core.store.get(record.id, now=now)).record
+    fresh = (await core.fresh.get(record.id, now=now)).record
     if fresh is None or core.record_ended(fresh, now):
         session.saved(None, data.EMPTY)
         raise SessionEnded("the session ended while this request ran")
@@ -205,5 +205,5 @@ def _renewal_due(core: Core, session: Session, record: Record, now: int) -> bool
 
 async def _still_ours(core: Core, record: Record, now: int) -> bool:
     """Whether no rotation has replaced the secret meanwhile; asked a few times per Max-Age only."""
-    fresh = (await core.store.get(record.id, now=now)).record
+    fresh = (await core.fresh.get(record.id, now=now)).record
     return fresh is not None and secret.matches(fresh.secret_hash, record.secret_hash)

@@ -64,9 +64,14 @@ class Times(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Core:
-    """The engine's parts; `policies` are today's limits by name."""
+    """The engine's parts; `policies` are today's limits by name.
+
+    `store` may answer a `get` from a near cache. `fresh` is the same store and never does; without
+    a cache the two are one object. What leads to a write, a token or a refusal is read from it.
+    """
 
     store: AsyncStore
+    fresh: AsyncStore
     settings: Settings
     keys: KeyRing
     clock: Clock
@@ -76,6 +81,10 @@ class Core:
     collect: Callable[[Touch], None] | None
     policies: Mapping[str, Policy]
     times: Times
+
+    def source(self, *, fresh: bool) -> AsyncStore:
+        """The store to read from."""
+        return self.fresh if fresh else self.store
 
     def limits(self, record: Record) -> Policy:
         """The time limits that hold for this record today."""

@@ -60,7 +60,7 @@ async def issue(core: Core, session: Session) -> Tokens:
 
 
 async def _living(core: Core, id: str, now: int) -> Record:
-    fresh = (await core.store.get(id, now=now)).record
+    fresh = (await core.fresh.get(id, now=now)).record
     if fresh is None or core.record_ended(fresh, now):
         raise SessionEnded("the session ended while this request ran")
     return fresh

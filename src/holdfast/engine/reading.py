@@ -37,7 +37,9 @@ def take_for(id: str, rate: Rate | None, proof: bytes | None = None) -> Take | N
     return Take(f"s/{id}/{rate.limit}/{period}", rate.limit, period, proof)
 
 
-async def begin(core: Core, text: str | None, client: ClientFacts, rate: Rate | None) -> Session:
+async def begin(
+    core: Core, text: str | None, client: ClientFacts, rate: Rate | None, *, fresh: bool = False
+) -> Session:
     """The session of this cookie, or an empty one that knows why."""
     if text is None:
         return Session(reason=Reason.ABSENT, client=client)
@@ -46,13 +48,14 @@ async def begin(core: Core, text: str | None, client: ClientFacts, rate: Rate | 
         return empty(core, Reason.MALFORMED, client)
     id, key = token
     now, digest = core.clock(), secret.digest(key)
-    found = await core.store.get(id, now=now, take=take_for(id, rate, digest))
+    found = await core.source(fresh=fresh).get(id, now=now, take=take_for(id, rate, digest))
+    reason = _refused(core, found.record, digest, now)
+    if reason is not None and found.cached:
+        found = await core.fresh.get(id, now=now)
+        reason = _refused(core, found.record, digest, now)
     record = found.record
     if record is None:
         return Session(reason=await absent(core, id, found, client), client=client)
-    if not secret.matches(digest, record.secret_hash):
-        return empty(core, Reason.WRONG_SECRET, client, record)
-    reason = core.cookie_ended(record, now)
     if reason is not None:
         return empty(core, reason, client, record)
     plain = core.opened(record, key)
@@ -60,6 +63,15 @@ async def begin(core: Core, text: str | None, client: ClientFacts, rate: Rate | 
         damaged = Reading(None, corrupt=True)
         return Session(reason=await absent(core, id, damaged, client), client=client)
     return Session(record, via="cookie", secret=key, plain=plain, client=client, taken=found.taken)
+
+
+def _refused(core: Core, record: Record | None, digest: bytes, now: int) -> Reason | None:
+    """Why a cookie with this secret does not count; None while it does."""
+    if record is None:
+        return Reason.UNKNOWN
+    if not secret.matches(digest, record.secret_hash):
+        return Reason.WRONG_SECRET
+    return core.cookie_ended(record, now)
 
 
 def empty(core: Core, reason: Reason, client: ClientFacts, record: Record | None = None) -> Session:

@@ -41,7 +41,7 @@ async def refresh(core: Core, text: str, client: ClientFacts, rate: Rate | None)
         reason = claims if isinstance(claims, Reason) else Reason.MALFORMED
         note_refused(core, reason, client)
         return Refreshed(None, reason)
-    found = await core.store.get(token.sid, now=now, take=take_for(token.sid, rate))
+    found = await core.fresh.get(token.sid, now=now, take=take_for(token.sid, rate))
     taken = found.taken
     if taken is not None and not taken.allowed:
         return Refreshed(None, None, taken)
@@ -53,7 +53,7 @@ async def refresh(core: Core, text: str, client: ClientFacts, rate: Rate | None)
         if answer is not None:
             return answer._replace(taken=taken)
         now = core.clock()
-        found = await core.store.get(token.sid, now=now)
+        found = await core.fresh.get(token.sid, now=now)
     raise Conflict("other requests kept changing this session")
 
 

@@ -79,7 +79,7 @@ async def _revoke_access(core: Core, jti: str, client: ClientFacts, ends: int | 
     id, part = jti[rules.SID_PART], jti[rules.ACCESS_PART]
     for _ in range(ATTEMPTS):
         now = core.clock()
-        found = await core.store.get(id, now=now)
+        found = await core.fresh.get(id, now=now)
         if found.record is None:
             await core.store.delete(id, durable=True)
             return False
@@ -120,7 +120,7 @@ async def find(core: Core, id: str) -> Record | None:
     if not valid_id(id):
         return None
     now = core.clock()
-    record = (await core.store.get(id, now=now)).record
+    record = (await core.fresh.get(id, now=now)).record
     return None if record is None or core.record_ended(record, now) else record
 
 

@@ -63,7 +63,7 @@ async def _insert(core: Core, session: Session, intent: SignIn, key: bytes) -> _
             return _Inserted(draft, old, replacing is not None)
         _refuse_over_cap(core, session, intent, answer)
         if answer.reason == "changed" and old is not None:
-            old = (await core.store.get(old.id, now=core.clock())).record
+            old = (await core.fresh.get(old.id, now=core.clock())).record
             plain = plain if old is None else _merged(core, session, old, plain)
     raise Conflict("other requests kept changing this session")
 
@@ -143,7 +143,7 @@ async def _retire(core: Core, session: Session, inserted: _Inserted, key: bytes)
         expected = old.version if _carries(session) else None
         if await core.store.delete(old.id, expected=expected, durable=durable):
             return new
-        fresh = (await core.store.get(old.id, now=core.clock())).record
+        fresh = (await core.fresh.get(old.id, now=core.clock())).record
         if fresh is None:
             return new
         old, new = fresh, await _take_over(core, session, fresh, new, key)

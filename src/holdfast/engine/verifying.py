@@ -13,7 +13,7 @@ from holdfast.rules.secret import valid_id
 
 if TYPE_CHECKING:
     from holdfast.engine.core import Core
-    from holdfast.protocols import ClientFacts, Taken
+    from holdfast.protocols import ClientFacts, Reading, Taken
     from holdfast.record import Record
     from holdfast.settings import Rate
 
@@ -37,7 +37,14 @@ class Verified(NamedTuple):
 
 
 async def verify(
-    core: Core, text: str, kind: Kind, client: ClientFacts, *, stateless: bool, rate: Rate | None
+    core: Core,
+    text: str,
+    kind: Kind,
+    client: ClientFacts,
+    *,
+    stateless: bool,
+    rate: Rate | None,
+    fresh: bool = False,
 ) -> Verified:
     """Judge a token; see `AsyncSessions.verify_token`."""
     now = core.clock()
@@ -48,7 +55,7 @@ async def verify(
     if stateless:
         return Verified(claims)
     sid: str = claims["sid"]
-    found = await core.store.get(sid, now=now, take=take_for(sid, rate))
+    found = await _find(core, sid, now, rate, fresh=fresh or kind == "refresh")
     record = await living(core, sid, found, client, now)
     if isinstance(record, Reason):
         return Verified(None, record, taken=found.taken)
@@ -57,6 +64,13 @@ async def verify(
         note_refused(core, reason, client, record)
         return Verified(None, reason, taken=found.taken)
     return Verified(claims, None, record, found.taken)
+
+
+async def _find(core: Core, sid: str, now: int, rate: Rate | None, *, fresh: bool) -> Reading:
+    found = await core.source(fresh=fresh).get(sid, now=now, take=take_for(sid, rate))
+    if found.cached and found.record is not None and core.record_ended(found.record, now):
+        return await core.fresh.get(sid, now=now)
+    return found
 
 
 def verified_claims(core: Core, text: str, kind: Kind, now: int) -> Claims | Reason:

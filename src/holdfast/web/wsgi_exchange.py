@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from holdfast.blocking import run
 from holdfast.chain import Chain, Reply, Visit, reply_to
 from holdfast.chain.cookie import SessionCookie
 from holdfast.chain.session import identify
 from holdfast.errors import HoldfastError, StoreError
+from holdfast.faces import run
 from holdfast.web.wsgi_body import Body
 from holdfast.web.wsgi_request import CREDENTIALS, Environ, facts
 

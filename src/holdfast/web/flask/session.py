@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flask.sessions import SessionMixin
 
-from holdfast.blocking import run
 from holdfast.errors import HoldfastError
+from holdfast.faces import run
 from holdfast.web.flask import values
 
 if TYPE_CHECKING:
