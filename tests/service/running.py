@@ -112,6 +112,14 @@ class Server:
         self._reader.join(DEADLINE)
         return status
 
+    def pause(self):
+        """Stop it where it is, as a machine that hangs."""
+        os.killpg(self.process.pid, signal.SIGSTOP)
+
+    def resume(self):
+        """Let it go on."""
+        os.killpg(self.process.pid, signal.SIGCONT)
+
     def kill(self):
         """End the whole process group at once, as a power cut would."""
         os.killpg(self.process.pid, signal.SIGKILL)

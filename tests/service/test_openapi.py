@@ -17,7 +17,7 @@ OPERATIONS = [(method, path) for path, methods in DOCUMENT["paths"].items() for 
 
 @pytest.fixture
 def variables():
-    return {"INTROSPECTION_KEY": KEY}
+    return {"INTROSPECTION_KEY": KEY, "TRUSTED_PROXIES": "127.0.0.1"}
 
 
 @pytest.fixture
@@ -32,14 +32,14 @@ def test_it_is_valid():
 
 
 def test_it_names_every_json_route(context):
-    """No path is missing, none is too many."""
+    """No path is missing, none is too many; what Envoy asks below a path is any request."""
     from holdfast.service.app import _routes
 
     paths = {
         (method.lower(), route.path)
         for route in _routes(context)
         for method in route.methods - {"HEAD"}
-        if route.path != "/openapi.json"
+        if route.path not in {"/openapi.json", "/forward-auth/{target:path}"}
     }
     assert paths == set(OPERATIONS)
 
@@ -68,6 +68,12 @@ def request_of(client, method, path):
         options["headers"] = bearer(tokens["access_token"])
     elif path == "/api/login":
         options["headers"] = client.csrf()
+    told = {
+        each["name"]: each["example"]
+        for each in operation.get("parameters", ())
+        if each["in"] == "header" and "example" in each
+    }
+    options["headers"] = options.get("headers", {}) | told
     sessions = client.get("/api/sessions", headers=bearer(tokens["access_token"])).json()
     return re.sub(r"\{id\}", sessions["sessions"][0]["id"], path), options
 
@@ -78,7 +84,9 @@ def test_examples_are_true(client, method, path):
     url, options = request_of(client, method, path)
     answer = client.request(method.upper(), url, **options)
     assert answer.status_code == 200, answer.text
-    Draft202012Validator(schema(DOCUMENT["paths"][path][method], 200)).validate(answer.json())
+    operation = DOCUMENT["paths"][path][method]
+    if "content" in operation["responses"]["200"]:
+        Draft202012Validator(schema(operation, 200)).validate(answer.json())
 
 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)

@@ -102,6 +102,10 @@ class Chain:
         refused = await self.csrf.require_token(visit)
         return refused or limit.refuse(self.sessions.auditor, visit, visit.session.taken)
 
+    def trusts(self, peer: str | None) -> bool:
+        """Whether the peer is one of `trusted_proxies`."""
+        return self._transport.trusts(peer)
+
     async def identify(self, visit: Visit) -> Session:
         """Step 3 alone, for adapters that read the session of a safe request when it is asked for.
 

@@ -50,7 +50,7 @@ class Request:
     """One request. Header names are in lower case; several lines of one name are joined.
 
     `peer` is the address of the connection, None for a Unix socket. `form_field` is called only
-    when the CSRF header is missing.
+    when the CSRF header is missing. `body_unseen`: a proxy asks for a request whose body it keeps.
     """
 
     method: str
@@ -61,6 +61,7 @@ class Request:
     headers: Mapping[str, str]
     form_field: FormField
     websocket: bool = False
+    body_unseen: bool = False
 
     @property
     def unsafe(self) -> bool:
@@ -91,7 +92,7 @@ class Visit:
     """One request on its way through the chain.
 
     `reply` is set if the chain refuses. `csrf` says what proves that an unsafe request was meant by
-    its sender: a bearer or CSRF token, a body that no foreign page can send unasked, or nothing.
+    its sender: a bearer or CSRF token, a body that no foreign page can send unasked, its origin, or nothing.
     `came_by` is the credential that it came with and that counted; a sign-in does not change it.
     `presession` is the nonce of the pre-session cookie; `new_presession` that it must be set.
     `excluded`: the path has no session, and `session` is an empty one that takes no change.
@@ -123,7 +124,7 @@ class Visit:
         self.client = client
         self.reply = reply
         self.came_by: Via | None = None
-        self.csrf: Literal["bearer", "token", "preflight"] | None = None
+        self.csrf: Literal["bearer", "token", "preflight", "origin"] | None = None
         self.presession: bytes | None = None
         self.new_presession = False
         self.excluded = False

@@ -69,6 +69,10 @@ class Transport:
             return self._refused(request, found.address, "https_required", reply)
         return Visit(request, origin=found.origin, client=_client(request, found.address))
 
+    def trusts(self, peer: str | None) -> bool:
+        """Whether this is a proxy whose word about a request counts."""
+        return forwarded.is_trusted(peer, self._proxies)
+
     def _connection(self, request: Request) -> _Connection | None:
         said: tuple[str | None, ...] = ()
         if self._proxies:

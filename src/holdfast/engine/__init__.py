@@ -26,6 +26,7 @@ from holdfast.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import timedelta
 
     from holdfast.errors import Reason
     from holdfast.record import Record
@@ -173,6 +174,18 @@ class AsyncSessions:
         """
         await self.commit(session)
         return await minting.issue(self._core, session)
+
+    def assertion(self, session: Session, audience: str, lifetime: timedelta) -> str:
+        """A short-lived token that tells an application of this `audience` who is signed in.
+
+        No call of the store; whoever verifies it cannot ask whether the session still lives, so
+        `lifetime` bounds how long a log-out takes to reach them. Here it is refused: its audience
+        is another.
+
+        Raises:
+            UsageError: nobody is signed in.
+        """
+        return minting.assertion(self._core, session, audience, lifetime)
 
     async def verify_token(
         self,

@@ -12,8 +12,11 @@ from holdfast.rules import jose, policy
 from holdfast.rules import refresh as rules
 from holdfast.rules.refresh import RefreshId
 from holdfast.rules.secret import random_text
+from holdfast.settings import ms
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from holdfast.engine.core import Core
     from holdfast.record import Record, Refresh
     from holdfast.session import Session
@@ -96,6 +99,19 @@ def mint(core: Core, record: Record, live: Refresh, now: int) -> Tokens:
         jose.sign(core.keys, "refresh", common | refresh),
         max(access["exp"] - now // 1000, 0),
     )
+
+
+def assertion(core: Core, session: Session, audience: str, lifetime: timedelta) -> str:
+    """An access token for somebody else's eyes; see `AsyncSessions.assertion`."""
+    record = session.record
+    if record is None or record.subject is None:
+        raise UsageError("assertion: nobody is signed in")
+    now = core.clock()
+    access = _access(core, record, now)
+    common = {"iss": core.settings.issuer, "aud": audience, "sub": record.subject}
+    end = min(access["exp"], access["iat"] + ms(lifetime) // 1000)
+    claims = record.claims | common | {"sid": record.id} | access | {"exp": end}
+    return jose.sign(core.keys, "access", claims)
 
 
 def _access(core: Core, record: Record, now: int) -> dict[str, Any]:

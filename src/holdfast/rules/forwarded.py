@@ -112,6 +112,12 @@ def is_loopback(address: str | None) -> bool:
     return parsed is not None and parsed.is_loopback
 
 
+def is_trusted(peer: str | None, trusted: Sequence[Network]) -> bool:
+    """Whether a connection comes from one of these networks; one without an address does not."""
+    address = parse_address(peer)
+    return address is not None and _within(address, trusted)
+
+
 def _within(address: Address, networks: Sequence[Network]) -> bool:
     return any(address in network for network in networks)
 

@@ -19,6 +19,7 @@ from holdfast.chain import error_reply
 from holdfast.service import (
     browser_routes,
     environment,
+    forward_auth,
     health,
     introspection,
     openapi,
@@ -68,7 +69,11 @@ def create_app(context: ServiceContext) -> App:
     )
     app.router.redirect_slashes = False
     app.state.context = context
-    return SecurityHeaders(app, https=context.assembly.settings.cookie.secure)
+    return SecurityHeaders(
+        app,
+        https=context.assembly.settings.cookie.secure,
+        return_hosts=context.options.return_hosts,
+    )
 
 
 def _routes(context: ServiceContext) -> list[BaseRoute]:
@@ -77,6 +82,7 @@ def _routes(context: ServiceContext) -> list[BaseRoute]:
         *browser_routes.ROUTES,
         *session_routes.ROUTES,
         *health.ROUTES,
+        *forward_auth.ROUTES,
     ]
     if context.options.introspection_key:
         routes += introspection.ROUTES

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from holdfast.errors import ConfigurationError
-from holdfast.service import health, introspection, token_routes
+from holdfast.service import forward_auth, health, introspection, token_routes
 from holdfast.service.options import ServiceOptions
 from holdfast.service.texts import Reader, reader_for
 from holdfast.settings import Cookie, Settings
@@ -124,7 +124,10 @@ def _settings(profile: str, given: Mapping[str, str]) -> Settings:
         "audience": "",
         "clear_site_data": _CLEARED,
         **_values(Settings, given),
-        "exclude_paths": (*token_routes.PATHS, *introspection.PATHS, *health.PATHS),
+        "exclude_paths": (
+            *(*token_routes.PATHS, *introspection.PATHS),
+            *(*health.PATHS, *forward_auth.PATHS),
+        ),
     }
     make = PROFILES[profile]
     cookie = _values(Cookie, given, "COOKIE_")

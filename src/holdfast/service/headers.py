@@ -14,11 +14,10 @@ if TYPE_CHECKING:
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; "
-    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    "form-action {targets}; frame-ancestors 'none'; base-uri 'none'"
 )
 
 HEADERS = {
-    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
     # Not no-referrer: browsers then post forms to their own origin with `Origin: null` (R73).
     "Referrer-Policy": "same-origin",
@@ -38,11 +37,13 @@ class SecurityHeaders:
         app: the application.
         https: whether browsers reach the service by HTTPS, directly or through a proxy; they ignore
             Strict-Transport-Security on plain HTTP.
+        return_hosts: where the answer to a form may lead; browsers hold redirects to the policy.
     """
 
-    def __init__(self, app: App, *, https: bool) -> None:
+    def __init__(self, app: App, *, https: bool, return_hosts: tuple[str, ...] = ()) -> None:
         self._app = app
-        fixed = HEADERS | (HSTS if https else {})
+        policy = CONTENT_SECURITY_POLICY.format(targets=" ".join(("'self'", *return_hosts)))
+        fixed = HEADERS | {"Content-Security-Policy": policy} | (HSTS if https else {})
         self._headers = [(name.lower().encode(), value.encode()) for name, value in fixed.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

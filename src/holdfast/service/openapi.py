@@ -34,6 +34,7 @@ def document() -> Json:
             **_browser_paths(),
             **_session_paths(),
             **_introspection_paths(),
+            **_forward_auth_paths(),
             **_health_paths(),
         },
         "components": {"schemas": _SCHEMAS, "securitySchemes": _SECURITY},
@@ -262,6 +263,35 @@ def _introspection_paths() -> Json:
         },
         "/revoke": {"post": _operation("End a token (RFC 7009)", "Nothing", *errors, **asked)},
     }
+
+
+def _forward_auth_paths() -> Json:
+    def told(name: str, description: str, example: str) -> Json:
+        return {
+            "name": f"X-Forwarded-{name}",
+            "in": "header",
+            "required": True,
+            "description": description,
+            "schema": _TEXT,
+            "example": example,
+        }
+
+    role = {"name": "role", "in": "query", "description": "A role to insist on.", "schema": _TEXT}
+    facts = [
+        told("Method", "Of the request.", "GET"),
+        told("Uri", "Its path and query, as they were sent.", "/reports?year=2026"),
+        role,
+    ]
+    operation = _operation(
+        "Whether a request may pass: for a trusted proxy, which gets `X-Auth-Subject`, "
+        "`X-Auth-Session` and `X-Auth-Roles`",
+        *("Nothing", 400, 401, 403, 429, 503),
+        security=_SIGNED_IN,
+        parameters=facts,
+    )
+    operation["responses"]["200"] = {"description": "It may pass; who it is, in headers."}
+    operation["responses"]["302"] = {"description": "A person is sent to sign in."}
+    return {"/forward-auth": {"get": operation}}
 
 
 def _health_paths() -> Json:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from holdfast.errors import ConfigurationError
+from holdfast.rules import host as hosts
 from holdfast.settings import Rate
 
 LEAST_PASSWORD = 8
+_ADDRESS = re.compile(r"https?://[^/?#\s]+/[^?#\s]*")
 MOST_LIFETIME = timedelta(days=400)
 
 
@@ -22,7 +25,10 @@ class ServiceOptions:
     to browsers that it knows (R149, at most 100). `password_min_length` is 15 because a password
     alone signs in here (NIST SP 800-63B-4 §3.1.1.2). `check_threads` bounds how many passwords are
     checked at once, `check_queue` how many sign-ins wait for that, `check_timeout` for how long.
-    `introspection_key` switches introspection and revocation on.
+    `introspection_key` switches introspection and revocation on. `forward_auth_sign_in` is the
+    address that forward-auth sends people to, `return_hosts` are hosts to which a sign-in may send
+    them back. `forward_auth_audience` puts a token for the application behind into `X-Auth-Token`,
+    good for `forward_auth_lifetime`.
     """
 
     fresh_for: timedelta = timedelta(minutes=10)
@@ -37,6 +43,10 @@ class ServiceOptions:
     body_limit: int = 16 * 1024
     expose_docs: bool = False
     introspection_key: str = ""
+    forward_auth_sign_in: str = ""
+    forward_auth_audience: str = ""
+    forward_auth_lifetime: timedelta = timedelta(minutes=1)
+    return_hosts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _require(1 <= self.lock_after <= 100, "lock_after", "1 to 100 (R149)", "100")
@@ -54,6 +64,25 @@ class ServiceOptions:
         )
         _require(self.fresh_for > timedelta(0), "fresh_for", "above 0", "10m")
         _require(self.check_timeout > timedelta(0), "check_timeout", "above 0", "10s")
+        _require(
+            not self.forward_auth_sign_in
+            or _ADDRESS.fullmatch(self.forward_auth_sign_in) is not None,
+            "forward_auth_sign_in",
+            "an http(s) address without a query",
+            "https://auth.example.org/sign-in",
+        )
+        _require(
+            timedelta(seconds=1) <= self.forward_auth_lifetime <= timedelta(minutes=15),
+            "forward_auth_lifetime",
+            "1 s to 15 minutes",
+            "1m",
+        )
+        _require(
+            all(hosts.canonical(each) == each for each in self.return_hosts),
+            "return_hosts",
+            "host names in lower case, with a port where it is not the usual one",
+            "app.example.org",
+        )
         _require(
             not self.introspection_key or len(self.introspection_key) >= 32,
             "introspection_key",

@@ -20,7 +20,7 @@ from holdfast.service import accounts, devices, notices
 from holdfast.service.assets import Assets
 from holdfast.service.bodies import bounded, media_type
 from holdfast.service.intent import END, END_OTHERS, Intent
-from holdfast.service.local_path import HOME, local_path
+from holdfast.service.local_path import HOME, local_path, way_back
 from holdfast.service.page_errors import problem
 from holdfast.service.rendering import Templates
 from holdfast.web.asgi import csrf_token, require_csrf, require_fresh, session_of
@@ -64,7 +64,7 @@ class Pages:
 
     async def sign_in_page(self, request: Request) -> Response:
         """The form."""
-        target = local_path(request.query_params.get("next"))
+        target = self._way_back(request.query_params.get("next"))
         if session_of(request).subject:
             return _see(target)
         notice = notices.named(request.query_params.get("notice"))
@@ -73,7 +73,7 @@ class Pages:
     async def sign_in(self, request: Request) -> Response:
         """Check the form, and go where the person was going."""
         session, form = session_of(request), await self._form(request)
-        target = local_path(form.get("next"))
+        target = self._way_back(form.get("next"))
         if session.subject:
             return _see(target)
         attempt = accounts.Attempt(
@@ -90,6 +90,9 @@ class Pages:
         answer = _see(target)
         answer.headers.append("Set-Cookie", known_device)
         return answer
+
+    def _way_back(self, text: str | None) -> str:
+        return way_back(text, self._context.options.return_hosts)
 
     async def sign_out(self, request: Request) -> Response:
         """End this session and say so."""
