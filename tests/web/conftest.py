@@ -6,6 +6,7 @@ import pytest
 
 from holdfast.assembly import assemble
 from holdfast.errors import StoreUnavailable
+from holdfast.rules.keys import KeyRing
 from holdfast.settings import Rate, Settings
 from holdfast.stores import Opened
 from holdfast.testing import AsyncMemoryStore, FakeClock, HookedStore, MemoryStore
@@ -14,24 +15,27 @@ from web.sites import SITES
 
 
 class Parts:
-    """What a test turns its screws on: the store's face for coroutines, time, what was audited."""
+    """What a test turns its screws on: the store under either face, time, what was audited."""
 
-    def __init__(self, settings):
+    def __init__(self, settings, keys):
         self.clock = FakeClock()
         self.events = []
         memory = MemoryStore()
         self.store = HookedStore(AsyncMemoryStore(memory))
+        blocking = HookedStore(memory)
+        vars(blocking).update({**vars(self.store), "_store": memory})  # the same hooks and calls
         self.assembly = assemble(
             settings,
-            secret=secrets.token_urlsafe(32),
-            store=Opened(memory, self.store.asynchronous()),
+            keys=keys,
+            store=Opened(blocking.blocking(), self.store.asynchronous()),
             audit=[self.events.append],
             clock=self.clock,
         )
 
     @property
     def sessions(self):
-        return self.assembly.sessions
+        """For what another request does meanwhile, whichever face the site is on."""
+        return self.assembly.blocking
 
     def fail(self, verb, error=StoreUnavailable, times=1):
         """The store answers the next calls of this verb with an error."""
@@ -51,8 +55,13 @@ def settings():
 
 
 @pytest.fixture
-def parts(settings):
-    parts = Parts(settings)
+def keys(settings):
+    return KeyRing.from_secrets([secrets.token_urlsafe(32)], environment=settings.environment)
+
+
+@pytest.fixture
+def parts(settings, keys):
+    parts = Parts(settings, keys)
     yield parts
     parts.assembly.close()
 

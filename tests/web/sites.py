@@ -14,7 +14,6 @@ A further framework is a further row of `SITES`: a function that makes its appli
 """
 
 import json as jsonlib
-from datetime import timedelta
 from urllib.parse import parse_qs
 
 from fastapi import Depends, FastAPI
@@ -25,52 +24,12 @@ from starlette.middleware import Middleware
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route, WebSocketRoute
 
-from holdfast.chain import Refusal, error_reply
-from holdfast.errors import SessionClosed
 from holdfast.web import asgi
 from holdfast.web import fastapi as holdfast
-
-FRESH = timedelta(minutes=5)
-
-
-def work(session, order):
-    """Do what a test asks for; the status to answer with."""
-    session.update(order.get("write", {}))
-    if "in" in order:
-        session.sign_in(order["in"])
-    if order.get("rotate"):
-        session.rotate()
-    if order.get("out"):
-        session.sign_out()
-    match order.get("raise"):
-        case "bug":
-            raise ZeroDivisionError
-        case "refusal":
-            raise Refusal(error_reply(402, "pay_first", "Pay first"))
-        case "usage":
-            session.sign_in("")
-    return order.get("status", 200)
-
-
-def late_write(session):
-    try:
-        session["late"] = True
-    except SessionClosed as error:
-        return error.code
-    return "written"
-
-
-def visits(session):
-    session["visits"] = session.get("visits", 0) + 1
-    return {"visits": session["visits"]}
-
-
-OWN_HEADERS = {
-    "Set-Cookie": "theirs=1",
-    "Cache-Control": "public, max-age=600",
-    "Vary": "Accept-Encoding",
-    "X-Secret": "of the handler",
-}
+from web.site_in_flask import site_in_flask
+from web.site_in_litestar import site_in_litestar
+from web.site_in_quart import site_in_quart
+from web.site_work import FRESH, OWN_HEADERS, late_write, visits, work
 
 
 def site_in_starlette(assembly):
@@ -371,4 +330,10 @@ SITES = {
     "asgi": site_in_raw_asgi,
     "starlette": site_in_starlette,
     "fastapi": site_in_fastapi,
+    "flask": site_in_flask,
+    "litestar": site_in_litestar,
+    "quart": site_in_quart,
 }
+
+OVER_ASGI = [name for name in SITES if name != "flask"]
+"""Those that have WebSockets, and that read the session of every request at once."""

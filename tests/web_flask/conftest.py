@@ -36,7 +36,7 @@ def parts(settings, clock, events):
 @pytest.fixture
 def app(parts, clock):
     app = Flask("shop")
-    holdfast.Holdfast(app, assembly=parts, clock=clock)
+    holdfast.Holdfast(app, assembly=parts)
     return app
 
 

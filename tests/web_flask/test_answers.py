@@ -316,7 +316,7 @@ def test_excluded_paths_have_no_session_but_run(parts, clock, monkeypatch):
         replace(parts.settings, exclude_paths=("/hook",)), keys=parts.keys, store="memory://"
     )
     app = Flask("hooks")
-    holdfast.Holdfast(app, assembly=excluding, clock=clock)
+    holdfast.Holdfast(app, assembly=excluding)
     raised = []
 
     @app.post("/hook")

@@ -257,7 +257,7 @@ def test_the_tutorials_login_clears_and_sets(run, parts):
 def test_another_subject_key_can_be_chosen(parts, clock):
     """`subject_key` names the key of an application that does without Flask-Login."""
     app = flask.Flask("other")
-    holdfast.Holdfast(app, assembly=parts, clock=clock, subject_key="user")
+    holdfast.Holdfast(app, assembly=parts, subject_key="user")
     browser = client(app)
     visit(app, browser, lambda session: session.update(user=7, _user_id="x"))
     assert visit(app, browser, lambda _session: holdfast.session.subject) == "7"

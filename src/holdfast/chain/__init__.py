@@ -117,8 +117,9 @@ class Chain:
     async def commit(self, visit: Visit, status: int) -> Reply:
         """Carry out what the handler asked of its session, before the first byte of its answer.
 
-        After a server error (5xx) only a sign-out is carried out: half-done work is not kept. The
-        session is closed from here on. A `Reply` with a status replaces the handler's answer.
+        After a server error (5xx), and where one of our errors was raised, only a sign-out is carried
+        out: half-done work is not kept. The session is closed from here on. A `Reply` with a status
+        replaces the handler's answer.
         """
         if visit.excluded:
             return _NOTHING
@@ -127,7 +128,8 @@ class Chain:
             if visit.request.unsafe and self.csrf.unproved_sign_in(visit):
                 await self._undo_sign_in(session)
                 raise self.csrf.refuse_sign_in(visit)
-            if status < _SERVER_ERROR or session.intent == "sign_out":
+            kept = status < _SERVER_ERROR and not visit.raised
+            if kept or session.intent == "sign_out":
                 await self.sessions.commit(session)
         except HoldfastError as error:
             refused = reply_to(error)

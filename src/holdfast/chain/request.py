@@ -96,6 +96,7 @@ class Visit:
     `came_by` is the credential that it came with and that counted; a sign-in does not change it.
     `presession` is the nonce of the pre-session cookie; `new_presession` that it must be set.
     `excluded`: the path has no session, and `session` is an empty one that takes no change.
+    `raised`: the answer is for one of our errors, so nothing of this request is kept.
     """
 
     __slots__ = (
@@ -107,6 +108,7 @@ class Visit:
         "new_presession",
         "origin",
         "presession",
+        "raised",
         "reply",
         "request",
     )
@@ -128,6 +130,7 @@ class Visit:
         self.presession: bytes | None = None
         self.new_presession = False
         self.excluded = False
+        self.raised = False
         self._session: Session | None = None
 
     @property

@@ -20,11 +20,14 @@ T = TypeVar("T")
 
 
 def chain_of(app: Any) -> Chain:
-    """The chain of a Flask, FastAPI or Starlette application.
+    """The chain of a Flask, FastAPI or Starlette application, or of the ASGI middleware around any.
 
     Raises:
         UsageError: it has none.
     """
+    if _is_middleware(type(app)):
+        around: Chain = app.chain
+        return around
     if hasattr(app, "test_client"):
         flask: Chain = _extension(app).chain
         return flask
@@ -41,7 +44,7 @@ def isolated(app: Any, *, clock: Clock = now_ms, store: str = "memory://") -> Ge
     engine = chain_of(app).sessions
     parts = assemble(engine.settings, keys=engine.keys, store=store, clock=clock)
     try:
-        with _running_on(app, parts, clock):
+        with _running_on(app, parts):
             yield parts
     finally:
         parts.close()
@@ -54,23 +57,34 @@ def finish(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 @contextmanager
-def _running_on(app: Any, parts: Assembly, clock: Clock) -> Generator[None]:
-    swap = _swap_flask if hasattr(app, "test_client") else _swap_starlette
-    restore = swap(app, parts, clock)
+def _running_on(app: Any, parts: Assembly) -> Generator[None]:
+    restore = _swap_of(app)(app, parts)
     try:
         yield
     finally:
         restore()
 
 
-def _swap_flask(app: Any, parts: Assembly, clock: Clock) -> Callable[[], None]:
+def _swap_of(app: Any) -> Callable[[Any, Assembly], Callable[[], None]]:
+    if _is_middleware(type(app)):
+        return _swap_middleware
+    return _swap_flask if hasattr(app, "test_client") else _swap_starlette
+
+
+def _swap_middleware(app: Any, parts: Assembly) -> Callable[[], None]:
+    before = app.chain
+    app.chain = parts.chain
+    return lambda: setattr(app, "chain", before)
+
+
+def _swap_flask(app: Any, parts: Assembly) -> Callable[[], None]:
     extension = _extension(app)
     before = extension.assembly
-    extension.run_on(parts, clock)
-    return lambda: extension.run_on(before, now_ms)
+    extension.run_on(parts)
+    return lambda: extension.run_on(before)
 
 
-def _swap_starlette(app: Any, parts: Assembly, _clock: Clock) -> Callable[[], None]:
+def _swap_starlette(app: Any, parts: Assembly) -> Callable[[], None]:
     chain, before = chain_of(app), _assembly(app, parts)
     _wrap(app, parts.chain)
 
@@ -106,6 +120,11 @@ def _extension(app: Any) -> Any:
 
 def _middleware(app: Any) -> Any:
     for entry in getattr(app, "user_middleware", ()):
-        if "chain" in entry.kwargs and entry.cls.__module__ == "holdfast.web.asgi":
+        if "chain" in entry.kwargs and _is_middleware(entry.cls):
             return entry
     raise UsageError("this application has no sessions: make them with Holdfast(app)")
+
+
+def _is_middleware(cls: Any) -> bool:
+    """By its name: what is not installed is not imported."""
+    return (cls.__module__, cls.__name__) == ("holdfast.web.asgi", "HoldfastMiddleware")

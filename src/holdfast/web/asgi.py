@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
-from holdfast.chain import Chain, Visit
+from holdfast.chain import Chain, Reply, Visit
+from holdfast.chain import reply_to as chain_reply_to
 from holdfast.errors import HoldfastError, UsageError
 from holdfast.web.asgi_answer import Answer, Answered, Message, Scope, Send
 from holdfast.web.asgi_body import Body
@@ -41,24 +42,24 @@ class HoldfastMiddleware:
 
     def __init__(self, app: App, chain: Chain) -> None:
         self._app = app
-        self._chain = chain
+        self.chain = chain
         self._wanted = {name.encode("ascii"): name for name in chain.headers}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI interface; whatever is neither HTTP nor WebSocket passes through."""
-        if scope["type"] not in {"http", "websocket"} or scope.get(_CHAIN) is self._chain:
+        if scope["type"] not in {"http", "websocket"} or scope.get(_CHAIN) is self.chain:
             await self._app(scope, receive, send)
             return
         headers = headers_of(scope, self._wanted)
         body = Body(receive, headers.get("content-type", ""))
-        visit = await self._chain.begin(request_of(scope, headers, body))
-        answer = Answer(self._chain, visit, scope, send)
+        visit = await self.chain.begin(request_of(scope, headers, body))
+        answer = Answer(self.chain, visit, scope, send)
         if visit.reply is not None:
             if scope["type"] == "websocket":
                 await receive()  # the handshake must have been asked for before it is refused
             await answer.replace(visit.reply)
             return
-        scope[_VISIT], scope[_CHAIN] = visit, self._chain
+        scope[_VISIT], scope[_CHAIN] = visit, self.chain
         await self._run(scope, body.receive, answer)
 
     async def _run(self, scope: Scope, receive: Receive, answer: Answer) -> None:
@@ -121,6 +122,16 @@ def require_fresh(connection: Connection, max_age: timedelta) -> Session:
 def require_role(connection: Connection, role: str) -> Session:
     """The session of somebody whose claim `role` is, or holds, this; otherwise 401 or 403."""
     return _chain_of(connection).require_role(visit_of(connection), role)
+
+
+def reply_to(connection: Connection, error: HoldfastError) -> Reply:
+    """The answer to an error of ours, for a framework that turns exceptions into answers itself.
+
+    What was raised keeps nothing: no change of this request is saved, but for a sign-out. In
+    Starlette and FastAPI nobody needs this, the middleware answers what is raised.
+    """
+    visit_of(connection).raised = True
+    return chain_reply_to(error)
 
 
 def _chain_of(connection: Connection) -> Chain:

@@ -29,14 +29,12 @@ class Exchange:
     """`visit` is what the transport let in; `session` and `seen` read the session first.
 
     `before_commit` runs when the answer begins, for a view of the session that has yet to be saved.
-    `alone` says that no middleware will commit, `raised` that the answer is for one of our errors:
-    what was raised keeps nothing.
+    `alone` says that no middleware will commit.
     """
 
     def __init__(self, chain: Chain, environ: Environ, *, alone: bool = False) -> None:
         self.chain = chain
         self.alone = alone
-        self.raised = False
         self.before_commit: Callable[[], None] | None = None
         self._failure: StoreError | None = None
         self._closed = False
@@ -74,9 +72,9 @@ class Exchange:
             return Reply() if status == _OUTAGE else reply_to(self._failure)
         if not self._known:
             return Reply()
-        status = _SERVER_ERROR if self.raised else status
+        kept = status < _SERVER_ERROR and not self.visit.raised
         try:
-            if self.before_commit is not None and status < _SERVER_ERROR:
+            if self.before_commit is not None and kept:
                 self.before_commit()
         except HoldfastError as error:
             return run(self.chain.fail(self.visit, error))

@@ -19,14 +19,13 @@ def me():
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from flask import Flask, Response
 from markupsafe import Markup
 from werkzeug.local import LocalProxy
 
-from holdfast.assembly import Assembly, assemble, now_ms
+from holdfast.assembly import Assembly, assemble
 from holdfast.chain import Chain, reply_to
 from holdfast.errors import HoldfastError
 from holdfast.session import Session
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from holdfast.blocking import Sessions
-    from holdfast.protocols import Clock
 
 __all__ = [
     "Holdfast",
@@ -66,7 +64,6 @@ class Holdfast:
         subject_key: the key of `flask.session` that says who is signed in: setting it signs in,
             removing it signs out. The default is Flask-Login's.
         assembly: parts that were put together elsewhere, in place of settings, secret and store.
-        clock: the clock of that assembly.
 
     `sessions` is the engine for code outside requests, `assembly` holds the parts.
 
@@ -83,10 +80,9 @@ class Holdfast:
         store: str | None = None,
         subject_key: str = "_user_id",
         assembly: Assembly | None = None,
-        clock: Clock = now_ms,
     ) -> None:
         self.assembly = assembly or assemble(settings or Settings(), secret=secret, store=store)
-        self._middleware = HoldfastMiddleware(app.wsgi_app, _chain(self.assembly, clock))
+        self._middleware = HoldfastMiddleware(app.wsgi_app, self.assembly.blocking_chain)
         app.wsgi_app = self._middleware  # type: ignore[method-assign]
         app.session_interface = HoldfastInterface(self._middleware, subject_key)
         app.register_error_handler(HoldfastError, _answer)
@@ -104,24 +100,15 @@ class Holdfast:
         """The chain that runs around the application."""
         return self._middleware.chain
 
-    def run_on(self, assembly: Assembly, clock: Clock) -> None:
+    def run_on(self, assembly: Assembly) -> None:
         """Go on with other parts, as a test does that sets the clock."""
         self.assembly = assembly
-        self._middleware.chain = _chain(assembly, clock)
-
-
-def _chain(assembly: Assembly, clock: Clock) -> Chain:
-    return Chain(
-        assembly.blocking.engine,
-        clock=clock,
-        entropy=os.urandom,
-        at_use=assembly.background.start,
-    )
+        self._middleware.chain = assembly.blocking_chain
 
 
 def _answer(error: HoldfastError) -> Response:
     reply = reply_to(error)
-    exchange().raised = True
+    exchange().visit.raised = True
     return Response(reply.body, reply.status, list(reply.headers))
 
 
