@@ -7,10 +7,11 @@ import flask
 from fastapi import Depends, FastAPI
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from holdfast.assembly import assemble
+from holdfast.errors import HoldfastError
 from holdfast.web import asgi
 from holdfast.web import fastapi as fast
 from holdfast.web import flask as holdfast
@@ -137,4 +138,23 @@ def flask_shop():
     return app
 
 
-SHOPS = {"fastapi": fastapi_shop, "starlette": starlette_shop, "flask": flask_shop}
+def middleware_shop():
+    """The middleware around an application that makes an answer of whatever is raised."""
+    shop = starlette_shop()
+
+    async def answered(request, error):
+        reply = asgi.reply_to(request, error)
+        return Response(reply.body, reply.status, dict(reply.headers))
+
+    shop.add_exception_handler(HoldfastError, answered)
+    (entry,) = shop.user_middleware
+    shop.user_middleware.clear()
+    return asgi.HoldfastMiddleware(shop, **entry.kwargs)
+
+
+SHOPS = {
+    "asgi": middleware_shop,
+    "fastapi": fastapi_shop,
+    "starlette": starlette_shop,
+    "flask": flask_shop,
+}

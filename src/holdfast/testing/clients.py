@@ -1,5 +1,7 @@
 """Test clients that are signed in, without a login page: for Flask, FastAPI and Starlette alike.
 
+For any other ASGI framework the application is `HoldfastMiddleware(…)` around it.
+
 browser = client(app)
 sign_in(browser, subject="ada", role="admin")
 assert browser.post("/cart", json={"item": 3}, headers=csrf(browser)).status_code == 200
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from holdfast.chain import Chain
     from holdfast.testing.jars import Jar
+    from holdfast.web.asgi import HoldfastMiddleware
 
 C_co = TypeVar("C_co", covariant=True)
 
@@ -32,7 +35,7 @@ class _Flask(Protocol[C_co]):
 
 
 @overload
-def client(app: Starlette, **options: Any) -> TestClient: ...
+def client(app: Starlette | HoldfastMiddleware, **options: Any) -> TestClient: ...
 @overload
 def client(app: _Flask[C_co], **options: Any) -> C_co: ...
 def client(app: Any, **options: Any) -> Any:

@@ -1,0 +1,23 @@
+"""The page about tests: its files are written as it names them, and pytest runs them."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "test-your-app.md"
+FILE = re.compile(r"^```py\n# (\w+\.py)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def test_the_tests_of_the_page_pass(tmp_path):
+    """In an empty folder, with nothing configured; blocks of one name make one file."""
+    blocks = FILE.findall(PAGE.read_text(encoding="utf-8"))
+    for name, text in blocks:
+        with (tmp_path / name).open("a", encoding="utf-8") as file:
+            file.write(text + "\n")
+    command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False
+    )
+    tests = sum(text.count("def test_") for _, text in blocks)
+    assert f"{tests} passed" in done.stdout, done.stdout
