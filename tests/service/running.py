@@ -15,6 +15,7 @@ import httpx
 from service.clients import bearer
 
 COMMAND = (sys.executable, "-m", "holdfast.cli")
+SERVE = (*COMMAND, "serve")
 DEADLINE = 30
 DEMO = re.compile(r"^Demo user: (\S+) / (\S+)$", re.MULTILINE)
 
@@ -25,11 +26,12 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def environment(home, **variables):
+def environment(home=None, **variables):
     """The variables of this test process without ours, and these."""
     clean = {name: text for name, text in os.environ.items() if not name.startswith("HOLDFAST_")}
-    ours = {f"HOLDFAST_{name}": str(value) for name, value in variables.items()}
-    return clean | {"HOLDFAST_HOME": str(home), "PYTHONUNBUFFERED": "1"} | ours
+    given = variables if home is None else {"HOME": home, **variables}
+    ours = {f"HOLDFAST_{name}": str(value) for name, value in given.items()}
+    return clean | {"PYTHONUNBUFFERED": "1"} | ours
 
 
 def command(home, *arguments, input=None, **variables):
@@ -46,15 +48,25 @@ def command(home, *arguments, input=None, **variables):
 
 
 class Server:
-    """`holdfast serve`, started and answering."""
+    """`holdfast serve`, started and answering; or another command that runs it, in a folder."""
 
-    def __init__(self, home: Path, *arguments, port=None, **variables):
+    def __init__(
+        self,
+        home: Path | None,
+        *arguments,
+        port=None,
+        start=SERVE,
+        folder=None,
+        within=DEADLINE,
+        **variables,
+    ):
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.lines = []
         self.process = subprocess.Popen(
-            [*COMMAND, "serve", "--port", str(self.port), *arguments],
-            env=environment(home, **variables),
+            [*start, *arguments],
+            cwd=folder,
+            env=environment(home, PORT=self.port, **variables),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -62,7 +74,7 @@ class Server:
         )
         self._reader = Thread(target=self._read, daemon=True)
         self._reader.start()
-        self.wait_for(f"Listening on {self.url}")
+        self.wait_for(f"Listening on {self.url}", within)
 
     def _read(self):
         with self.process.stdout as output:
@@ -82,15 +94,15 @@ class Server:
     def workers(self):
         """The ids of the worker processes."""
         found = subprocess.run(
-            ["ps", "-o", "pid=,args=", "--ppid", str(self.process.pid)],
+            ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(self.process.pid)],
             capture_output=True,
             text=True,
             check=False,
         ).stdout
         return [int(line.split()[0]) for line in found.splitlines() if "spawn_main" in line]
 
-    def wait_for(self, text):
-        until(lambda: text in self.lines or self.process.poll() is not None, text)
+    def wait_for(self, text, seconds=DEADLINE):
+        until(lambda: text in self.lines or self.process.poll() is not None, text, seconds)
         assert text in self.lines, self.output
 
     def login(self):
