@@ -73,7 +73,7 @@ OWNERS = {
     "msgspec": {""},
     "hypothesis": {"testing"},
     "jwt": {JOSE},
-    "cryptography": {"rules"},
+    "cryptography": {"rules", "cli"},
     "argon2": {"service", "cli"},
     "starlette": {"web.fastapi", "service", "console", "testing"},
     "fastapi": {"web.fastapi"},

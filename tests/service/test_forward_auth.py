@@ -4,10 +4,23 @@ import asyncio
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from holdfast.errors import StoreUnavailable
+from holdfast.errors import ConfigurationError, StoreUnavailable
+from holdfast.rules.keys import Key
+from holdfast.service.building import build
 from holdfast.session import Session
-from service.clients import EMAIL, PASSWORD, Client, bearer, outcome
+from service.clients import (
+    EMAIL,
+    KEYS,
+    PASSWORD,
+    Client,
+    bearer,
+    built,
+    configuration,
+    outcome,
+)
 
 PROXY = "127.0.0.1"
 ORIGIN = "https://app.example.org"
@@ -214,16 +227,36 @@ class TestSignIn:
         assert "form-action 'self' app.example.org;" in answer.headers["Content-Security-Policy"]
 
 
+def test_a_token_for_the_application_needs_an_asymmetric_key(tmp_path, clock, events):
+    """A shared secret would let the application make tokens itself: refused at start."""
+    with pytest.raises(ConfigurationError, match="holdfast keys asymmetric"):
+        built(tmp_path, clock, events, FORWARD_AUTH_AUDIENCE="app")
+
+
 class TestToken:
     @pytest.fixture
     def variables(self):
         return {"TRUSTED_PROXIES": PROXY, "FORWARD_AUTH_AUDIENCE": "app"}
 
+    @pytest.fixture
+    def context(self, tmp_path, clock, events, quick, variables):
+        pem = Ed25519PrivateKey.generate().private_bytes(
+            Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+        )
+        keys = KEYS.signed_by(Key.from_pem(pem))
+        context = build(
+            configuration(tmp_path, **variables), keys=keys, audit=[events.append], clock=clock
+        )
+        yield context
+        context.close()
+
     def test_the_application_gets_a_token_of_its_own(self, client, ada, context):
-        """Short, for its audience, and worth nothing here."""
+        """Short, for its audience, verified with the public key, and worth nothing here."""
         client.sign_in()
         token = ask(client).headers["X-Auth-Token"]
-        claims = jwt.decode(token, options={"verify_signature": False})
+        keys = jwt.PyJWKSet.from_dict(client.get("/.well-known/jwks.json").json())
+        key = keys[jwt.get_unverified_header(token)["kid"]]
+        claims = jwt.decode(token, key, ["EdDSA"], {"verify_exp": False}, audience="app")
         assert (claims["aud"], claims["sub"]) == ("app", ada.subject)
         assert claims["exp"] - claims["iat"] == 60
         assert client.get("/api/me", headers=bearer(token)).status_code == 401

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import secrets
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,12 +14,26 @@ from holdfast.cli import output
 from holdfast.cli.opening import configured
 from holdfast.cli.options import Home, Json
 from holdfast.errors import ConfigurationError
-from holdfast.rules.keys import KeyRing
+from holdfast.rules.keys import Key, KeyRing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 commands = typer.Typer(help="Keys of the service.", no_args_is_help=True)
 
 _BYTES = 32
+_RSA_BITS, _RSA_EXPONENT = 3072, 65537
 _TAKES_EFFECT = "Restart the service, or send SIGHUP to it if it has several workers."
+
+
+class Algorithm(StrEnum):
+    """Of asymmetric keys."""
+
+    EDDSA = "EdDSA"
+    ES256 = "ES256"
+    RS256 = "RS256"
 
 
 @commands.command()
@@ -57,6 +72,26 @@ def rotate(*, home: Home = None, json: Json = False) -> None:
 
 
 @commands.command()
+def asymmetric(
+    *,
+    algorithm: Annotated[
+        Algorithm, typer.Option(help="EdDSA, ES256 or RS256.", case_sensitive=False)
+    ] = Algorithm.EDDSA,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Sign access tokens with a new asymmetric key, for verifiers that must not sign.
+
+    Its public half is at /.well-known/jwks.json. An older asymmetric key still verifies; access
+    tokens that were signed with the master secret are refused from now on, and refreshed.
+    """
+    path = _key_file(home)
+    key = Key.from_pem(_private_pem(algorithm))
+    keyfile.replace(path, _loaded(path).signed_by(key))
+    output.said(f"New signing key {key.kid}. {_TAKES_EFFECT}", json=json, kid=key.kid)
+
+
+@commands.command()
 def retire(
     kid: Annotated[str, typer.Argument(help="Name of an older key, as `keys list` shows it.")],
     *,
@@ -67,6 +102,22 @@ def retire(
     path = _key_file(home)
     keyfile.replace(path, _loaded(path).retired(kid))
     output.said(f"Retired {kid}. {_TAKES_EFFECT}", json=json, kid=kid)
+
+
+def _private_pem(algorithm: Algorithm) -> bytes:
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+    make: dict[Algorithm, Callable[[], PrivateKeyTypes]] = {
+        Algorithm.EDDSA: ed25519.Ed25519PrivateKey.generate,
+        Algorithm.ES256: lambda: ec.generate_private_key(ec.SECP256R1()),
+        Algorithm.RS256: lambda: rsa.generate_private_key(_RSA_EXPONENT, _RSA_BITS),
+    }
+    return make[algorithm]().private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
 
 
 def _key_file(home: str | None) -> Path:

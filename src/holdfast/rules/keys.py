@@ -88,6 +88,11 @@ class KeyRing:
         older = tuple(_demoted(key) for key in self.masters)
         return replace(self, masters=(_master(secret, self.environment, "active"), *older))
 
+    def signed_by(self, key: Key) -> Self:
+        """This ring with a new active key for access tokens; older ones of them still verify."""
+        older = tuple(_demoted(each) for each in self.signing)
+        return replace(self, signing=(key, *older))
+
     def retired(self, kid: str) -> Self:
         """This ring without the use of one older key: what it signed is refused from now on.
 

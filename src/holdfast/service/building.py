@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from holdfast.assembly import Assembly, assemble, now_ms
+from holdfast.errors import ConfigurationError
 from holdfast.service import authenticator, home
 from holdfast.service.checks import Checks
 from holdfast.service.context import ServiceContext
@@ -50,6 +51,10 @@ def build(
         audit=audit,
         clock=clock,
     )
+    if configuration.options.forward_auth_audience and not assembly.keys.signing:
+        raise ConfigurationError(
+            "forward_auth_audience: needs an asymmetric key; for example: holdfast keys asymmetric"
+        )
     options, database = configuration.options, user_database(configuration, assembly)
     return ServiceContext(
         assembly=assembly,
