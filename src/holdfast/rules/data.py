@@ -22,10 +22,23 @@ Change = Callable[[Data], object]
 EMPTY = b"{}"
 _INT_BOUND = 2**63
 _MAX_DEPTH = 64
-_encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 _skim = msgspec.json.Decoder(msgspec.Raw).decode
 _fragments = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+def _plain(value: object) -> str | float:
+    """A text or number without the class that a template or an enum gave it."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int.__int__(value)
+    if isinstance(value, float):
+        return float.__float__(value)
+    raise TypeError
+
+
+_encode = msgspec.json.Encoder(enc_hook=_plain).encode
 
 
 class Edit(NamedTuple):

@@ -2,7 +2,7 @@
 
 They are checked when they are made, so that a mistake shows where it was made, and so that nothing
 can be stored that would not come back as it went in: a record that cannot be decoded ends its
-session.
+session. A text of a subclass, as template engines make it, is stored as plain text.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def subject_text(subject: object) -> str:
     """
     if not isinstance(subject, (str, int)) or isinstance(subject, bool):
         raise UsageError("subject: must be text or a whole number; use str(user.id)")
-    text = str(subject)
+    text = str(subject) if isinstance(subject, int) else str.__str__(subject)
     if not text.strip() or len(text) > _SUBJECT_LIMIT or not _is_plain(text):
         raise UsageError(
             f"subject: must be 1 to {_SUBJECT_LIMIT} characters, none of them a control (P60)"
@@ -76,12 +76,14 @@ def assurance(acr: object, amr: Iterable[object]) -> Assurance:
         UsageError: `acr` is no text, or `amr` no list of texts.
     """
     given = tuple(amr)
-    methods = tuple(each for each in given if isinstance(each, str) and _is_plain(each))
+    methods = tuple(
+        str.__str__(each) for each in given if isinstance(each, str) and _is_plain(each)
+    )
     if isinstance(amr, str) or len(methods) != len(given):
         raise UsageError("amr: must be a tuple of texts; for example ('pwd', 'otp')")
     if acr is not None and not (isinstance(acr, str) and _is_plain(acr)):
         raise UsageError("acr: must be a text or None")
-    return Assurance(acr, methods)
+    return Assurance(acr and str.__str__(acr), methods)
 
 
 def label_text(label: object) -> str | None:
@@ -92,7 +94,7 @@ def label_text(label: object) -> str | None:
     """
     if label is not None and not isinstance(label, str):
         raise UsageError("label: must be a text or None")
-    return label and agent.clean(label)
+    return label and agent.clean(str.__str__(label))
 
 
 def checked_claims(claims: Mapping[str, Any]) -> dict[str, Any]:
