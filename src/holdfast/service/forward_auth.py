@@ -9,7 +9,7 @@ cannot be decided is denied.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import quote, urlencode
 
 from starlette.requests import Request
@@ -37,6 +37,7 @@ _FORWARDED = "/forwarded"
 
 _METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 _VISIBLE = "".join(map(chr, range(0x21, 0x7F))).replace("%", "")
+_IN_A_LIST = _VISIBLE.replace(",", "")
 _PAGE = "text/html"
 
 
@@ -128,16 +129,19 @@ def _to_sign_in(
     return Response(status_code=302, headers={"Location": location, "Cache-Control": "no-store"})
 
 
+def _roles(session: Session) -> list[str]:
+    """The claim `role`, which is one or several."""
+    role = session.claims.get("role")
+    several = cast("list[object]", role) if isinstance(role, list) else [role]
+    return [str(each) for each in several if each is not None]
+
+
 def _identity(context: ServiceContext, session: Session) -> dict[str, str]:
     """Who it is. Whatever is no visible ASCII is percent-encoded, and so is the percent sign."""
-    role = session.claims.get("role")
-    roles = role if isinstance(role, list) else [role] if role is not None else []
     headers = {
         "X-Auth-Subject": quote(session.subject or "", safe=_VISIBLE),
         "X-Auth-Session": context.sessions.auditor.session_hash(session.id or ""),
-        "X-Auth-Roles": ",".join(
-            quote(str(each), safe=_VISIBLE.replace(",", "")) for each in roles
-        ),
+        "X-Auth-Roles": ",".join(quote(each, safe=_IN_A_LIST) for each in _roles(session)),
     }
     audience = context.options.forward_auth_audience
     if audience:
