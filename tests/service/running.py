@@ -58,6 +58,7 @@ class Server:
         start=SERVE,
         folder=None,
         within=DEADLINE,
+        paths=(),
         **variables,
     ):
         self.port = port or free_port()
@@ -66,7 +67,7 @@ class Server:
         self.process = subprocess.Popen(
             [*start, *arguments],
             cwd=folder,
-            env=environment(home, PORT=self.port, **variables),
+            env=environment(home, PORT=self.port, **variables) | _python_path(paths),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -136,6 +137,11 @@ class Server:
         """End the whole process group at once, as a power cut would."""
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(DEADLINE)
+
+
+def _python_path(paths):
+    """Where the service finds modules of the tests, such as an authenticator."""
+    return {"PYTHONPATH": os.pathsep.join(map(str, paths))} if paths else {}
 
 
 def until(holds, what, seconds=DEADLINE):
