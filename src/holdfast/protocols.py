@@ -20,6 +20,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
+import msgspec
+
 if TYPE_CHECKING:
     from holdfast.events import Event
     from holdfast.record import Record
@@ -34,7 +36,7 @@ Sink = Callable[["Event"], None]
 """Takes one audit event; whatever it raises is swallowed and counted, never felt by a request."""
 
 
-class ClientFacts(NamedTuple):
+class ClientFacts(msgspec.Struct, frozen=True):
     """What is known of the client of one request: signals for people and audit, never identity (P61)."""
 
     address: str | None = None

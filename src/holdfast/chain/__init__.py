@@ -14,8 +14,16 @@ from typing import TYPE_CHECKING
 from holdfast.chain import auth, limit
 from holdfast.chain.cookie import SessionCookie
 from holdfast.chain.csrf import Csrf
-from holdfast.chain.reply import Headers, Refusal, Reply, error_reply, merged, reply_to
-from holdfast.chain.request import HEADERS, Request, Visit
+from holdfast.chain.reply import (
+    PRIVATE,
+    Headers,
+    Refusal,
+    Reply,
+    error_reply,
+    merged,
+    reply_to,
+)
+from holdfast.chain.request import HEADERS, Request, Visit, no_form_field
 from holdfast.chain.session import identify
 from holdfast.chain.transport import Transport
 from holdfast.errors import HoldfastError, StoreError
@@ -33,7 +41,7 @@ __all__ = ["Chain", "Refusal", "Reply", "Request", "Visit", "error_reply", "merg
 
 _SERVER_ERROR = 500
 _NOTHING = Reply()
-_PRIVATE = (("Vary", "Cookie"), ("Cache-Control", "no-store"))
+_TOUCHED = Reply(headers=PRIVATE)
 _log = logging.getLogger("holdfast")
 
 
@@ -84,22 +92,22 @@ class Chain:
             visit.excluded = True
             return visit
         try:
-            visit.reply = await self._judge(visit)
+            if request.unsafe or request.websocket:
+                visit.reply = await self._judge(visit)
+            else:
+                visit.session = await identify(self.sessions, self._cookie, visit)
         except StoreError as error:
             visit.reply = reply_to(error)
         return visit
 
     async def _judge(self, visit: Visit) -> Reply | None:
-        request = visit.request
-        checked = request.unsafe or request.websocket
-        if checked and request.bearer is None:
+        if visit.request.bearer is None:
             refused = self.csrf.refuse_origin(visit)
             if refused is not None:
                 return refused
         visit.session = await self.identify(visit)
-        if not checked:
-            return None
         refused = await self.csrf.require_token(visit)
+        visit.request.form_field = no_form_field
         return refused or limit.refuse(self.sessions.auditor, visit, visit.session.taken)
 
     def trusts(self, peer: str | None) -> bool:
@@ -129,13 +137,15 @@ class Chain:
                 await self._undo_sign_in(session)
                 raise self.csrf.refuse_sign_in(visit)
             kept = status < _SERVER_ERROR and not visit.raised
-            if kept or session.intent == "sign_out":
+            if (kept or session.intent == "sign_out") and self.sessions.has_work(session):
                 await self.sessions.commit(session)
         except HoldfastError as error:
             refused = reply_to(error)
             return Reply(refused.status, refused.headers + self._ended(visit), refused.body)
         finally:
             session.closed = True
+        if session.cookie is None and not session.ended and not visit.new_presession:
+            return _TOUCHED if session.accessed else _NOTHING
         return Reply(headers=self._headers(visit))
 
     async def fail(self, visit: Visit, error: HoldfastError) -> Reply:
@@ -172,10 +182,8 @@ class Chain:
         if session.cookie is not None:
             self._warn_of_loss(visit)
             headers = (("Set-Cookie", self._cookie.set(session.cookie)),)
-        if not session.accessed and not headers:
-            return ()
         headers += self.csrf.cookie_headers(visit)
-        return headers + _PRIVATE
+        return headers + PRIVATE
 
     def _ended(self, visit: Visit) -> Headers:
         """Only a cookie whose session this very request ended is cleared at the client.

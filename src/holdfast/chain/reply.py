@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from holdfast.errors import HoldfastError, SessionEnded, StoreCorrupt, StoreError
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 _log = logging.getLogger("holdfast")
 
 Headers = tuple[tuple[str, str], ...]
+
+PRIVATE: Headers = (("Vary", "Cookie"), ("Cache-Control", "no-store"))
+"""What is added to an answer that depends on the session."""
 
 RETRY_AFTER_OUTAGE = "2"
 """Seconds after which a client may try again when the store is away."""
@@ -34,8 +38,7 @@ _MESSAGES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True):
     """Headers for the answer; with a `status`, an answer that replaces the application's."""
 
     status: int | None = None

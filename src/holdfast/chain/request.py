@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+import msgspec
+
+from holdfast.chain.reply import Reply
 from holdfast.errors import UsageError
 from holdfast.protocols import ClientFacts
 from holdfast.rules.origin import SAFE_METHODS
 from holdfast.session import Session, Via
-
-if TYPE_CHECKING:
-    from holdfast.chain.reply import Reply
 
 FormField = Callable[[str], Awaitable[str | None]]
 
@@ -45,12 +44,18 @@ _MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")
 _NOBODY = ClientFacts()
 
 
-@dataclass(slots=True, kw_only=True)
-class Request:
+async def no_form_field(_name: str) -> str | None:
+    """The `form_field` of a request without a form."""
+    return None
+
+
+class Request(msgspec.Struct, kw_only=True, eq=False):
     """One request. Header names are in lower case; several lines of one name are joined.
 
-    `peer` is the address of the connection, None for a Unix socket. `form_field` is called only
-    when the CSRF header is missing. `body_unseen`: a proxy asks for a request whose body it keeps.
+    `peer` is the address of the connection, None for a Unix socket. `form_field` is called only for
+    an unsafe request without the CSRF header, and let go of when the chain has judged it: it leads
+    back to the connection, and only the garbage collector would ever undo that circle.
+    `body_unseen`: a proxy asks for a request whose body it keeps.
     """
 
     method: str
@@ -59,9 +64,12 @@ class Request:
     path: str
     peer: str | None
     headers: Mapping[str, str]
-    form_field: FormField
+    form_field: FormField = no_form_field
     websocket: bool = False
     body_unseen: bool = False
+
+    def __repr__(self) -> str:
+        return f"<Request {self.method}>"
 
     @property
     def unsafe(self) -> bool:
@@ -88,7 +96,7 @@ class Request:
         return token.strip(" ") if scheme.lower() == "bearer" else None
 
 
-class Visit:
+class Visit(msgspec.Struct, eq=False):
     """One request on its way through the chain.
 
     `reply` is set if the chain refuses. `csrf` says what proves that an unsafe request was meant by
@@ -99,39 +107,20 @@ class Visit:
     `raised`: the answer is for one of our errors, so nothing of this request is kept.
     """
 
-    __slots__ = (
-        "_session",
-        "came_by",
-        "client",
-        "csrf",
-        "excluded",
-        "new_presession",
-        "origin",
-        "presession",
-        "raised",
-        "reply",
-        "request",
-    )
+    request: Request
+    origin: str = ""
+    client: ClientFacts = _NOBODY
+    reply: Reply | None = None
+    came_by: Via | None = None
+    csrf: Literal["bearer", "token", "preflight", "origin"] | None = None
+    presession: bytes | None = None
+    new_presession: bool = False
+    excluded: bool = False
+    raised: bool = False
+    _session: Session | None = None
 
-    def __init__(
-        self,
-        request: Request,
-        *,
-        origin: str = "",
-        client: ClientFacts = _NOBODY,
-        reply: Reply | None = None,
-    ) -> None:
-        self.request = request
-        self.origin = origin
-        self.client = client
-        self.reply = reply
-        self.came_by: Via | None = None
-        self.csrf: Literal["bearer", "token", "preflight", "origin"] | None = None
-        self.presession: bytes | None = None
-        self.new_presession = False
-        self.excluded = False
-        self.raised = False
-        self._session: Session | None = None
+    def __repr__(self) -> str:
+        return f"<Visit by {self.request!r}>"
 
     @property
     def session(self) -> Session:

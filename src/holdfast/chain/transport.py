@@ -56,10 +56,9 @@ class Transport:
         Health probes come over plain HTTP and without a name; they have no session.
         """
         if request.path in self._health:
-            visit = Visit(request, client=_client(request, request.peer))
-            visit.excluded = True
-            return visit
-        found = self._connection(request)
+            return Visit(request, client=_client(request, request.peer), excluded=True)
+        key = self._key(request)
+        found = self._known.get(key) or self._meet(request, key)
         if found is None:
             reply = error_reply(400, "bad_request", "Malformed host or proxy header")
             return self._refused(request, request.peer, "bad_request", reply)
@@ -73,19 +72,20 @@ class Transport:
         """Whether this is a proxy whose word about a request counts."""
         return forwarded.is_trusted(peer, self._proxies)
 
-    def _connection(self, request: Request) -> _Connection | None:
-        said: tuple[str | None, ...] = ()
-        if self._proxies:
-            heard = request.headers.get
-            said = heard("x-forwarded-for"), heard("x-forwarded-proto"), heard("x-forwarded-host")
-        key = (request.peer, request.scheme, request.host, *said)
-        found = self._known.get(key)
-        if found is None:
-            found = self._judged(request)
-            if found is not None and sum(map(len, filter(None, key))) <= _MAX_KEY:
-                if len(self._known) >= _MAX_KNOWN:
-                    self._known.clear()
-                self._known[key] = found
+    def _key(self, request: Request) -> tuple[str | None, ...]:
+        if not self._proxies:
+            return request.peer, request.scheme, request.host
+        heard = request.headers.get
+        said = heard("x-forwarded-for"), heard("x-forwarded-proto"), heard("x-forwarded-host")
+        return request.peer, request.scheme, request.host, *said
+
+    def _meet(self, request: Request, key: tuple[str | None, ...]) -> _Connection | None:
+        """Judge a connection that is not known yet, and keep the verdict under `key`."""
+        found = self._judged(request)
+        if found is not None and sum(map(len, filter(None, key))) <= _MAX_KEY:
+            if len(self._known) >= _MAX_KNOWN:
+                self._known.clear()
+            self._known[key] = found
         return found
 
     def _judged(self, request: Request) -> _Connection | None:
@@ -130,7 +130,8 @@ class Transport:
 
 def _client(request: Request, address: str | None) -> ClientFacts:
     headers = request.headers
-    return ClientFacts(address, headers.get("user-agent"), _request_id(headers.get("x-request-id")))
+    given = headers.get("x-request-id")
+    return ClientFacts(address, headers.get("user-agent"), _request_id(given) if given else None)
 
 
 def _names_loopback(name: str) -> bool:
@@ -141,5 +142,5 @@ def _names_loopback(name: str) -> bool:
     )
 
 
-def _request_id(given: str | None) -> str | None:
-    return given[:_KEPT_REQUEST_ID] if given and given.isascii() and given.isprintable() else None
+def _request_id(given: str) -> str | None:
+    return given[:_KEPT_REQUEST_ID] if given.isascii() and given.isprintable() else None

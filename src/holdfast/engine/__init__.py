@@ -128,6 +128,14 @@ class AsyncSessions:
         """An empty session for a credential that an adapter could not even read; audited."""
         return reading.empty(self._core, reason, client)
 
+    def has_work(self, session: Session) -> bool:
+        """Whether `commit` would do anything; after most requests it would not.
+
+        Raises:
+            NotSerializable: a changed value is not JSON.
+        """
+        return commit.has_work(self._core, session)
+
     async def commit(self, session: Session) -> None:
         """Carry out everything a request did to its session, in one commit.
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64encode
+from binascii import a2b_base64
 from typing import NamedTuple
 
 TAGS = 1024
@@ -67,7 +68,10 @@ def cookie_text(id: str, secret: bytes) -> str:
 def parse_cookie(text: str) -> Token | None:
     """The halves of a cookie; None for any other shape, or a second spelling of the same bits."""
     match = _COOKIE_SHAPE.match(text)
-    return match and Token(match[1], urlsafe_b64decode(match[2] + "="))
+    if match is None:
+        return None
+    id, secret = match.groups()
+    return Token(id, a2b_base64(secret.replace("-", "+").replace("_", "/") + "="))
 
 
 def digest(secret: bytes) -> bytes:

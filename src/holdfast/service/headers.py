@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from holdfast.web.asgi import App, Receive
+    from holdfast.web.asgi import App
     from holdfast.web.asgi_answer import Message, Scope, Send
+    from holdfast.web.asgi_body import Receive
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; "

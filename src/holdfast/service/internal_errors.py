@@ -12,8 +12,9 @@ from holdfast.errors import HoldfastError
 from holdfast.service.answers import reply_answer
 
 if TYPE_CHECKING:
-    from holdfast.web.asgi import App, Receive
+    from holdfast.web.asgi import App
     from holdfast.web.asgi_answer import Message, Scope, Send
+    from holdfast.web.asgi_body import Receive
 
 _log = logging.getLogger("holdfast.service")
 

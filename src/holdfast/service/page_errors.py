@@ -19,8 +19,9 @@ from holdfast.service.notices import ENDED
 if TYPE_CHECKING:
     from holdfast.chain import Refusal
     from holdfast.service.rendering import Templates
-    from holdfast.web.asgi import App, Receive
+    from holdfast.web.asgi import App
     from holdfast.web.asgi_answer import Message, Scope, Send
+    from holdfast.web.asgi_body import Receive
 
 SENTENCES = {
     "invalid_credentials": "The e-mail or the password is not right.",

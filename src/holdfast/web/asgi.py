@@ -9,19 +9,18 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
-from holdfast.chain import Chain, Reply, Visit
+from holdfast.chain import Chain, Reply, Visit, auth
 from holdfast.chain import reply_to as chain_reply_to
 from holdfast.errors import HoldfastError, UsageError
-from holdfast.web.asgi_answer import Answer, Answered, Message, Scope, Send
-from holdfast.web.asgi_body import Body
-from holdfast.web.asgi_request import headers_of, request_of
+from holdfast.web.asgi_answer import Answer, Answered, Scope, Send
+from holdfast.web.asgi_body import Receive
+from holdfast.web.asgi_request import request_of
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
     from holdfast.session import Session
 
-Receive = Callable[[], Awaitable[Message]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _VISIT = "holdfast.visit"
@@ -50,9 +49,8 @@ class HoldfastMiddleware:
         if scope["type"] not in {"http", "websocket"} or scope.get(_CHAIN) is self.chain:
             await self._app(scope, receive, send)
             return
-        headers = headers_of(scope, self._wanted)
-        body = Body(receive, headers.get("content-type", ""))
-        visit = await self.chain.begin(request_of(scope, headers, body))
+        request, receive = request_of(scope, receive, self._wanted)
+        visit = await self.chain.begin(request)
         answer = Answer(self.chain, visit, scope, send)
         if visit.reply is not None:
             if scope["type"] == "websocket":
@@ -60,22 +58,14 @@ class HoldfastMiddleware:
             await answer.replace(visit.reply)
             return
         scope[_VISIT], scope[_CHAIN] = visit, self.chain
-        await self._run(scope, body.receive, answer)
-
-    async def _run(self, scope: Scope, receive: Receive, answer: Answer) -> None:
         try:
             await self._app(scope, receive, answer.send)
-        except HoldfastError as error:
-            if answer.begun:
-                raise
-            await answer.fail(error)
         except Exception as error:
-            if answer.replaced and _stopped(error):
-                return
-            await answer.abandon()
-            raise
+            if not await _settled(answer, error):
+                raise
         else:
-            await answer.abandon()
+            if not answer.begun:
+                await answer.abandon()
 
 
 def visit_of(connection: Connection) -> Visit:
@@ -111,7 +101,7 @@ def require_csrf(connection: Connection) -> None:
 
 def require(connection: Connection) -> Session:
     """The session of somebody who is signed in, by cookie or bearer token; otherwise 401."""
-    return _chain_of(connection).require(visit_of(connection))
+    return auth.require(visit_of(connection))
 
 
 def require_fresh(connection: Connection, max_age: timedelta) -> Session:
@@ -138,6 +128,17 @@ def _chain_of(connection: Connection) -> Chain:
     visit_of(connection)
     chain: Chain = connection.scope[_CHAIN]
     return chain
+
+
+async def _settled(answer: Answer, error: Exception) -> bool:
+    """Whether what the application raised is answered; if not, the server must hear of it."""
+    if isinstance(error, HoldfastError) and not answer.begun:
+        await answer.fail(error)
+        return True
+    if answer.replaced and _stopped(error):
+        return True
+    await answer.abandon()
+    return False
 
 
 def _stopped(error: BaseException | None) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from holdfast.chain import Chain, Reply, Visit, merged
+from holdfast.chain.reply import PRIVATE
 
 if TYPE_CHECKING:
     from holdfast.errors import HoldfastError
@@ -35,6 +36,8 @@ class Answer:
     `replaced`: the client got another answer, and what the application still sends goes nowhere.
     """
 
+    __slots__ = ("_chain", "_scope", "_send", "_visit", "begun", "replaced")
+
     def __init__(self, chain: Chain, visit: Visit, scope: Scope, send: Send) -> None:
         self._chain = chain
         self._visit = visit
@@ -43,22 +46,28 @@ class Answer:
         self.begun = False
         self.replaced = False
 
-    async def send(self, message: Message) -> None:
+    def send(self, message: Message) -> Awaitable[None]:
         """Pass a message of the application on, with the chain's headers in the first one."""
-        if self.replaced:
-            if message.get("more_body", False):
-                raise Answered
+        if self.begun:
+            return self._swallow(message) if self.replaced else self._send(message)
+        if message["type"] in _BEGINNINGS:
+            return self._begin(message)
+        return self._send(message)
+
+    async def _begin(self, message: Message) -> None:
+        reply = await self._chain.commit(self._visit, message.get("status", _SWITCHING))
+        if reply.status is not None:
+            await self.replace(reply)
             return
-        if not self.begun and message["type"] in _BEGINNINGS:
-            reply = await self._chain.commit(self._visit, message.get("status", _SWITCHING))
-            if reply.status is not None:
-                await self.replace(reply)
-                return
-            if reply.headers:
-                own = list(message.get("headers", ()))
-                message = {**message, "headers": _joined(own, reply)}
-            self.begun = True
+        if reply.headers:
+            own = list(message.get("headers", ()))
+            message = {**message, "headers": _joined(own, reply)}
+        self.begun = True
         await self._send(message)
+
+    async def _swallow(self, message: Message) -> None:
+        if message.get("more_body", False):
+            raise Answered
 
     async def replace(self, reply: Reply) -> None:
         """Answer in place of the application."""
@@ -94,15 +103,11 @@ def _joined(own: RawHeaders, reply: Reply) -> RawHeaders:
     if not _MERGED.isdisjoint([name.lower() for name, _ in own]):
         text = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in own]
         return _encoded(merged(text, reply.headers))
-    return own + _encoded(reply.headers)
+    return own + (_KNOWN.get(reply.headers) or _encoded(reply.headers))
 
 
-def _encoded(headers: list[tuple[str, str]] | tuple[tuple[str, str], ...]) -> RawHeaders:
-    return [_KNOWN.get(pair) or _raw(*pair) for pair in headers]
+def _encoded(headers: Iterable[tuple[str, str]]) -> RawHeaders:
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
 
 
-def _raw(name: str, value: str) -> tuple[bytes, bytes]:
-    return name.lower().encode("latin-1"), value.encode("latin-1")
-
-
-_KNOWN = {pair: _raw(*pair) for pair in (("Vary", "Cookie"), ("Cache-Control", "no-store"))}
+_KNOWN = {PRIVATE: _encoded(PRIVATE)}

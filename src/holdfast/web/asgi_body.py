@@ -10,20 +10,26 @@ from holdfast.chain.request import MAX_FORM
 from holdfast.rules import form
 
 Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
 
 
 class Body:
     """Wraps `receive`; `field` buffers at most 64 KiB, and `receive` gives everything again."""
 
-    def __init__(self, receive: Callable[[], Awaitable[Message]], content_type: str) -> None:
+    __slots__ = ("_content_type", "_receive", "_replay", "_start")
+
+    def __init__(self, receive: Receive, content_type: str) -> None:
         self._receive = receive
         self._content_type = content_type
         self._replay: deque[Message] = deque()
         self._start: bytes | None = None
 
-    async def receive(self) -> Message:
+    def receive(self) -> Awaitable[Message]:
         """The next message, buffered ones first."""
-        return self._replay.popleft() if self._replay else await self._receive()
+        return self._buffered() if self._replay else self._receive()
+
+    async def _buffered(self) -> Message:
+        return self._replay.popleft()
 
     async def field(self, name: str) -> str | None:
         """A field of a form body, if it stands in the first 64 KiB; None if not."""

@@ -5,16 +5,41 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from holdfast.chain import Request
+from holdfast.web.asgi_body import Body
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from holdfast.web.asgi_answer import Scope
-    from holdfast.web.asgi_body import Body
+    from holdfast.web.asgi_body import Receive
 
 
-def headers_of(scope: Scope, wanted: Mapping[bytes, str]) -> dict[str, str]:
-    """The wanted headers as text; `wanted` maps their raw names, lines of one name are joined."""
+def request_of(
+    scope: Scope, receive: Receive, wanted: Mapping[bytes, str]
+) -> tuple[Request, Receive]:
+    """The facts of the request that this scope describes, and how the application gets its body.
+
+    `wanted` maps the raw names of the headers that count to their names.
+    """
+    headers, client = _headers(scope, wanted), scope.get("client")
+    request = Request(
+        method=scope.get("method", "GET"),
+        scheme=scope.get("scheme", "http"),
+        host=headers.get("host", ""),
+        path=scope["path"],
+        peer=client[0] if client else None,
+        headers=headers,
+        websocket=scope["type"] == "websocket",
+    )
+    if not request.unsafe:
+        return request, receive
+    body = Body(receive, headers.get("content-type", ""))
+    request.form_field = body.field
+    return request, body.receive
+
+
+def _headers(scope: Scope, wanted: Mapping[bytes, str]) -> dict[str, str]:
+    """The wanted headers as text; lines of one name are joined."""
     headers: dict[str, str] = {}
     for raw, value in scope["headers"]:
         name = wanted.get(raw.lower())
@@ -23,18 +48,3 @@ def headers_of(scope: Scope, wanted: Mapping[bytes, str]) -> dict[str, str]:
             joint = "; " if name == "cookie" else ", "
             headers[name] = f"{headers[name]}{joint}{text}" if name in headers else text
     return headers
-
-
-def request_of(scope: Scope, headers: dict[str, str], body: Body) -> Request:
-    """The facts of the request that this scope describes."""
-    client = scope.get("client")
-    return Request(
-        method=scope.get("method", "GET"),
-        scheme=scope.get("scheme", "http"),
-        host=headers.get("host", ""),
-        path=scope["path"],
-        peer=client[0] if client else None,
-        headers=headers,
-        form_field=body.field,
-        websocket=scope["type"] == "websocket",
-    )
