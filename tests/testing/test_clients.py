@@ -6,6 +6,7 @@ import pytest
 
 from holdfast.errors import UsageError
 from holdfast.testing import FakeClock, client, csrf, csrf_form, isolated, sign_in
+from holdfast.testing.apps import chain_of, finish
 from testing.shops import SHOPS
 
 HOUR = 3_600_000
@@ -100,6 +101,20 @@ def test_handlers_that_use_the_engine_meet_the_same_store(app):
         token = json(browser.get("/tokens"))["access_token"]
         bearer = {"Authorization": f"Bearer {token}"}
         assert json(client(app).get("/me", headers=bearer))["user"] == "ada"
+
+
+def test_what_a_module_got_hold_of_earlier_is_isolated_too(app):
+    """`sessions = Holdfast(app).sessions` at the top of a module is how applications are written."""
+    engine = chain_of(app).sessions
+    revoke_all, sessions_of = engine.revoke_all, engine.sessions_of
+    outside = client(app)
+    sign_in(outside, subject="ada")
+    with isolated(app):
+        sign_in(client(app), subject="ada")
+        sign_in(client(app), subject="ada")
+        assert finish(revoke_all("ada")) == 2
+    assert len(finish(sessions_of("ada")).records) == 1
+    assert outside.get("/me").status_code == 200
 
 
 def test_helpers_work_inside_an_event_loop(app):

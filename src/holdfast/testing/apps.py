@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from holdfast.assembly import Assembly, assemble, now_ms
 from holdfast.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Generator
+    from collections.abc import Coroutine, Generator, Iterator
 
     from holdfast.chain import Chain
     from holdfast.protocols import Clock
@@ -25,13 +25,15 @@ def chain_of(app: Any) -> Chain:
     Raises:
         UsageError: it has none.
     """
+    if isinstance(app, Assembly):
+        return app.chain
+    chain: Chain
     if _is_middleware(type(app)):
-        around: Chain = app.chain
-        return around
-    if hasattr(app, "test_client"):
-        flask: Chain = _extension(app).chain
-        return flask
-    chain: Chain = _middleware(app).kwargs["chain"]
+        chain = app.chain
+    elif hasattr(app, "test_client"):
+        chain = _extension(app).chain
+    else:
+        chain = _middleware(app).kwargs["chain"]
     return chain
 
 
@@ -39,12 +41,16 @@ def chain_of(app: Any) -> Chain:
 def isolated(app: Any, *, clock: Clock = now_ms, store: str = "memory://") -> Generator[Assembly]:
     """Run the application on a store of its own, empty, and on this clock; afterwards as before.
 
-    Settings and keys stay the application's. Nothing of a test is left to the next.
+    Settings and keys stay the application's. Also what handlers got hold of when the application
+    was made, its engine for example, works on that store. An `Assembly` can stand for the
+    application that it belongs to. Nothing of a test is left to the next.
     """
     engine = chain_of(app).sessions
     parts = assemble(engine.settings, keys=engine.keys, store=store, clock=clock)
     try:
-        with _running_on(app, parts):
+        with ExitStack() as until_the_end:
+            for part, other in _pairs(app, parts):
+                until_the_end.enter_context(_standing_in(part, other))
             yield parts
     finally:
         parts.close()
@@ -56,59 +62,43 @@ def finish(coroutine: Coroutine[Any, Any, T]) -> T:
         return thread.submit(asyncio.run, coroutine).result()
 
 
+def _pairs(app: Any, parts: Assembly) -> Iterator[tuple[Any, Any]]:
+    """Each part of the application, and the one that is to stand in for it."""
+    own = _assembly(app)
+    if own is None:
+        chain = chain_of(app)
+        yield chain.sessions, parts.sessions
+        yield chain, parts.chain
+        return
+    yield own.sessions, parts.sessions
+    yield own.blocking.engine, parts.blocking.engine
+    yield own.blocking, parts.blocking
+    yield own.chain, parts.chain
+    yield own.blocking_chain, parts.blocking_chain
+
+
 @contextmanager
-def _running_on(app: Any, parts: Assembly) -> Generator[None]:
-    restore = _swap_of(app)(app, parts)
+def _standing_in(part: Any, other: Any) -> Generator[None]:
+    """Everybody who holds `part` finds `other` in it: references may be anywhere, its state not."""
+    before = dict(vars(part))
+    vars(part).update(vars(other))
     try:
         yield
     finally:
-        restore()
+        vars(part).clear()
+        vars(part).update(before)
 
 
-def _swap_of(app: Any) -> Callable[[Any, Assembly], Callable[[], None]]:
-    if _is_middleware(type(app)):
-        return _swap_middleware
-    return _swap_flask if hasattr(app, "test_client") else _swap_starlette
-
-
-def _swap_middleware(app: Any, parts: Assembly) -> Callable[[], None]:
-    before = app.chain
-    app.chain = parts.chain
-    return lambda: setattr(app, "chain", before)
-
-
-def _swap_flask(app: Any, parts: Assembly) -> Callable[[], None]:
-    extension = _extension(app)
-    before = extension.assembly
-    extension.run_on(parts)
-    return lambda: extension.run_on(before)
-
-
-def _swap_starlette(app: Any, parts: Assembly) -> Callable[[], None]:
-    chain, before = chain_of(app), _assembly(app, parts)
-    _wrap(app, parts.chain)
-
-    def restore() -> None:
-        _wrap(app, chain)
-        _assembly(app, before)
-
-    return restore
-
-
-def _wrap(app: Any, chain: Chain) -> None:
-    """Starlette builds its middleware anew when there is none."""
-    _middleware(app).kwargs["chain"] = chain
-    app.middleware_stack = None
-
-
-def _assembly(app: Any, parts: Assembly | None) -> Assembly | None:
-    """Exchange what handlers find as `Holdfast(app).assembly`; the one before."""
-    holdfast = getattr(app.state, "holdfast", None)
-    if holdfast is None:
-        return None
-    before: Assembly = holdfast.assembly
-    holdfast.assembly = parts
-    return before
+def _assembly(app: Any) -> Assembly | None:
+    """The parts of an application; None if only its chain is known."""
+    if isinstance(app, Assembly):
+        return app
+    if hasattr(app, "test_client"):
+        holdfast = _extension(app)
+    else:
+        holdfast = getattr(getattr(app, "state", None), "holdfast", None)
+    found: Assembly | None = getattr(holdfast, "assembly", None)
+    return found
 
 
 def _extension(app: Any) -> Any:

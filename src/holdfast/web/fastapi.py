@@ -20,12 +20,14 @@ from fastapi.requests import HTTPConnection
 from fastapi.security.base import SecurityBase
 
 from holdfast.assembly import Assembly, assemble
+from holdfast.chain import Refusal
 from holdfast.session import Session
 from holdfast.settings import Cookie, Settings
 from holdfast.web import asgi
 
 __all__ = [
     "Holdfast",
+    "Refusal",
     "Session",
     "csrf_token",
     "current",

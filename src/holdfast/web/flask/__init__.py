@@ -26,7 +26,7 @@ from markupsafe import Markup
 from werkzeug.local import LocalProxy
 
 from holdfast.assembly import Assembly, assemble
-from holdfast.chain import Chain, reply_to
+from holdfast.chain import Chain, Refusal, reply_to
 from holdfast.errors import HoldfastError
 from holdfast.session import Session
 from holdfast.settings import Settings
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Holdfast",
+    "Refusal",
     "Session",
     "csrf_field",
     "csrf_token",
@@ -82,9 +83,8 @@ class Holdfast:
         assembly: Assembly | None = None,
     ) -> None:
         self.assembly = assembly or assemble(settings or Settings(), secret=secret, store=store)
-        self._middleware = HoldfastMiddleware(app.wsgi_app, self.assembly.blocking_chain)
-        app.wsgi_app = self._middleware  # type: ignore[method-assign]
-        app.session_interface = HoldfastInterface(self._middleware, subject_key)
+        app.wsgi_app = HoldfastMiddleware(app.wsgi_app, self.chain)  # type: ignore[method-assign]
+        app.session_interface = HoldfastInterface(self.chain, subject_key)
         app.register_error_handler(HoldfastError, _answer)
         app.add_template_global(csrf_token, "csrf_token")
         app.add_template_global(csrf_field, "csrf_field")
@@ -98,12 +98,7 @@ class Holdfast:
     @property
     def chain(self) -> Chain:
         """The chain that runs around the application."""
-        return self._middleware.chain
-
-    def run_on(self, assembly: Assembly) -> None:
-        """Go on with other parts, as a test does that sets the clock."""
-        self.assembly = assembly
-        self._middleware.chain = assembly.blocking_chain
+        return self.assembly.blocking_chain
 
 
 def _answer(error: HoldfastError) -> Response:

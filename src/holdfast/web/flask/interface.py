@@ -12,14 +12,14 @@ from holdfast.web.flask.session import FlaskSession
 if TYPE_CHECKING:
     from flask import Flask, Request, Response
 
-    from holdfast.web.wsgi import HoldfastMiddleware
+    from holdfast.chain import Chain
 
 
 class HoldfastInterface(SessionInterface):
-    """Makes `flask.session` a view of the session that `middleware` takes care of."""
+    """Makes `flask.session` a view of the session that `chain` takes care of."""
 
-    def __init__(self, middleware: HoldfastMiddleware, subject_key: str) -> None:
-        self._middleware = middleware
+    def __init__(self, chain: Chain, subject_key: str) -> None:
+        self._chain = chain
         self._subject_key = subject_key
 
     def open_session(self, app: Flask, request: Request) -> FlaskSession:  # noqa: ARG002 - Flask's signature
@@ -27,7 +27,7 @@ class HoldfastInterface(SessionInterface):
         environ = request.environ
         exchange = wsgi.exchange_of(environ)
         if exchange is None:
-            exchange = wsgi.begin_alone(self._middleware.chain, environ)
+            exchange = wsgi.begin_alone(self._chain, environ)
         session = FlaskSession(exchange, self._subject_key)
         exchange.before_commit = session.save
         return session
