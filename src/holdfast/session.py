@@ -37,11 +37,13 @@ class Session(MutableMapping[str, Any]):
     credential that was sent did not count, for handlers and logs, never for clients.
 
     For the chain: `cookie` is the text of a cookie to set, `ended` says that this very request
-    ended the session, `accessed` that the answer depends on it, `taken` what its quota said.
+    ended the session, `accessed` that the answer depends on it, `taken` what its quota said,
+    `browser_only` that its cookie has no Max-Age, whatever the settings say.
     """
 
     __slots__ = (
-        "__weakref__", "_journal", "_plain", "accessed", "carries_data", "client", "closed",
+        "__weakref__", "_journal", "_plain", "accessed", "browser_only", "carries_data", "client",
+        "closed",
         "cookie", "ended", "intent", "last_wins", "reason", "record", "secret", "taken",
         "token_claims", "via",
     )  # fmt: skip
@@ -66,6 +68,7 @@ class Session(MutableMapping[str, Any]):
         self.taken = taken
         self.token_claims = token_claims
         self.accessed = self.closed = self.ended = self.last_wins = False
+        self.browser_only = False
         self.carries_data = True
         self.cookie: str | None = None
         self.intent: SignIn | Rotate | Literal["sign_out"] | None = None

@@ -1,6 +1,7 @@
 """CSRF tokens belong to one session, and the pre-session cookie cannot be made up."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ NONCE = bytes(range(16))
 HASH = b"h" * 32
 BINDING = csrf.session_binding("session-1", HASH)
 TOKEN = csrf.token(KEY, BINDING, PAD)
+SECRET = csrf.secret(KEY, BINDING)
 PRESESSION = csrf.presession(KEY, NONCE, 1_000)
 
 
@@ -58,6 +60,23 @@ def test_each_character_of_a_token_counts(at):
     for character in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_":
         changed = replace(TOKEN, at, character)
         assert csrf.verify([KEY], BINDING, changed) == (changed == TOKEN)
+
+
+def test_a_secret_is_bound_as_a_token_is():
+    """A framework that masks by itself is told 32 letters and digits, for this session alone."""
+    assert re.fullmatch("[A-Za-z0-9]{32}", SECRET)
+    assert csrf.verify([OTHER_KEY, KEY], BINDING, SECRET)
+    assert not csrf.verify([OTHER_KEY], BINDING, SECRET)
+    assert not csrf.verify([KEY], csrf.session_binding("session-1", b"i" * 32), SECRET)
+    assert not csrf.verify([KEY], csrf.presession_binding(NONCE), SECRET)
+
+
+@pytest.mark.parametrize("at", range(len(SECRET)))
+def test_each_character_of_a_secret_counts(at):
+    """190 bits, none of them idle."""
+    for character in "AZaz09é":
+        changed = replace(SECRET, at, character)
+        assert csrf.verify([KEY], BINDING, changed) == (changed == SECRET)
 
 
 @pytest.mark.parametrize(
@@ -122,4 +141,5 @@ def test_formats_are_frozen():
     assert session.hex() == GOLDEN["session_binding"]
     assert csrf.presession_binding(nonce).hex() == GOLDEN["presession_binding"]
     assert csrf.token(key, session, bytes.fromhex(GOLDEN["pad"])) == GOLDEN["token"]
+    assert csrf.secret(key, session) == GOLDEN["secret"]
     assert csrf.presession(key, nonce, GOLDEN["expires_at_s"]) == GOLDEN["presession"]

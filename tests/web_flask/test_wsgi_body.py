@@ -89,7 +89,7 @@ def test_the_facts_of_a_request():
         "HTTP_COOKIE": "a=b",
         "CONTENT_TYPE": "text/plain",
     }
-    request = facts(made, Body(made))
+    request = facts(made, Body(made).field)
     assert (request.host, request.path, request.peer) == ("shop.example:8443", "/app/ä", None)
     assert dict(request.headers) == {
         "x-csrf-token": "t",

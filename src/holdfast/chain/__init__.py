@@ -65,7 +65,7 @@ class Chain:
         self.sessions = sessions
         self.csrf = Csrf(sessions, clock=clock, entropy=entropy)
         self.headers = HEADERS | {self.csrf.header}
-        self._clock = clock
+        self.clock = clock
         self._at_use = at_use
         self._transport = Transport(settings, sessions.auditor)
         self._cookie = SessionCookie(settings.cookie)
@@ -83,30 +83,48 @@ class Chain:
         all below them. Who gets around the comparison gains nothing: the path then has a session,
         and with it all checks. Who is taken for excluded has none.
         """
-        if self._at_use is not None:
-            self._at_use()
-        visit = self._transport.arrive(request)
+        visit = self.arrive(request)
         if visit.reply is not None or visit.excluded:
             return visit
-        if request.path in self._excluded or request.path.startswith(self._excluded_below):
-            visit.excluded = True
+        if request.unsafe or request.websocket:
+            visit.reply = await self.judge(visit)
             return visit
         try:
-            if request.unsafe or request.websocket:
-                visit.reply = await self._judge(visit)
-            else:
-                visit.session = await identify(self.sessions, self._cookie, visit)
+            visit.session = await identify(self.sessions, self._cookie, visit)
         except StoreError as error:
             visit.reply = reply_to(error)
         return visit
 
-    async def _judge(self, visit: Visit) -> Reply | None:
-        if visit.request.bearer is None:
+    def arrive(self, request: Request) -> Visit:
+        """The beginning of `begin`, as far as the route does not matter: the transport."""
+        if self._at_use is not None:
+            self._at_use()
+        visit = self._transport.arrive(request)
+        if request.path in self._excluded or request.path.startswith(self._excluded_below):
+            visit.excluded = True
+        return visit
+
+    async def judge(self, visit: Visit, *, exempt: bool = False) -> Reply | None:
+        """The rest of `begin` for an unsafe request or a handshake; None: go on.
+
+        For adapters that know only later which route it is. `exempt`: the application has taken the
+        CSRF check of this route upon itself.
+        """
+        try:
+            return await self._judge(visit, exempt=exempt)
+        except StoreError as error:
+            return reply_to(error)
+
+    async def _judge(self, visit: Visit, *, exempt: bool) -> Reply | None:
+        if visit.request.bearer is None and not exempt:
             refused = self.csrf.refuse_origin(visit)
             if refused is not None:
                 return refused
-        visit.session = await self.identify(visit)
-        refused = await self.csrf.require_token(visit)
+        if not visit.identified:
+            visit.session = await self.identify(visit)
+        refused = None if exempt else await self.csrf.require_token(visit)
+        if exempt:
+            visit.csrf = "exempt"
         visit.request.form_field = no_form_field
         return refused or limit.refuse(self.sessions.auditor, visit, visit.session.taken)
 
@@ -131,6 +149,18 @@ class Chain:
         """
         if visit.excluded:
             return _NOTHING
+        try:
+            await self.carry_out(visit, status)
+        except HoldfastError as error:
+            return self.refused(visit, error)
+        return self.committed(visit)
+
+    async def carry_out(self, visit: Visit, status: int) -> None:
+        """What `commit` does to the session; for adapters whose framework has errors of its own.
+
+        Raises:
+            HoldfastError: it could not be done; the answer to it is `refused`.
+        """
         session = visit.session
         try:
             if visit.request.unsafe and self.csrf.unproved_sign_in(visit):
@@ -139,11 +169,17 @@ class Chain:
             kept = status < _SERVER_ERROR and not visit.raised
             if (kept or session.intent == "sign_out") and self.sessions.has_work(session):
                 await self.sessions.commit(session)
-        except HoldfastError as error:
-            refused = reply_to(error)
-            return Reply(refused.status, refused.headers + self._ended(visit), refused.body)
         finally:
             session.closed = True
+
+    def refused(self, visit: Visit, error: HoldfastError) -> Reply:
+        """The answer when the session could not be committed."""
+        reply = reply_to(error)
+        return Reply(reply.status, reply.headers + self._ended(visit), reply.body)
+
+    def committed(self, visit: Visit) -> Reply:
+        """What the answer carries when the session was committed."""
+        session = visit.session
         if session.cookie is None and not session.ended and not visit.new_presession:
             return _TOUCHED if session.accessed else _NOTHING
         return Reply(headers=self._headers(visit))
@@ -165,7 +201,7 @@ class Chain:
 
     def require_fresh(self, visit: Visit, max_age: timedelta) -> Session:
         """The session of somebody who signed in at most `max_age` ago; see `auth.require_fresh`."""
-        return auth.require_fresh(visit, max_age, self._clock, self.sessions.auditor)
+        return auth.require_fresh(visit, max_age, self.clock, self.sessions.auditor)
 
     def require_role(self, visit: Visit, role: str) -> Session:
         """The session of somebody with this role; see `auth.require_role`."""
@@ -181,7 +217,8 @@ class Chain:
         headers = self._ended(visit)
         if session.cookie is not None:
             self._warn_of_loss(visit)
-            headers = (("Set-Cookie", self._cookie.set(session.cookie)),)
+            text = self._cookie.set(session.cookie, browser_only=session.browser_only)
+            headers = (("Set-Cookie", text),)
         headers += self.csrf.cookie_headers(visit)
         return headers + PRIVATE
 

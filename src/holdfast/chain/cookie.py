@@ -22,13 +22,13 @@ class SessionCookie:
         """The distinct values under exactly this name; more than one cannot be trusted (R60)."""
         return () if header is None else cookies.read(header, self._cookie.name)
 
-    def set(self, value: str) -> str:
-        """The `Set-Cookie` that hands out a session."""
+    def set(self, value: str, *, browser_only: bool = False) -> str:
+        """The `Set-Cookie` that hands out a session; `browser_only`: until the browser closes."""
         cookie = self._cookie
         return cookies.set_cookie(
             cookie.name,
             value,
-            max_age=self._max_age,
+            max_age=None if browser_only else self._max_age,
             secure=cookie.secure,
             same_site=cookie.same_site,
             domain=cookie.domain,

@@ -113,13 +113,17 @@ class Csrf:
         Raises:
             UsageError: the session is about to get a new secret, which ends the old one's tokens.
         """
-        session = visit.require_session()
-        if isinstance(session.intent, SignIn | Rotate):
-            raise UsageError(
-                "csrf_token: a sign-in or rotation is pending, after which a token of now is worth"
-                " nothing; answer with a redirect, or first: await sessions.commit(session)"
-            )
+        self._require_settled(visit)
         return csrf.token(self._keys[0], self._binding(visit), self._entropy(csrf.PAD))
+
+    def secret(self, visit: Visit) -> str:
+        """The same for a framework that masks it by itself, once for each token that it shows.
+
+        Raises:
+            UsageError: as `token`.
+        """
+        self._require_settled(visit)
+        return csrf.secret(self._keys[0], self._binding(visit))
 
     def cookie_headers(self, visit: Visit) -> Headers:
         """`Set-Cookie` for a new pre-session, or to clear one that a sign-in has made useless."""
@@ -132,6 +136,13 @@ class Csrf:
         expires = self._clock() // 1000 + self._lifetime_s
         value = csrf.presession(self._presession_keys[0], visit.presession, expires)
         return (("Set-Cookie", self._set(value)),)
+
+    def _require_settled(self, visit: Visit) -> None:
+        if isinstance(visit.require_session().intent, SignIn | Rotate):
+            raise UsageError(
+                "csrf_token: a sign-in or rotation is pending, after which a token of now is worth"
+                " nothing; answer with a redirect, or first: await sessions.commit(session)"
+            )
 
     def _foreign(self, visit: Visit) -> str | None:
         request = visit.request

@@ -100,8 +100,10 @@ class Visit(msgspec.Struct, eq=False):
     """One request on its way through the chain.
 
     `reply` is set if the chain refuses. `csrf` says what proves that an unsafe request was meant by
-    its sender: a bearer or CSRF token, a body that no foreign page can send unasked, its origin, or nothing.
+    its sender: a bearer or CSRF token, a body that no foreign page can send unasked, its origin, the
+    word of the application (`exempt`), or nothing.
     `came_by` is the credential that it came with and that counted; a sign-in does not change it.
+    `identified`: the session was looked for.
     `presession` is the nonce of the pre-session cookie; `new_presession` that it must be set.
     `excluded`: the path has no session, and `session` is an empty one that takes no change.
     `raised`: the answer is for one of our errors, so nothing of this request is kept.
@@ -112,10 +114,11 @@ class Visit(msgspec.Struct, eq=False):
     client: ClientFacts = _NOBODY
     reply: Reply | None = None
     came_by: Via | None = None
-    csrf: Literal["bearer", "token", "preflight", "origin"] | None = None
+    csrf: Literal["bearer", "token", "preflight", "origin", "exempt"] | None = None
     presession: bytes | None = None
     new_presession: bool = False
     excluded: bool = False
+    identified: bool = False
     raised: bool = False
     _session: Session | None = None
 
@@ -134,6 +137,7 @@ class Visit(msgspec.Struct, eq=False):
     def session(self, session: Session) -> None:
         self._session = session
         self.came_by = session.via
+        self.identified = True
 
     def require_session(self) -> Session:
         """The visitor's session, for handlers: whoever asks for it makes the answer depend on it.

@@ -5,13 +5,18 @@ changes with the session's secret: at sign-in, at rotation, with the end of the 
 makes every token look different, so that compressed answers leak none (BREACH). Before there is a
 session, a signed cookie that stores nothing on the server takes its place.
 
+A framework that masks by itself, and wants 32 letters and digits for that (Django), gets a `secret`
+instead: bound and verified in the same way, and never shown unmasked.
+
 Formats 1: the token is `c1` + base64url(pad, 32 bytes, then HMAC xor pad); the pre-session cookie
-is `p1` + base64url(nonce, 16 bytes, expiry, 8 bytes big-endian Unix seconds, then HMAC).
+is `p1` + base64url(nonce, 16 bytes, expiry, 8 bytes big-endian Unix seconds, then HMAC); a secret is
+the last 32 digits of an HMAC to the base 62.
 """
 
 from __future__ import annotations
 
 import hmac
+import string
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -29,6 +34,9 @@ _TOKEN = "c1"
 _TOKEN_LENGTH = len(_TOKEN) + 86
 _PRESESSION = "p1"
 _PRESESSION_LENGTH = len(_PRESESSION) + 75
+_SECRET_LABEL = b"holdfast/1/csrf/secret\0"
+_DIGITS = string.ascii_letters + string.digits
+SECRET = 32
 
 
 def session_binding(id: str, secret_hash: bytes) -> bytes:
@@ -48,8 +56,21 @@ def token(key: bytes, binding: bytes, pad: bytes) -> str:
     return _TOKEN + base64url.encode(pad + _xor(_mac(key, binding), pad))
 
 
+def secret(key: bytes, binding: bytes) -> str:
+    """32 letters and digits (190 bits) for a framework that makes its own masked tokens of them."""
+    number = int.from_bytes(hmac.digest(key, _SECRET_LABEL + binding, "sha256"), "big")
+    text = ""
+    for _ in range(SECRET):
+        number, digit = divmod(number, len(_DIGITS))
+        text = _DIGITS[digit] + text
+    return text
+
+
 def verify(keys: Sequence[bytes], binding: bytes, text: str) -> bool:
-    """Whether `text` is a token that one of `keys` made for exactly this binding. Never raises."""
+    """Whether `text` is a token or secret of one of `keys` for exactly this binding. Never raises."""
+    if len(text) == SECRET:
+        given = text.encode("utf-8", "surrogatepass")
+        return any(hmac.compare_digest(given, secret(key, binding).encode()) for key in keys)
     raw = _open(text, _TOKEN, _TOKEN_LENGTH)
     if raw is None:
         return False

@@ -21,7 +21,7 @@ def request_of(
 
     `wanted` maps the raw names of the headers that count to their names.
     """
-    headers, client = _headers(scope, wanted), scope.get("client")
+    headers, client = headers_of(scope, wanted), scope.get("client")
     request = Request(
         method=scope.get("method", "GET"),
         scheme=scope.get("scheme", "http"),
@@ -38,7 +38,7 @@ def request_of(
     return request, body.receive
 
 
-def _headers(scope: Scope, wanted: Mapping[bytes, str]) -> dict[str, str]:
+def headers_of(scope: Scope, wanted: Mapping[bytes, str]) -> dict[str, str]:
     """The wanted headers as text; lines of one name are joined."""
     headers: dict[str, str] = {}
     for raw, value in scope["headers"]:

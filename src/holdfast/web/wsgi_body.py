@@ -30,7 +30,7 @@ class Body:
         if not form.is_form(content_type) or length == 0:
             return None
         stream: Readable = self._environ["wsgi.input"]
-        head = _read(stream, MAX_FORM if length is None else min(length, MAX_FORM))
+        head = read_up_to(stream, MAX_FORM if length is None else min(length, MAX_FORM))
         rest = None if length is None else length - len(head)
         self._environ["wsgi.input"] = io.BufferedReader(Replay(head, stream, rest))
         return form.field(content_type, head, name)
@@ -71,8 +71,8 @@ def _length(environ: dict[str, Any]) -> int | None:
     return int(text) if text.isascii() and text.isdigit() else 0
 
 
-def _read(stream: Readable, size: int) -> bytes:
-    """Up to `size` bytes; servers may hand over less at a time."""
+def read_up_to(stream: Readable, size: int) -> bytes:
+    """Up to `size` bytes, fewer only at the end: servers may hand over less at a time."""
     seen = bytearray()
     while len(seen) < size and (chunk := stream.read(size - len(seen))):
         seen += chunk

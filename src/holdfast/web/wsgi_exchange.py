@@ -39,12 +39,12 @@ class Exchange:
         self._failure: StoreError | None = None
         self._closed = False
         body = Body(environ)
-        request = facts(environ, body)
+        request = facts(environ, body.field)
         self._known = request.unsafe
         if self._known:
             self.visit = run(chain.begin(request))
         else:
-            self.visit = run(chain.begin(facts(environ, body, CREDENTIALS)))
+            self.visit = run(chain.begin(facts(environ, body.field, CREDENTIALS)))
             self.visit.request = request
 
     @property

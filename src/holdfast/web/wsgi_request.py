@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from holdfast.chain import Request
 
 if TYPE_CHECKING:
-    from holdfast.web.wsgi_body import Body
+    from holdfast.chain.request import FormField
 
 Environ = dict[str, Any]
 
@@ -42,20 +42,21 @@ class Headers(Mapping[str, str]):
         return sum(1 for _ in self)
 
 
-def facts(environ: Environ, body: Body, hidden: frozenset[str] = frozenset()) -> Request:
+def facts(environ: Environ, form_field: FormField, hidden: frozenset[str] = frozenset()) -> Request:
     """What the chain is told of a request."""
     return Request(
         method=environ["REQUEST_METHOD"],
         scheme=environ["wsgi.url_scheme"],
-        host=_host(environ),
+        host=host_of(environ),
         path=_path(environ),
         peer=environ.get("REMOTE_ADDR") or None,
         headers=Headers(environ, hidden),
-        form_field=body.field,
+        form_field=form_field,
     )
 
 
-def _host(environ: Environ) -> str:
+def host_of(environ: Environ) -> str:
+    """The name that was asked for; the server's own if none was sent (HTTP/1.0)."""
     sent: str | None = environ.get("HTTP_HOST")
     return f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}" if sent is None else sent
 
