@@ -141,7 +141,9 @@ class Server:
 
 def _python_path(paths):
     """Where the service finds modules of the tests, such as an authenticator."""
-    return {"PYTHONPATH": os.pathsep.join(map(str, paths))} if paths else {}
+    known = os.environ.get("PYTHONPATH")
+    every = [*map(str, paths), *([known] if known else [])]
+    return {"PYTHONPATH": os.pathsep.join(every)} if paths else {}
 
 
 def until(holds, what, seconds=DEADLINE):
