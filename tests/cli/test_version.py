@@ -1,0 +1,40 @@
+"""`holdfast version`, and the program as a whole."""
+
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+from service.running import COMMAND
+
+SCRIPT = Path(sys.executable).with_name("holdfast")
+
+
+def test_it_says_which_it_is(holdfast):
+    """For people and for programs."""
+    installed = version("holdfast")
+    assert holdfast("version").out.startswith(f"holdfast {installed} (Python 3.")
+    assert holdfast("version", "--json").json["holdfast"] == installed
+
+
+def test_nothing_is_the_help(holdfast):
+    """Every command in one line each."""
+    shown = holdfast().out
+    for name in ("serve", "user", "sessions", "keys", "sweep", "doctor", "version"):
+        assert f" {name} " in shown
+
+
+def test_an_unknown_command_is_an_error(holdfast):
+    """Status 2, on standard error."""
+    done = holdfast("nonsense")
+    assert (done.status, done.out) == (2, "")
+    assert "nonsense" in done.err
+
+
+def test_the_installed_program_is_the_module():
+    """`holdfast` and `python -m holdfast.cli`."""
+    shown = [
+        subprocess.run([*start, "version"], capture_output=True, text=True, check=True).stdout
+        for start in ([SCRIPT], COMMAND)
+    ]
+    assert shown[0] == shown[1]
