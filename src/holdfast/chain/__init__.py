@@ -23,7 +23,7 @@ from holdfast.chain.reply import (
     merged,
     reply_to,
 )
-from holdfast.chain.request import HEADERS, Request, Visit, no_form_field
+from holdfast.chain.request import HEADERS, Proof, Request, Visit, no_form_field
 from holdfast.chain.session import identify
 from holdfast.chain.transport import Transport
 from holdfast.errors import HoldfastError, StoreError
@@ -37,7 +37,17 @@ if TYPE_CHECKING:
     from holdfast.protocols import Clock, Entropy
     from holdfast.session import Session
 
-__all__ = ["Chain", "Refusal", "Reply", "Request", "Visit", "error_reply", "merged", "reply_to"]
+__all__ = [
+    "Chain",
+    "Proof",
+    "Refusal",
+    "Reply",
+    "Request",
+    "Visit",
+    "error_reply",
+    "merged",
+    "reply_to",
+]
 
 _SERVER_ERROR = 500
 _NOTHING = Reply()
@@ -131,6 +141,25 @@ class Chain:
     def trusts(self, peer: str | None) -> bool:
         """Whether the peer is one of `trusted_proxies`."""
         return self._transport.trusts(peer)
+
+    def set_cookie(self, value: str) -> str:
+        """The `Set-Cookie` for a session's cookie that was made outside a request."""
+        return self._cookie.set(value)
+
+    async def resume(self, request: Request, proof: Proof | None) -> Visit:
+        """The visit of a request that `begin` has let in before: in another process, or just now.
+
+        Nothing is judged or spent once more; `proof` is what `visit.csrf` was then. The session is
+        read anew.
+
+        Raises:
+            StoreError: the store cannot answer.
+        """
+        visit = self._transport.arrive(request)
+        if visit.reply is None and not visit.excluded:
+            visit.session = await identify(self.sessions, self._cookie, visit, spend=False)
+            visit.csrf = proof
+        return visit
 
     async def identify(self, visit: Visit) -> Session:
         """Step 3 alone, for adapters that read the session of a safe request when it is asked for.

@@ -14,6 +14,9 @@ from holdfast.protocols import ClientFacts
 from holdfast.rules.origin import SAFE_METHODS
 from holdfast.session import Session, Via
 
+Proof = Literal["bearer", "token", "preflight", "origin"]
+"""What proves that an unsafe request was meant by its sender."""
+
 FormField = Callable[[str], Awaitable[str | None]]
 
 MAX_FORM = 64 * 1024

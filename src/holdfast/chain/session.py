@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from holdfast.session import Session
 
 
-async def identify(sessions: AsyncSessions, cookie: SessionCookie, visit: Visit) -> Session:
+async def identify(
+    sessions: AsyncSessions, cookie: SessionCookie, visit: Visit, *, spend: bool = True
+) -> Session:
     """The visitor's session; the quota of an unsafe request is taken in the same trip."""
     request = visit.request
-    rate = sessions.settings.rate if request.unsafe else None
+    rate = sessions.settings.rate if request.unsafe and spend else None
     bearer = request.bearer
     if bearer is not None:
         return await sessions.begin_bearer(bearer, visit.client, rate=rate)

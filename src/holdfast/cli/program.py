@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from holdfast.cli import doctor, keys, serve, sessions, sweep, user, version
+from holdfast.cli import doctor, keys, serve, service_key, sessions, sweep, user, version
 
 app = typer.Typer(
     name="holdfast",
@@ -17,6 +17,7 @@ app.command()(serve.serve)
 app.add_typer(user.commands, name="user")
 app.add_typer(sessions.commands, name="sessions")
 app.add_typer(keys.commands, name="keys")
+app.command("service-key")(service_key.service_key)
 app.command()(sweep.sweep)
 app.command()(doctor.doctor)
 app.command()(version.version)

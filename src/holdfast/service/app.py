@@ -17,6 +17,7 @@ from starlette.routing import BaseRoute
 from holdfast import sinks
 from holdfast.chain import error_reply
 from holdfast.service import (
+    backend,
     browser_routes,
     environment,
     forward_auth,
@@ -86,6 +87,8 @@ def _routes(context: ServiceContext) -> list[BaseRoute]:
     ]
     if context.options.introspection_key:
         routes += introspection.ROUTES
+    if context.service_keys:
+        routes += backend.ROUTES
     if context.show_docs:
         routes += openapi.ROUTES
     return routes

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from holdfast.assembly import Assembly, assemble, now_ms
 from holdfast.errors import ConfigurationError
 from holdfast.service import authenticator, home
+from holdfast.service.backend import keys as keys_of_backends
 from holdfast.service.checks import Checks
 from holdfast.service.context import ServiceContext
 from holdfast.service.failures import Failures
@@ -80,6 +81,7 @@ def build(
             clock=clock,
             entropy=os.urandom,
         ),
+        service_keys=keys_of_backends.parse(options.service_keys),
         show_docs=configuration.development or options.expose_docs,
         clock=clock,
     )

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from holdfast.engine import AsyncSessions
     from holdfast.protocols import Clock
     from holdfast.service.authenticator import Authenticator
+    from holdfast.service.backend.keys import ServiceKey
     from holdfast.service.checks import Checks
     from holdfast.service.known_device import KnownDevices
     from holdfast.service.options import ServiceOptions
@@ -25,7 +26,7 @@ class ServiceContext:
 
     `authenticator` says whose credentials are right, `checks` runs it beside the event loop,
     `throttle` bounds how often it may be asked, `known_devices` signs the cookie of a browser that
-    has signed in before. `database` holds the service's own tables.
+    has signed in before. `service_keys` open the back-end API. `database` holds the service's own tables.
     """
 
     assembly: Assembly
@@ -35,6 +36,7 @@ class ServiceContext:
     checks: Checks
     throttle: Throttle
     known_devices: KnownDevices
+    service_keys: tuple[ServiceKey, ...]
     show_docs: bool
     clock: Clock
 

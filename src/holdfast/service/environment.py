@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from holdfast.errors import ConfigurationError
-from holdfast.service import forward_auth, health, introspection, token_routes
+from holdfast.service import backend, forward_auth, health, introspection, token_routes
 from holdfast.service.options import ServiceOptions
 from holdfast.service.texts import Reader, reader_for
 from holdfast.settings import Cookie, Settings
@@ -126,7 +126,7 @@ def _settings(profile: str, given: Mapping[str, str]) -> Settings:
         **_values(Settings, given),
         "exclude_paths": (
             *(*token_routes.PATHS, *introspection.PATHS),
-            *(*health.PATHS, *forward_auth.PATHS),
+            *(*health.PATHS, *forward_auth.PATHS, *backend.PATHS),
         ),
     }
     make = PROFILES[profile]

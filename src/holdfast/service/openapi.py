@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from holdfast import __version__
 from holdfast.service.answers import json_answer
+from holdfast.service.backend import openapi as backend
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -36,8 +37,12 @@ def document() -> Json:
             **_introspection_paths(),
             **_forward_auth_paths(),
             **_health_paths(),
+            **backend.paths(),
         },
-        "components": {"schemas": _SCHEMAS, "securitySchemes": _SECURITY},
+        "components": {
+            "schemas": _SCHEMAS | backend.schemas(),
+            "securitySchemes": _SECURITY,
+        },
     }
 
 
@@ -61,6 +66,7 @@ _REASONS = {
 _SECURITY = {
     "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
     "cookie": {"type": "apiKey", "in": "cookie", "name": "__Host-session"},
+    "backend": {"type": "http", "scheme": "bearer", "description": "A service key."},
     "service": {"type": "http", "scheme": "bearer", "description": "The introspection key."},
 }
 _SIGNED_IN: list[Json] = [{"bearer": []}, {"cookie": []}]

@@ -28,7 +28,8 @@ class ServiceOptions:
     `introspection_key` switches introspection and revocation on. `forward_auth_sign_in` is the
     address that forward-auth sends people to, `return_hosts` are hosts to which a sign-in may send
     them back. `forward_auth_audience` puts a token for the application behind into `X-Auth-Token`,
-    good for `forward_auth_lifetime`.
+    good for `forward_auth_lifetime`. `service_keys` are the entries of applications that may use
+    the back-end API; without one it is off.
     """
 
     fresh_for: timedelta = timedelta(minutes=10)
@@ -47,6 +48,7 @@ class ServiceOptions:
     forward_auth_audience: str = ""
     forward_auth_lifetime: timedelta = timedelta(minutes=1)
     return_hosts: tuple[str, ...] = ()
+    service_keys: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _require(1 <= self.lock_after <= 100, "lock_after", "1 to 100 (R149)", "100")

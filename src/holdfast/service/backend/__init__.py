@@ -1,0 +1,15 @@
+"""The back-end API: sessions and tokens for applications in other languages, by service key.
+
+The application checks passwords itself; the service keeps sessions, makes tokens and judges
+requests. Everything is JSON below `/backend/v1`. Whoever holds a service key is trusted to tell who
+somebody is and what their browser sent, within the scopes of the key.
+"""
+
+from __future__ import annotations
+
+from holdfast.service.backend import requests, sessions, tokens
+
+PATHS = ("/backend/",)
+"""What the chain leaves alone but for its transport check."""
+
+ROUTES = (*sessions.ROUTES, *tokens.ROUTES, *requests.ROUTES)

@@ -1,0 +1,115 @@
+"""What all questions of the back-end API have in common: the key, the body, mistakes in it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from holdfast.chain import Refusal, error_reply
+from holdfast.errors import DataError, SessionClosed, TooLarge, UsageError
+from holdfast.events import EventName, Severity
+from holdfast.protocols import ClientFacts
+from holdfast.service.backend import keys
+from holdfast.service.bodies import JSON, bounded, media_type
+from holdfast.service.context import ServiceContext, context_of
+from holdfast.web.asgi import visit_of
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from holdfast.session import Session
+
+Body = TypeVar("Body", bound=msgspec.Struct)
+
+_OPTIONS = frozenset({"keep_data", "policy", "acr", "amr", "label", "still_valid"})
+BODY_LIMIT = 256 * 1024
+"""Bytes; a session's data is the largest thing in a body."""
+
+
+class Client(msgspec.Struct, forbid_unknown_fields=True):
+    """What the application knows of its client: signals for people and audit (P61)."""
+
+    address: str | None = None
+    user_agent: str | None = None
+    request_id: str | None = None
+
+    def facts(self) -> ClientFacts:
+        """The same for the engine."""
+        return ClientFacts(self.address, self.user_agent, self.request_id)
+
+
+def authorised(request: Request, scope: str) -> ServiceContext:
+    """The service, for somebody whose key has this scope.
+
+    Raises:
+        Refusal: 401 without a valid key, 403 `scope_missing` with one that is for something else.
+    """
+    context, visit = context_of(request), visit_of(request)
+    key = keys.find(context.service_keys, visit.request.bearer or "")
+    if key is not None and scope in key.scopes:
+        return context
+    context.sessions.auditor.emit(
+        EventName.AUTHZ_FAIL,
+        visit.client,
+        reason="scope_missing" if key else "service_key",
+        severity=Severity.WARN,
+    )
+    if key is not None:
+        raise Refusal(error_reply(403, "scope_missing", f"The key lacks the scope {scope}"))
+    challenge = ("WWW-Authenticate", 'Bearer realm="backend"')
+    raise Refusal(error_reply(401, "unauthenticated", "Unauthorized", challenge))
+
+
+async def body_of(request: Request, kind: type[Body]) -> Body:
+    """The body as this shape; unknown fields are refused, so that a misspelt one is not lost.
+
+    Raises:
+        Refusal: 415, 413, or 400 `invalid_body` naming the place.
+    """
+    if media_type(request) != JSON:
+        raise Refusal(error_reply(415, "unsupported_media_type", f"Content-Type must be {JSON}"))
+    raw = await bounded(request, BODY_LIMIT)
+    try:
+        return msgspec.json.decode(raw or b"{}", type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Refusal(error_reply(400, "invalid_body", _place(error))) from None
+
+
+@contextmanager
+def checked() -> Generator[None]:
+    """What the engine calls a mistake of the application came in the body here: 400 or 413."""
+    try:
+        yield
+    except SessionClosed:
+        raise
+    except TooLarge as error:
+        raise Refusal(error_reply(413, error.code, str(error))) from None
+    except (UsageError, DataError) as error:
+        raise Refusal(error_reply(400, error.code, str(error))) from None
+
+
+def sign_in(session: Session, subject: str, claims: dict[str, Any], **options: Any) -> None:
+    """`session.sign_in` with claims that came in a body.
+
+    Raises:
+        Refusal: 400, a claim has the name of an option.
+        UsageError: subject or claims will not do.
+    """
+    taken = claims.keys() & _OPTIONS
+    if taken:
+        raise Refusal(error_reply(400, "invalid_body", f"claims: {min(taken)} is no claim"))
+    session.sign_in(subject, **options, **claims)
+
+
+def not_found() -> Refusal:
+    """There is no such session."""
+    return Refusal(error_reply(404, "not_found", "Not found"))
+
+
+def _place(error: Exception) -> str:
+    """Msgspec names fields and types, never values; other errors say nothing of use."""
+    is_shape = isinstance(error, msgspec.ValidationError)
+    return str(error) if is_shape else "The body is no valid JSON"

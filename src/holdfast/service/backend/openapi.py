@@ -1,0 +1,126 @@
+"""The back-end API as part of the OpenAPI document; bodies are described by their own types."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from holdfast.service.backend import requests, sessions, tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Json = dict[str, Any]
+
+_REF = "#/components/schemas/{name}"
+_BODIES = (
+    *(sessions.New, sessions.Change, sessions.Rotation),
+    *(tokens.Issue, tokens.Refresh, tokens.Verify, tokens.Revoke),
+    *(requests.Begin, requests.Commit),
+)
+_FACTS = {
+    "method": "GET",
+    "scheme": "http",
+    "host": "127.0.0.1:8080",
+    "path": "/cart",
+    "peer": "127.0.0.1",
+}
+_ERROR = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+_OBJECT: Json = {"type": "object"}
+_MAYBE: Json = {"type": ["object", "null"]}
+_TEXT: Json = {"type": "string"}
+_ID = {"name": "id", "in": "path", "required": True, "description": "A session's public id."}
+
+
+def schemas() -> Json:
+    """The schemas of all bodies by name."""
+    _, components = msgspec.json.schema_components(_BODIES, ref_template=_REF)
+    plain: Json = msgspec.json.decode(msgspec.json.encode(components))  # tuples become lists
+    return plain
+
+
+def paths() -> Json:
+    """The operations."""
+    session = _object(id=_TEXT, subject={"type": ["string", "null"]}, claims=_OBJECT, data=_MAYBE)
+    given = _object(session=session, cookie=_TEXT, set_cookie=_TEXT)
+    judged = _object(reply=_MAYBE)
+    ended, of = _object(ended={"type": "integer"}), _query("subject", "Whose.", required=True)
+    after, keep = _query("after", "Continue behind this id."), _query("keep", "An id to keep.")
+    pair = _object(access_token=_TEXT, refresh_token=_TEXT, expires_in={"type": "integer"})
+    id = {**_ID, "schema": _TEXT}
+    found = {
+        "/sessions": {
+            "post": _operation("Make a session", given, sessions.New, status="201"),
+            "get": _operation(
+                "Sessions of a subject", _object(sessions={"type": "array"}), parameters=[of, after]
+            ),
+            "delete": _operation("End those of a subject", ended, parameters=[of, keep]),
+        },
+        "/sessions/{id}": {
+            "get": _operation("Read a session", session, parameters=[id]),
+            "patch": _operation("Change its data", session, sessions.Change, parameters=[id]),
+            "delete": _operation("End it", ended, parameters=[id]),
+        },
+        "/sessions/{id}/rotate": {
+            "post": _operation("Give it a new secret", given, sessions.Rotation, parameters=[id])
+        },
+        "/tokens": {"post": _operation("Make tokens", pair, tokens.Issue, status="201")},
+        "/tokens/refresh": {"post": _operation("Exchange a refresh token", pair, tokens.Refresh)},
+        "/tokens/verify": {
+            "post": _operation("What a token means", _object(claims=_MAYBE), tokens.Verify)
+        },
+        "/tokens/revoke": {
+            "post": _operation("End a token", _object(revoked={"type": "boolean"}), tokens.Revoke)
+        },
+        "/requests/begin": {"post": _operation("Judge a request", judged, requests.Begin)},
+        "/requests/commit": {
+            "post": _operation("Carry out what its handler did", judged, requests.Commit)
+        },
+    }
+    return {f"/backend/v1{path}": methods for path, methods in found.items()}
+
+
+_EXAMPLES: dict[type, Json] = {
+    sessions.New: {"subject": "ada", "claims": {"role": "admin"}, "data": {"cart": [1]}},
+    sessions.Change: {"set": {"cart": [1, 2]}, "delete": ["draft"]},
+    sessions.Rotation: {"reauthenticated": True, "amr": ["pwd", "otp"]},
+    tokens.Issue: {"subject": "ada", "claims": {"email": "ada@example.org"}},
+    tokens.Refresh: {"refresh_token": "eyJhbGciOiJIUzI1NiIsInR5cCI6InJ0K2p3dCJ9.…"},
+    tokens.Verify: {"token": "eyJhbGciOiJIUzI1NiIsInR5cCI6ImF0K2p3dCJ9.…"},
+    tokens.Revoke: {"token": "eyJhbGciOiJIUzI1NiIsInR5cCI6ImF0K2p3dCJ9.…"},
+    requests.Begin: {"request": {**_FACTS, "headers": {"cookie": "__Host-session=…"}}},
+    requests.Commit: {"request": _FACTS, "status": 200, "set": {"theme": "dark"}},
+}
+_REFUSED = ("400", "401", "403", "404", "409", "413", "415", "429", "503")
+
+
+def _operation(
+    summary: str,
+    answer: Json,
+    body: type[msgspec.Struct] | None = None,
+    *,
+    status: str = "200",
+    parameters: Sequence[Json] = (),
+) -> Json:
+    done = {"description": "Done.", "content": {"application/json": {"schema": answer}}}
+    refused = {"description": "Refused, with a stable code.", "content": _ERROR}
+    operation: Json = {
+        "summary": summary,
+        "security": [{"backend": []}],
+        "parameters": list(parameters),
+        "responses": {status: done, **dict.fromkeys(_REFUSED, refused)},
+    }
+    if body is not None:
+        media = {"schema": {"$ref": _REF.format(name=body.__name__)}, "example": _EXAMPLES[body]}
+        operation["requestBody"] = {"required": True, "content": {"application/json": media}}
+    return operation
+
+
+def _object(**properties: Json) -> Json:
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def _query(name: str, description: str, *, required: bool = False) -> Json:
+    query = {"name": name, "in": "query", "description": description, "schema": _TEXT}
+    return {**query, "required": True, "example": "ada"} if required else query

@@ -1,0 +1,181 @@
+"""Judging requests in place of an application's own chain: begin before its handler, commit after.
+
+The application hands over the facts of a request as an adapter does, gets the session or a refusal,
+runs its handler, and hands over what the handler did. Cookies, refusals, CSRF and quotas are those
+of the chain, so an application in any language behaves as one in Python.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from holdfast.chain import Chain, Reply, Visit
+from holdfast.chain import Request as ChainRequest
+from holdfast.service.answers import json_answer
+from holdfast.service.backend.asking import authorised, body_of, checked, sign_in
+from holdfast.service.backend.shapes import described
+
+_SCOPE = "requests"
+Proof = Literal["bearer", "token", "preflight", "origin"]
+
+
+class Facts(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """One request, as the application's server saw it. Header names are in lower case.
+
+    `peer` is the address of the connection. `form_token` is the form field that holds a CSRF token.
+    """
+
+    method: str
+    scheme: Literal["http", "https"]
+    host: str
+    path: str
+    peer: str | None = None
+    headers: dict[str, str] = {}
+    form_token: str | None = None
+    websocket: bool = False
+
+
+class SignIn(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, tag="sign_in"):
+    """Make this the session of a subject, under a new id."""
+
+    subject: str
+    claims: dict[str, Any] = {}
+    keep_data: bool = True
+    acr: str | None = None
+    amr: tuple[str, ...] = ()
+
+
+class SignOut(msgspec.Struct, forbid_unknown_fields=True, tag="sign_out"):
+    """End the session and every credential of it."""
+
+
+class Rotate(msgspec.Struct, forbid_unknown_fields=True, tag="rotate"):
+    """Go on under a new secret."""
+
+    reauthenticated: bool = False
+
+
+class Begin(msgspec.Struct, forbid_unknown_fields=True):
+    """A request before its handler runs."""
+
+    request: Facts
+
+
+class Commit(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A request after its handler: `status` of its answer, what it did, what `begin` had proved.
+
+    `clear` comes before `set` and `delete`. `csrf_token` asks for a token for the next request.
+    """
+
+    request: Facts
+    status: int = 200
+    proof: Proof | None = None
+    intent: SignIn | SignOut | Rotate | None = None
+    set: dict[str, Any] = {}
+    delete: tuple[str, ...] = ()
+    clear: bool = False
+    csrf_token: bool = False
+
+
+async def begin(request: Request) -> Response:
+    """Judge a request: `reply` is set if it is refused; otherwise its session, null for none."""
+    context = authorised(request, _SCOPE)
+    wanted = await body_of(request, Begin)
+    visit = await context.assembly.chain.begin(_chain_request(wanted.request))
+    if visit.reply is not None:
+        return json_answer({"reply": _reply(visit.reply)})
+    session = visit.session
+    return json_answer(
+        {
+            "reply": None,
+            "session": described(session),
+            "reason": session.reason,
+            "via": visit.came_by,
+            "proof": visit.csrf,
+        }
+    )
+
+
+async def commit(request: Request) -> Response:
+    """Carry out what a handler did: headers for its answer, or a `reply` that replaces it."""
+    context = authorised(request, _SCOPE)
+    wanted = await body_of(request, Commit)
+    chain = context.assembly.chain
+    visit = await chain.resume(_chain_request(wanted.request), wanted.proof)
+    if visit.reply is not None:
+        return json_answer({"reply": _reply(visit.reply)})
+    visit.require_session()
+    with checked():
+        token = _apply(chain, visit, wanted)
+    reply = await chain.commit(visit, wanted.status)
+    if reply.status is not None:
+        return json_answer({"reply": _reply(reply)})
+    return json_answer(
+        {
+            "reply": None,
+            "headers": [list(pair) for pair in reply.headers],
+            "session": described(visit.session),
+            "csrf_token": token,
+        }
+    )
+
+
+ROUTES = (
+    Route("/backend/v1/requests/begin", begin, methods=["POST"]),
+    Route("/backend/v1/requests/commit", commit, methods=["POST"]),
+)
+
+
+def _chain_request(facts: Facts) -> ChainRequest:
+    async def field(_name: str) -> str | None:
+        return facts.form_token
+
+    return ChainRequest(
+        method=facts.method,
+        scheme=facts.scheme,
+        host=facts.host,
+        path=facts.path,
+        peer=facts.peer,
+        headers=facts.headers,
+        form_field=field,
+        websocket=facts.websocket,
+    )
+
+
+def _reply(reply: Reply) -> dict[str, Any]:
+    return {
+        "status": reply.status,
+        "headers": [list(pair) for pair in reply.headers],
+        "body": reply.body.decode(),
+    }
+
+
+def _apply(chain: Chain, visit: Visit, wanted: Commit) -> str | None:
+    """Do to the session what the handler did to its copy; a CSRF token for what it is then."""
+    session, intent = visit.session, wanted.intent
+    if wanted.clear:
+        session.clear()
+    session.update(wanted.set)
+    for name in wanted.delete:
+        session.pop(name, None)
+    match intent:
+        case SignIn():
+            sign_in(session, intent.subject, intent.claims, **_options(intent))
+        case SignOut():
+            session.sign_out()
+        case Rotate():
+            session.rotate(reauthenticated=intent.reauthenticated)
+        case None if wanted.csrf_token:
+            return chain.csrf.token(visit)
+        case None:
+            pass
+    return None
+
+
+def _options(intent: SignIn) -> dict[str, Any]:
+    return {"keep_data": intent.keep_data, "acr": intent.acr, "amr": intent.amr}

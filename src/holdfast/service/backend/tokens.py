@@ -1,0 +1,129 @@
+"""Tokens: make them for a session, refresh, verify, end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from holdfast.chain import Refusal, error_reply
+from holdfast.chain.limit import refuse
+from holdfast.service.answers import json_answer
+from holdfast.service.backend.asking import (
+    Client,
+    authorised,
+    body_of,
+    checked,
+    not_found,
+    sign_in,
+)
+from holdfast.session import Session
+from holdfast.web.asgi import visit_of
+
+if TYPE_CHECKING:
+    from holdfast.service.context import ServiceContext
+
+_SCOPE = "tokens"
+
+
+class Issue(msgspec.Struct, forbid_unknown_fields=True):
+    """For whom: a session that there is, or a subject, who gets a session of their own."""
+
+    session: str | None = None
+    subject: str | None = None
+    claims: dict[str, Any] = {}
+    client: Client = msgspec.field(default_factory=Client)
+
+
+class Refresh(msgspec.Struct, forbid_unknown_fields=True):
+    """A refresh token to be exchanged."""
+
+    refresh_token: str
+    client: Client = msgspec.field(default_factory=Client)
+
+
+class Verify(msgspec.Struct, forbid_unknown_fields=True):
+    """A token to be judged; `stateless` leaves out whether its session lives."""
+
+    token: str
+    type: Literal["access", "refresh"] = "access"
+    stateless: bool = False
+
+
+class Revoke(msgspec.Struct, forbid_unknown_fields=True):
+    """A token to be ended, by itself or by its `jti`."""
+
+    token: str | None = None
+    jti: str | None = None
+
+
+async def issue(request: Request) -> Response:
+    """A pair of tokens; an earlier refresh token of the session ends."""
+    context = authorised(request, _SCOPE)
+    wanted = await body_of(request, Issue)
+    if (wanted.session is None) == (wanted.subject is None):
+        raise Refusal(error_reply(400, "invalid_body", "Either a session or a subject is needed"))
+    with checked():
+        session = await _holder(context, wanted)
+        tokens = await context.sessions.issue_tokens(session)
+    return json_answer({**tokens.as_dict(), "session": session.id}, 201)
+
+
+async def _holder(context: ServiceContext, wanted: Issue) -> Session:
+    client = wanted.client.facts()
+    if wanted.subject is not None:
+        session = Session(client=client)
+        sign_in(session, wanted.subject, wanted.claims)
+        return session
+    loaded = await context.sessions.load(wanted.session or "", client)
+    if loaded is None:
+        raise not_found()
+    return loaded
+
+
+async def refresh(request: Request) -> Response:
+    """The successor of a refresh token, as `POST /refresh` gives it."""
+    context = authorised(request, _SCOPE)
+    wanted = await body_of(request, Refresh)
+    rate = context.sessions.settings.rate
+    client = wanted.client.facts()
+    answer = await context.sessions.refresh(wanted.refresh_token, client, rate=rate)
+    over = refuse(context.sessions.auditor, visit_of(request), answer.taken)
+    if over is not None:
+        raise Refusal(over)
+    if answer.tokens is None:
+        raise Refusal(error_reply(401, "invalid_token", "Invalid token"))
+    return json_answer(answer.tokens.as_dict())
+
+
+async def verify(request: Request) -> Response:
+    """What a token means; `reason` tells the application, and no client, why it does not count."""
+    context = authorised(request, _SCOPE)
+    wanted = await body_of(request, Verify)
+    verified = await context.sessions.verify_token(
+        wanted.token, wanted.type, stateless=wanted.stateless
+    )
+    claims = None if verified.claims is None else dict(verified.claims)
+    return json_answer({"claims": claims, "reason": verified.reason})
+
+
+async def revoke(request: Request) -> Response:
+    """End a token; a refresh token ends its session with every credential."""
+    context = authorised(request, _SCOPE)
+    wanted = await body_of(request, Revoke)
+    if wanted.token is not None:
+        revoked = await context.sessions.revoke_token(wanted.token)
+    else:
+        revoked = await context.sessions.revoke_jti(wanted.jti or "")
+    return json_answer({"revoked": revoked})
+
+
+ROUTES = (
+    Route("/backend/v1/tokens", issue, methods=["POST"]),
+    Route("/backend/v1/tokens/refresh", refresh, methods=["POST"]),
+    Route("/backend/v1/tokens/verify", verify, methods=["POST"]),
+    Route("/backend/v1/tokens/revoke", revoke, methods=["POST"]),
+)

@@ -1,0 +1,257 @@
+"""The back-end API: sessions, tokens and requests for an application in another language."""
+
+import pytest
+
+from holdfast.cli.service_key import keys as service_keys
+from service.clients import SECRET, bearer, outcome
+
+KEY = "hfk1_" + "k" * 43
+NARROW = "hfk1_" + "n" * 43
+V1 = "/backend/v1"
+
+
+@pytest.fixture
+def variables():
+    entries = (
+        service_keys.entry("shop", service_keys.SCOPES, KEY),
+        service_keys.entry("narrow", ["tokens"], NARROW),
+    )
+    return {"SERVICE_KEYS": ", ".join(entries)}
+
+
+@pytest.fixture
+def ask(client):
+    """Ask the API; the JSON of the answer, or status and code of an error."""
+
+    def ask(method, path, body=None, *, key=KEY):
+        options = {} if body is None else {"json": body}
+        answer = client.request(method, V1 + path, headers=bearer(key), **options)
+        return answer.json() if answer.status_code < 300 else outcome(answer)
+
+    return ask
+
+
+@pytest.fixture
+def signed_in(ask):
+    """A session of Ada with some data."""
+    body = {"subject": "ada", "claims": {"role": "admin"}, "data": {"cart": [1]}}
+    return ask("POST", "/sessions", body)
+
+
+def facts(method="GET", path="/", *, cookie=None, form_token=None, **headers):
+    """A request as the application's server saw it."""
+    said = {"host": "127.0.0.1:8080", **{k.replace("_", "-"): v for k, v in headers.items()}}
+    if cookie is not None:
+        said["cookie"] = f"session={cookie}"
+    seen = {"method": method, "scheme": "http", "host": said["host"], "path": path}
+    return seen | {"peer": "127.0.0.1", "headers": said, "form_token": form_token}
+
+
+# Keys
+
+
+@pytest.mark.parametrize("key", ["", "x", KEY[:-1], KEY + "k", SECRET])
+def test_nobody_without_a_key(ask, key):
+    """401, and the same for every wrong one (R122)."""
+    assert ask("POST", "/sessions", {"subject": "ada"}, key=key) == (401, "unauthenticated")
+
+
+def test_a_key_is_for_its_scopes(ask):
+    """What it was not made for it cannot do."""
+    assert ask("POST", "/sessions", {"subject": "ada"}, key=NARROW) == (403, "scope_missing")
+    assert "access_token" in ask("POST", "/tokens", {"subject": "ada"}, key=NARROW)
+
+
+def test_only_the_hash_is_configured(context):
+    """Who reads the configuration cannot use the API (R8)."""
+    assert KEY not in repr(context.options)
+    assert KEY not in repr(context.service_keys)
+
+
+# Sessions
+
+
+def test_a_session_is_made_with_its_cookie(ask, signed_in, client):
+    """The cookie signs a browser in, here and at every adapter over this store."""
+    assert signed_in["session"]["subject"] == "ada"
+    assert signed_in["set_cookie"].startswith(f"session={signed_in['cookie']}; ")
+    me = client.get("/api/me", headers={"Cookie": f"session={signed_in['cookie']}"}).json()
+    assert (me["subject"], me["role"]) == ("ada", "admin")
+
+
+def test_reading_shows_data_and_no_secret(ask, signed_in):
+    """Nothing in the answer signs anybody in (promise 4)."""
+    shown = ask("GET", f"/sessions/{signed_in['session']['id']}")
+    assert shown["data"] == {"cart": [1]}
+    assert signed_in["cookie"].rpartition(".")[2] not in str(shown)
+
+
+def test_changes_are_merged_by_key(ask, signed_in):
+    """Two applications that change different keys lose nothing (P3)."""
+    path = f"/sessions/{signed_in['session']['id']}"
+    ask("PATCH", path, {"set": {"a": 1}})
+    after = ask("PATCH", path, {"set": {"b": 2}, "delete": ["cart", "nothing"]})
+    assert after["data"] == {"a": 1, "b": 2}
+
+
+def test_a_change_can_insist_on_a_version(ask, signed_in):
+    """409 if anything has changed since."""
+    path, seen = f"/sessions/{signed_in['session']['id']}", signed_in["session"]["version"]
+    assert ask("PATCH", path, {"set": {"a": 1}, "if_version": seen})["data"]["a"] == 1
+    assert ask("PATCH", path, {"set": {"a": 2}, "if_version": seen}) == (409, "conflict")
+
+
+def test_a_new_secret_ends_the_old_cookie(ask, signed_in, client):
+    """The id stays, the old cookie is refused at once (R14)."""
+    rotated = ask("POST", f"/sessions/{signed_in['session']['id']}/rotate", {})
+    assert rotated["session"]["id"] == signed_in["session"]["id"]
+    statuses = [
+        client.get("/api/me", headers={"Cookie": f"session={each['cookie']}"}).status_code
+        for each in (signed_in, rotated)
+    ]
+    assert statuses == [401, 200]
+
+
+def test_ending_one_and_all(ask, client):
+    """Every credential dies with its session, and a second time there is nothing to end."""
+    made = [ask("POST", "/sessions", {"subject": "ada"}) for _ in range(3)]
+    ids = [each["session"]["id"] for each in made]
+    assert len(ask("GET", "/sessions?subject=ada")["sessions"]) == 3
+    assert [ask("DELETE", f"/sessions/{ids[0]}") for _ in "12"] == [{"ended": 1}, {"ended": 0}]
+    assert ask("DELETE", f"/sessions?subject=ada&keep={ids[1]}") == {"ended": 1}
+    assert ask("GET", f"/sessions/{ids[1]}")["id"] == ids[1]
+    for id in (ids[0], ids[2]):
+        assert ask("GET", f"/sessions/{id}") == (404, "not_found")
+
+
+# Tokens
+
+
+def test_tokens_from_birth_to_death(ask, client):
+    """Made, verified, refreshed, ended; the second refresh token is the successor."""
+    made = ask("POST", "/tokens", {"subject": "ada", "claims": {"email": "ada@example.org"}})
+    claims = ask("POST", "/tokens/verify", {"token": made["access_token"]})["claims"]
+    assert (claims["sub"], claims["email"], claims["sid"]) == (
+        "ada",
+        "ada@example.org",
+        made["session"],
+    )
+    assert client.get("/api/me", headers=bearer(made["access_token"])).status_code == 200
+    after = ask("POST", "/tokens/refresh", {"refresh_token": made["refresh_token"]})
+    assert after["refresh_token"] != made["refresh_token"]
+    assert ask("POST", "/tokens/revoke", {"jti": claims["jti"]}) == {"revoked": True}
+    dead = ask("POST", "/tokens/verify", {"token": made["access_token"]})
+    assert dead == {"claims": None, "reason": "revoked"}
+    assert ask("POST", "/tokens/revoke", {"token": after["refresh_token"]}) == {"revoked": True}
+    assert ask("POST", "/tokens/refresh", {"refresh_token": after["refresh_token"]})[0] == 401
+
+
+def test_tokens_for_a_session_that_there_is(ask, signed_in):
+    """Another view of one record."""
+    id = signed_in["session"]["id"]
+    assert ask("POST", "/tokens", {"session": id})["session"] == id
+    ask("DELETE", f"/sessions/{id}")
+    assert ask("POST", "/tokens", {"session": id}) == (404, "not_found")
+
+
+# Requests
+
+
+def test_a_request_from_begin_to_commit(ask, signed_in):
+    """A read, a change with a CSRF token, and the change is there at the next request."""
+    cookie = signed_in["cookie"]
+    begun = ask("POST", "/requests/begin", {"request": facts(cookie=cookie)})
+    assert (begun["session"]["subject"], begun["via"]) == ("ada", "cookie")
+    done = ask("POST", "/requests/commit", {"request": facts(cookie=cookie), "csrf_token": True})
+    unsafe = facts("POST", cookie=cookie, x_csrf_token=done["csrf_token"])
+    begun = ask("POST", "/requests/begin", {"request": unsafe})
+    assert (begun["reply"], begun["proof"]) == (None, "token")
+    ask("POST", "/requests/commit", {"request": unsafe, "proof": "token", "set": {"n": 1}})
+    begun = ask("POST", "/requests/begin", {"request": facts(cookie=cookie)})
+    assert begun["session"]["data"] == {"cart": [1], "n": 1}
+
+
+def test_an_unsafe_request_without_a_token_is_refused(ask, signed_in):
+    """With the chain's own answer; a form field counts as well."""
+    unsafe = facts("POST", cookie=signed_in["cookie"])
+    refused = ask("POST", "/requests/begin", {"request": unsafe})["reply"]
+    assert refused["status"] == 403
+    assert '"csrf_failed"' in refused["body"]
+
+
+def test_sign_in_and_out_in_a_request(ask):
+    """New id at sign-in, cookie cleared at sign-out, and nothing of it counts afterwards."""
+    post = facts("POST", content_type="application/json")
+    proof = ask("POST", "/requests/begin", {"request": post})["proof"]
+    intent = {"type": "sign_in", "subject": "ada"}
+    done = ask("POST", "/requests/commit", {"request": post, "proof": proof, "intent": intent})
+    cookie = dict(done["headers"])["Set-Cookie"].partition(";")[0].partition("=")[2]
+    again = facts("POST", cookie=cookie)
+    out = ask(
+        "POST",
+        "/requests/commit",
+        {"request": again, "proof": "token", "intent": {"type": "sign_out"}},
+    )
+    assert "Max-Age=0" in dict(out["headers"])["Set-Cookie"]
+    begun = ask("POST", "/requests/begin", {"request": facts(cookie=cookie)})
+    assert (begun["session"], begun["reason"]) == (None, "unknown")
+
+
+def test_a_sign_in_that_nothing_proves_is_refused(ask):
+    """Login CSRF, also through an application in another language (R82)."""
+    post = facts("POST", content_type="text/plain")
+    intent = {"type": "sign_in", "subject": "ada"}
+    done = ask("POST", "/requests/commit", {"request": post, "intent": intent})
+    assert done["reply"]["status"] == 403
+
+
+def test_a_quota_is_spent_once_a_request(ask, signed_in, context):
+    """By begin, not by commit."""
+    cookie = signed_in["cookie"]
+    token = ask("POST", "/requests/commit", {"request": facts(cookie=cookie), "csrf_token": True})
+    unsafe = facts("POST", cookie=cookie, x_csrf_token=token["csrf_token"])
+    for _ in range(context.assembly.settings.rate.limit):
+        assert ask("POST", "/requests/begin", {"request": unsafe})["reply"] is None
+        ask("POST", "/requests/commit", {"request": unsafe, "proof": "token"})
+    assert ask("POST", "/requests/begin", {"request": unsafe})["reply"]["status"] == 429
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/sessions", {}),
+        ("POST", "/sessions", {"subject": ""}),
+        ("POST", "/sessions", {"subject": 7}),
+        ("POST", "/sessions", {"subject": "a\nb"}),
+        ("POST", "/sessions", {"subject": "ada", "claims": {"sub": "eve"}}),
+        ("POST", "/sessions", {"subject": "ada", "claims": {"policy": "x"}}),
+        ("POST", "/sessions", {"subject": "ada", "policy": "nonsense"}),
+        ("POST", "/sessions", {"subject": "ada", "misspelt": 1}),
+        ("POST", "/sessions", []),
+        ("POST", "/tokens", {}),
+        ("POST", "/tokens", {"subject": "ada", "session": "x"}),
+        ("POST", "/requests/begin", {"request": {"method": "GET"}}),
+        ("GET", "/sessions", None),
+        ("GET", "/sessions?subject=%00", None),
+    ],
+)
+def test_a_mistake_is_the_applications(ask, method, path, body):
+    """400 with a code, never a 500."""
+    assert ask(method, path, body)[0] == 400
+
+
+def test_too_much_data(ask):
+    """413, and nothing is stored."""
+    body = {"subject": "ada", "data": {"a": "x" * 20_000}}
+    assert ask("POST", "/sessions", body) == (413, "data_too_large")
+    assert ask("GET", "/sessions?subject=ada")["sessions"] == []
+
+
+@pytest.mark.parametrize("id", ["x", "aa1AAAAAAAAAAAAAAAAAAAAAAA", "%00", "..%2f.."])
+def test_an_id_that_there_is_not(ask, id):
+    """404, and no store is asked for an impossible one (R7)."""
+    assert ask("GET", f"/sessions/{id}")[0] == 404
+    assert ask("PATCH", f"/sessions/{id}", {"set": {"a": 1}})[0] == 404
