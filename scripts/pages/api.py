@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _MODULES = (
     "__init__.py",
     "assembly.py",
-    "web/fastapi.py",
+    "web/fastapi/__init__.py",
     "web/asgi.py",
     "web/flask/__init__.py",
     "stores/__init__.py",

@@ -29,7 +29,7 @@ class User(UserMixin):
 def app(request, app):
     manager = LoginManager(app)
     manager.session_protection = request.param
-    manager.user_loader(lambda id: User(int(id)) if id in {"1", "2"} else None)
+    manager.user_loader(lambda text: User(int(text)) if text in {"1", "2"} else None)
 
     @app.post("/login/<int:id>")
     def login(id):
