@@ -81,6 +81,8 @@ OWNERS = {
     "werkzeug": {"web.flask"},
     "markupsafe": {"web.flask"},
     "django": {"web.django"},
+    "asgiref": {"web.django"},
+    "rest_framework": {"web.django"},
     "redis": {"stores.redis"},
     "hiredis": {"stores.redis"},
     "psycopg": {"stores.postgres"},

@@ -26,6 +26,7 @@ from starlette.routing import Route, WebSocketRoute
 
 from holdfast.web import asgi
 from holdfast.web import fastapi as holdfast
+from web.site_in_django import site_in_django_asgi, site_in_django_wsgi
 from web.site_in_flask import site_in_flask
 from web.site_in_litestar import site_in_litestar
 from web.site_in_quart import site_in_quart
@@ -333,7 +334,9 @@ SITES = {
     "flask": site_in_flask,
     "litestar": site_in_litestar,
     "quart": site_in_quart,
+    "django wsgi": site_in_django_wsgi,
+    "django asgi": site_in_django_asgi,
 }
 
-OVER_ASGI = [name for name in SITES if name != "flask"]
+OVER_ASGI = [name for name in SITES if name != "flask" and "django" not in name]
 """Those that have WebSockets, and that read the session of every request at once."""

@@ -1,0 +1,64 @@
+"""A request body that can be looked into before Django parses it, and is then read as ever."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+from holdfast.chain.request import MAX_FORM
+from holdfast.rules import form
+from holdfast.web.django import csrf
+from holdfast.web.wsgi_body import Readable, Replay, read_up_to
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+
+class Body:
+    """The body of one request. `twin` is a second name under which the token's field may come.
+
+    Upload handlers, the REST framework's parsers and `request.body` all work on behind it: what was
+    read is put back in front of the rest.
+    """
+
+    def __init__(self, request: HttpRequest, twin: str) -> None:
+        self._request = request
+        self._twin = twin
+
+    async def field(self, name: str) -> str | None:
+        """A field of a form body, if it stands in the first 64 KiB; None if not."""
+        content_type: str = self._request.META.get("CONTENT_TYPE", "")
+        if not form.is_form(content_type):
+            return None
+        head = self._head()
+        text = form.field(content_type, head, name)
+        if text is None:
+            text = form.field(content_type, head, self._twin)
+        return None if text is None else csrf.unmasked(text)
+
+    def _head(self) -> bytes:
+        """The beginning; none if somebody has read the stream before."""
+        state = vars(self._request)
+        if "_body" in state:
+            return self._request.body[:MAX_FORM]
+        stream: Readable | None = state.get("_stream")
+        if stream is None or state.get("_read_started"):
+            return b""
+        head = read_up_to(stream, MAX_FORM)
+        state["_stream"] = io.BufferedReader(_Whole(head, stream))
+        return head
+
+
+class _Whole(Replay):
+    """What was read and the rest; closing it closes the file that ASGI bodies are kept in."""
+
+    def __init__(self, head: bytes, stream: Readable) -> None:
+        super().__init__(head, stream, None)
+        self._inner = stream
+
+    def close(self) -> None:
+        """Close both."""
+        inner_close = getattr(self._inner, "close", None)
+        if inner_close is not None and not self.closed:
+            inner_close()
+        super().close()

@@ -1,0 +1,95 @@
+"""Django's tokens, made of ours: `{% csrf_token %}`, `get_token` and `csrf_protect` work unchanged.
+
+Django takes a secret of 32 letters and digits and masks it anew for each token that it shows. Here
+that secret is the session's own (`rules.csrf.secret`): bound to its id and secret, stored nowhere,
+ending with it. Django finds it where it looks, in `request.META` and, under `CSRF_USE_SESSIONS`, in
+the session.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.middleware.csrf import CSRF_ALLOWED_CHARS, CSRF_SECRET_LENGTH, CSRF_TOKEN_LENGTH
+
+from holdfast.faces import run
+from holdfast.session import Rotate, SignIn
+from holdfast.web.django import here
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from django.http import HttpRequest
+
+    from holdfast.session import Session
+    from holdfast.web.django.exchange import Exchange
+
+FIELD = "csrfmiddlewaretoken"
+"""The name that Django's template tag gives the field."""
+
+_META = "CSRF_COOKIE"
+
+
+class Secret:
+    """Stands for the secret until somebody looks: a page without a form asks no store for it.
+
+    It is made anew each time, since a sign-in changes it within a request.
+    """
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    def __str__(self) -> str:
+        exchange = self._exchange
+        session = exchange.session
+        if isinstance(session.intent, SignIn | Rotate):
+            self._carry_out(session)
+        return exchange.chain.csrf.secret(exchange.visit)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(str(self))
+
+    def __len__(self) -> int:
+        return CSRF_SECRET_LENGTH
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._exchange is self._exchange
+
+    def __hash__(self) -> int:
+        return id(self._exchange)
+
+    def __repr__(self) -> str:
+        return "<Secret>"
+
+    def _carry_out(self, session: Session) -> None:
+        """What is pending would change the secret, so it is done before the page shows one.
+
+        Raises:
+            HoldfastError: it could not be done.
+        """
+        engine = self._exchange.assembly.blocking.engine
+        if self._exchange.view is not None:
+            run(self._exchange.view.settle(engine))
+        run(engine.commit(session))
+
+
+def install(request: HttpRequest, exchange: Exchange) -> None:
+    """Let Django make its tokens of our secret."""
+    request.META[_META] = exchange.secret
+
+
+def renew(request: HttpRequest | None = None, **_: object) -> None:
+    """After `login`, which put a random secret in place of ours (signal `user_logged_in`)."""
+    exchange = here.found(request)
+    if request is not None and exchange is not None:
+        install(request, exchange)
+
+
+def unmasked(text: str) -> str:
+    """The secret in one of Django's tokens; any other text as it is. Never raises."""
+    if len(text) != CSRF_TOKEN_LENGTH or not (text.isascii() and text.isalnum()):
+        return text
+    place = CSRF_ALLOWED_CHARS.index
+    mask, cipher = text[:CSRF_SECRET_LENGTH], text[CSRF_SECRET_LENGTH:]
+    pairs = zip(cipher, mask, strict=True)
+    return "".join(CSRF_ALLOWED_CHARS[place(shown) - place(by)] for shown, by in pairs)

@@ -1,0 +1,146 @@
+"""One request and its answer under Django: the chain, in the order in which Django finds things out.
+
+The transport is judged first. Which view it will be, and whether its CSRF check is exempt, is known
+only when the URL was resolved; the rest of the chain runs then. The session is read when somebody
+asks for it, and in an async stack at once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.contrib.sessions.exceptions import SessionInterrupted
+
+from holdfast.chain import Reply, reply_to
+from holdfast.errors import HoldfastError, SessionEnded, StoreError
+from holdfast.faces import run
+from holdfast.web.django import expiry
+from holdfast.web.django.csrf import Secret
+from holdfast.web.django.facts import facts
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+    from holdfast.assembly import Assembly
+    from holdfast.chain import Chain, Visit
+    from holdfast.engine import AsyncSessions
+    from holdfast.session import Session
+    from holdfast.web.django.view import View
+
+_OUTAGE = 503
+_SERVER_ERROR = 500
+
+
+class Exchange:
+    """`visit` is what the transport let in; `session` and `seen` read the session first.
+
+    Methods that are coroutines end without suspending when `threaded`: then `run` drives them.
+    """
+
+    alone = False
+
+    def __init__(self, assembly: Assembly, request: HttpRequest, *, threaded: bool) -> None:
+        self.assembly = assembly
+        self.chain: Chain = assembly.blocking_chain if threaded else assembly.chain
+        self.visit: Visit = self.chain.arrive(facts(request, self.chain))
+        self.secret: Secret | None = Secret(self)
+        self.view: View | None = None
+        self._judged = self._closed = False
+        self._failure: StoreError | None = None
+
+    @property
+    def session(self) -> Session:
+        """The visitor's session; on an excluded path an empty one that takes no change.
+
+        Raises:
+            StoreError: the store cannot answer; whatever the application makes of it, the answer
+                will be 503 (P20).
+        """
+        return self.seen().session
+
+    @property
+    def key(self) -> str | None:
+        """The session's public id; None if nothing is stored, or it is about to end."""
+        session = self.session
+        return None if session.intent == "sign_out" else session.id
+
+    def seen(self) -> Visit:
+        """The visit, with its session read."""
+        run(self.look(self.assembly.blocking_chain))
+        return self.visit
+
+    async def read(self, sessions: AsyncSessions) -> Session:
+        """The session, read by this engine if it was not read before."""
+        assembly = self.assembly
+        await self.look(
+            assembly.chain if sessions is assembly.sessions else assembly.blocking_chain
+        )
+        return self.visit.session
+
+    async def look(self, chain: Chain) -> None:
+        """Read the session if nobody has, through this chain."""
+        if self._failure is not None:
+            raise self._failure
+        visit = self.visit
+        if visit.identified or visit.excluded:
+            return
+        try:
+            visit.session = await chain.identify(visit)
+        except StoreError as error:
+            self._failure = error
+            raise
+        self._looked()
+
+    async def judge(self, *, exempt: bool) -> Reply | None:
+        """The chain's verdict, now that the view is known; None: go on."""
+        visit = self.visit
+        self._judged = True
+        if not visit.request.unsafe or visit.excluded:
+            return None
+        known = visit.identified
+        visit.reply = await self.chain.judge(visit, exempt=exempt)
+        if visit.reply is None and not known:
+            self._looked()
+        return visit.reply
+
+    async def commit(self, status: int) -> Reply:
+        """Carry out what was asked of the session; see `Chain.commit`.
+
+        Raises:
+            SessionInterrupted: Django's session was written, and was ended meanwhile.
+        """
+        self._closed = True
+        if self._failure is not None:
+            return Reply() if status == _OUTAGE else reply_to(self._failure)
+        if self.visit.reply is not None or not self.visit.identified:
+            return Reply()
+        if not self._judged:  # no view was reached, but somebody has looked at the session
+            refused = await self.judge(exempt=False)
+            if refused is not None:
+                return refused
+        return await self._commit(status)
+
+    async def _commit(self, status: int) -> Reply:
+        chain, visit, view = self.chain, self.visit, self.view
+        try:
+            if view is not None and status < _SERVER_ERROR and not visit.raised:
+                await self._settle(view)
+        except HoldfastError as error:
+            return await chain.fail(visit, error)
+        try:
+            await chain.carry_out(visit, status)
+        except HoldfastError as error:
+            if isinstance(error, SessionEnded) and view is not None and view.modified:
+                raise SessionInterrupted("the session ended while this request ran") from error
+            return chain.refused(visit, error)
+        return chain.committed(visit)
+
+    async def _settle(self, view: View) -> None:
+        await view.settle(self.chain.sessions)
+        if view.modified:
+            view.held.browser_only = expiry.browser_only(view.held)
+
+    def _looked(self) -> None:
+        session = self.visit.session
+        expiry.apply(session, self.chain.clock(), self.chain.sessions.settings.touch_slack)
+        session.closed = session.closed or self._closed

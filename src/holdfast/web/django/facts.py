@@ -1,0 +1,79 @@
+"""The facts of a request, from Django's `HttpRequest` of either kind."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, cast
+
+from django.conf import settings
+from django.core.handlers.asgi import ASGIRequest
+
+from holdfast.chain import Request
+from holdfast.web.asgi_request import headers_of
+from holdfast.web.django import csrf
+from holdfast.web.django.body import Body
+from holdfast.web.wsgi_request import Headers, host_of
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+    from holdfast.chain import Chain
+    from holdfast.chain.request import FormField
+    from holdfast.web.asgi_answer import Scope
+
+
+def facts(request: HttpRequest, chain: Chain) -> Request:
+    """What the chain is told of a request. Its CSRF token may come by Django's names as well."""
+    body = Body(request, csrf.FIELD)
+    if isinstance(request, ASGIRequest):
+        return _of_asgi(request, chain, body.field)
+    return Request(
+        method=request.META["REQUEST_METHOD"],
+        scheme=request.META.get("wsgi.url_scheme", "http"),
+        host=host_of(request.META),
+        path=request.path,
+        peer=request.META.get("REMOTE_ADDR") or None,
+        headers=_WsgiHeaders(request, chain.csrf.header),
+        form_field=body.field,
+    )
+
+
+def _of_asgi(request: ASGIRequest, chain: Chain, form_field: FormField) -> Request:
+    theirs = settings.CSRF_HEADER_NAME.removeprefix("HTTP_").replace("_", "-").lower()
+    scope = cast("Scope", request.scope)
+    headers = headers_of(scope, _wanted(chain.headers | {theirs}))
+    given = headers.get(chain.csrf.header, headers.get(theirs))
+    if given is not None:
+        headers[chain.csrf.header] = csrf.unmasked(given)
+    client = scope.get("client")
+    return Request(
+        method=scope["method"],
+        scheme=scope.get("scheme", "http"),
+        host=headers.get("host", ""),
+        path=scope["path"],
+        peer=client[0] if client else None,
+        headers=headers,
+        form_field=form_field,
+    )
+
+
+@lru_cache(maxsize=8)
+def _wanted(names: frozenset[str]) -> dict[bytes, str]:
+    return {name.encode("ascii"): name for name in names}
+
+
+class _WsgiHeaders(Headers):
+    """The headers in `META`, where Django's CSRF header stands for ours."""
+
+    __slots__ = ("_csrf",)
+
+    def __init__(self, request: HttpRequest, csrf_header: str) -> None:
+        super().__init__(request.META)
+        self._csrf = csrf_header
+
+    def __getitem__(self, name: str) -> str:
+        if name != self._csrf:
+            return super().__getitem__(name)
+        meta = self._environ
+        ours = "HTTP_" + name.upper().replace("-", "_")
+        return csrf.unmasked(meta[ours] if ours in meta else meta[settings.CSRF_HEADER_NAME])

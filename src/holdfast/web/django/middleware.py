@@ -1,0 +1,113 @@
+"""The middleware: the chain around Django's views, in threads and on an event loop.
+
+It stands where Django's `SessionMiddleware` stood, of which it is one for those who look for it, and
+in place of `CsrfViewMiddleware`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.sessions.middleware import SessionMiddleware
+
+from holdfast.chain import reply_to
+from holdfast.errors import HoldfastError, StoreError
+from holdfast.faces import run
+from holdfast.web.django import csrf, here
+from holdfast.web.django.answers import answer, applied
+from holdfast.web.django.exchange import Exchange
+from holdfast.web.django.sessions import SessionStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.http import HttpRequest, HttpResponse
+    from django.http.response import HttpResponseBase
+
+    from holdfast.chain import Reply
+
+
+class HoldfastMiddleware(SessionMiddleware):
+    """Runs the chain; commits the session before the first byte of the answer.
+
+    Raises:
+        ConfigurationError: at start: there is no secret, or a setting contradicts another.
+    """
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        super().__init__(get_response)
+        self._answer = get_response
+        self._threaded = not here.awaits(get_response)
+        self._config = here.config()
+        self._config.assembly  # noqa: B018 - to be put together, or refused, before the first request
+        self.process_view = self._judge if self._threaded else self._judge_awaiting
+
+    def __call__(self, request: HttpRequest) -> Any:
+        """Answer one request, or return the coroutine that does."""
+        if not self._threaded:
+            return self._call_awaiting(request)
+        exchange = self._begin(request)
+        if exchange.visit.reply is not None:
+            return answer(request, exchange.visit.reply)
+        response: HttpResponseBase = self._answer(request)
+        return applied(request, response, run(exchange.commit(response.status_code)))
+
+    async def _call_awaiting(self, request: HttpRequest) -> HttpResponseBase:
+        exchange = self._begin(request)
+        visit = exchange.visit
+        if visit.reply is None and not visit.request.unsafe:
+            try:
+                await exchange.look(exchange.chain)
+            except StoreError as error:
+                visit.reply = reply_to(error)
+        if visit.reply is not None:
+            return answer(request, visit.reply)
+        response: HttpResponseBase = await self._answer(request)
+        return applied(request, response, await exchange.commit(response.status_code))
+
+    def _begin(self, request: HttpRequest) -> Exchange:
+        exchange = Exchange(self._config.assembly, request, threaded=self._threaded)
+        here.put(request, exchange)
+        store = SessionStore(source=exchange)
+        exchange.view = store.view
+        request.session = store
+        csrf.install(request, exchange)
+        return exchange
+
+    def _judge(
+        self, request: HttpRequest, view: Callable[..., Any], *_: Any
+    ) -> HttpResponse | None:
+        exempt = _exempt(request, view)
+        return _verdict(request, exempt, run(here.exchange_of(request).judge(exempt=exempt)))
+
+    async def _judge_awaiting(
+        self, request: HttpRequest, view: Callable[..., Any], *_: Any
+    ) -> HttpResponse | None:
+        exempt = _exempt(request, view)
+        return _verdict(request, exempt, await here.exchange_of(request).judge(exempt=exempt))
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """The answer to an error of ours that a view raised, such as a guard's refusal."""
+        exchange = here.found(request)
+        if exchange is None or not isinstance(exception, HoldfastError):
+            return None
+        exchange.visit.raised = True
+        return answer(request, reply_to(exception))
+
+
+def _exempt(request: HttpRequest, view: Callable[..., Any]) -> bool:
+    """`csrf_exempt`, or the test client, whose word on this no request of the network can give."""
+    return getattr(view, "csrf_exempt", False) or getattr(
+        request, "_dont_enforce_csrf_checks", False
+    )
+
+
+def _verdict(request: HttpRequest, exempt: bool, reply: Reply | None) -> HttpResponse | None:  # noqa: FBT001
+    if reply is not None:
+        return answer(request, reply)
+    if not exempt:
+        vars(request)["csrf_processing_done"] = True  # csrf_protect need not look again
+    return None

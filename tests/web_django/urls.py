@@ -1,0 +1,3 @@
+"""Routes of the project; tests add their own."""
+
+urlpatterns = []
