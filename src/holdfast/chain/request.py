@@ -14,8 +14,8 @@ from holdfast.protocols import ClientFacts
 from holdfast.rules.origin import SAFE_METHODS
 from holdfast.session import Session, Via
 
-Proof = Literal["bearer", "token", "preflight", "origin"]
-"""What proves that an unsafe request was meant by its sender."""
+Proof = Literal["bearer", "token", "preflight", "origin", "exempt"]
+"""What proves that an unsafe request was meant by its sender; `exempt`: the route asks for none."""
 
 FormField = Callable[[str], Awaitable[str | None]]
 
@@ -117,7 +117,7 @@ class Visit(msgspec.Struct, eq=False):
     client: ClientFacts = _NOBODY
     reply: Reply | None = None
     came_by: Via | None = None
-    csrf: Literal["bearer", "token", "preflight", "origin", "exempt"] | None = None
+    csrf: Proof | None = None
     presession: bytes | None = None
     new_presession: bool = False
     excluded: bool = False

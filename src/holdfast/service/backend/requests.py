@@ -14,14 +14,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from holdfast.chain import Chain, Reply, Visit
+from holdfast.chain import Chain, Proof, Reply, Visit
 from holdfast.chain import Request as ChainRequest
 from holdfast.service.answers import json_answer
 from holdfast.service.backend.asking import authorised, body_of, checked, sign_in
 from holdfast.service.backend.shapes import described
 
 _SCOPE = "requests"
-Proof = Literal["bearer", "token", "preflight", "origin"]
 
 
 class Facts(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
