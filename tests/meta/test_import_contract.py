@@ -31,8 +31,9 @@ LAYERS = (
 )
 STORES_MAY = {"faces", "protocols", "record", "errors", "stores"}
 
-# The one rule that stores know: a quota is counted where it is kept, in one atomic step.
-STORES_MAY_RULE = "holdfast.rules.quota"
+# The rules that stores know: a quota is counted where it is kept, in one atomic step, and a record
+# is kept where its id says.
+STORES_MAY_RULES = {"holdfast.rules.quota", "holdfast.rules.secret"}
 
 # Upward, and only for an annotation.
 ANNOTATIONS = {("protocols", "events")}
@@ -207,7 +208,7 @@ def upward(source):
         for i in imports(source)
         if i.package == "holdfast"
         and not may_import(top(i.module), top(i.target))
-        and (top(i.module), i.target) != ("stores", STORES_MAY_RULE)
+        and not (top(i.module) == "stores" and i.target in STORES_MAY_RULES)
     ]
 
 

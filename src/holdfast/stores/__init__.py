@@ -40,6 +40,11 @@ class _Backend(NamedTuple):
 _BACKENDS = {
     "memory": _Backend("holdfast.stores.memory", None, "memory://"),
     "sqlite": _Backend("holdfast.stores.sqlite", None, "sqlite:///sessions.db"),
+    **{
+        f"{family}{suffix}": _Backend("holdfast.stores.redis", "redis", f"{family}{suffix}://host")
+        for family in ("redis", "rediss", "valkey", "valkeys")
+        for suffix in ("", "+sentinel", "+cluster")
+    },
 }
 
 

@@ -1,0 +1,185 @@
+"""Redis and Valkey: a single server, one that Sentinels watch over, or a Cluster.
+
+Each verb is one script in one slot: record, list of the subject, cap, quota and epoch change and are
+judged in a single step. Time is the server's own. See the page of this store for what survives which
+failure.
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+from typing import TYPE_CHECKING
+
+from holdfast.faces import run
+from holdfast.stores import Opened
+from holdfast.stores.redis import lists, records, upkeep
+from holdfast.stores.redis.client import Client
+from holdfast.stores.redis.core import Core
+from holdfast.stores.redis.loops import LoopWires
+from holdfast.stores.redis.target import target
+from holdfast.stores.redis.threads import ThreadWires
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from holdfast.protocols import Admitted, Cap, Page, Reading, Refused, Replacing, Take, Taken
+    from holdfast.record import Record
+    from holdfast.stores.redis.core import Wires
+
+
+class AsyncRedisStore:
+    """A store for coroutines over a core, which a blocking one may share.
+
+    See `holdfast.protocols.AsyncStore` for what each verb owes.
+    """
+
+    def __init__(self, core: Core, wires: Wires | None = None) -> None:
+        self.core = core
+        self._client = Client(core, wires or LoopWires(core))
+        os.register_at_fork(after_in_child=_weakly(self._begin_anew))
+
+    async def salt(self) -> bytes:
+        return await upkeep.salt(self._client)
+
+    async def get(self, id: str, *, now: int, take: Take | None = None) -> Reading:  # noqa: ARG002 - the server has a clock
+        return await records.get(self._client, id, take)
+
+    async def insert(
+        self,
+        record: Record,
+        *,
+        now: int,  # noqa: ARG002 - the server has a clock
+        cap: Cap | None = None,
+        replacing: Replacing | None = None,
+    ) -> Admitted | Refused:
+        return await records.insert(self._client, await self.salt(), record, cap, replacing)
+
+    async def update(self, record: Record, *, expected: int, durable: bool = False) -> bool:
+        salt = await self.salt()
+        return await records.update(self._client, salt, record, expected, durable=durable)
+
+    async def touch(
+        self, id: str, *, seen_at: int, expires_at: int, address: str | None = None
+    ) -> bool:
+        return await records.touch(self._client, id, seen_at, expires_at, address)
+
+    async def delete(self, id: str, *, expected: int | None = None, durable: bool = True) -> bool:
+        return await records.delete(self._client, id, expected, durable=durable)
+
+    async def page(
+        self, subject: str | None = None, *, after: str | None = None, limit: int = 100
+    ) -> Page:
+        limit = max(limit, 1)  # a page of nothing would never come to an end
+        if subject is None:
+            return await lists.page_of_all(self._client, after, limit)
+        return await lists.page_of(self._client, await self.salt(), subject, after, limit)
+
+    async def delete_all(self, subject: str, *, keep: str | None = None) -> tuple[str, ...]:
+        return await lists.delete_all(self._client, await self.salt(), subject, keep)
+
+    async def purge(self, *, now: int, limit: int = 1000) -> int:  # noqa: ARG002 - the server has a clock
+        return await upkeep.purge(self._client, limit)
+
+    async def bump_epoch(self) -> int:
+        return await upkeep.bump_epoch(self._client)
+
+    async def raise_epoch(self, epoch: int) -> None:
+        """Make the epoch at least `epoch`, durably; it is never lowered."""
+        await upkeep.raise_epoch(self._client, epoch)
+
+    async def take(self, key: str, *, limit: int, period: int, now: int) -> Taken:  # noqa: ARG002 - the server has a clock
+        return await records.take(self._client, key, limit, period)
+
+    async def after_fork(self) -> None:
+        self._begin_anew()
+
+    async def close(self) -> None:
+        await self._client.wires.close()
+
+    def _begin_anew(self) -> None:
+        self.core.after_fork()
+        self._client.wires.after_fork()
+
+
+class RedisStore:
+    """The same store for threads: the same coroutines, which never suspend over its connections."""
+
+    def __init__(self, core: Core) -> None:
+        self.core = core
+        self.shaped = AsyncRedisStore(core, ThreadWires(core))
+
+    def salt(self) -> bytes:
+        return run(self.shaped.salt())
+
+    def get(self, id: str, *, now: int, take: Take | None = None) -> Reading:
+        return run(self.shaped.get(id, now=now, take=take))
+
+    def insert(
+        self,
+        record: Record,
+        *,
+        now: int,
+        cap: Cap | None = None,
+        replacing: Replacing | None = None,
+    ) -> Admitted | Refused:
+        return run(self.shaped.insert(record, now=now, cap=cap, replacing=replacing))
+
+    def update(self, record: Record, *, expected: int, durable: bool = False) -> bool:
+        return run(self.shaped.update(record, expected=expected, durable=durable))
+
+    def touch(self, id: str, *, seen_at: int, expires_at: int, address: str | None = None) -> bool:
+        return run(self.shaped.touch(id, seen_at=seen_at, expires_at=expires_at, address=address))
+
+    def delete(self, id: str, *, expected: int | None = None, durable: bool = True) -> bool:
+        return run(self.shaped.delete(id, expected=expected, durable=durable))
+
+    def page(
+        self, subject: str | None = None, *, after: str | None = None, limit: int = 100
+    ) -> Page:
+        return run(self.shaped.page(subject, after=after, limit=limit))
+
+    def delete_all(self, subject: str, *, keep: str | None = None) -> tuple[str, ...]:
+        return run(self.shaped.delete_all(subject, keep=keep))
+
+    def purge(self, *, now: int, limit: int = 1000) -> int:
+        return run(self.shaped.purge(now=now, limit=limit))
+
+    def bump_epoch(self) -> int:
+        return run(self.shaped.bump_epoch())
+
+    def raise_epoch(self, epoch: int) -> None:
+        """Make the epoch at least `epoch`, durably; it is never lowered."""
+        run(self.shaped.raise_epoch(epoch))
+
+    def take(self, key: str, *, limit: int, period: int, now: int) -> Taken:
+        return run(self.shaped.take(key, limit=limit, period=period, now=now))
+
+    def after_fork(self) -> None:
+        run(self.shaped.after_fork())
+
+    def close(self) -> None:
+        run(self.shaped.close())
+
+
+def from_url(url: str, timeout: float) -> Opened:
+    """The store that a URL names; for `holdfast.stores.open_both`.
+
+    Raises:
+        ConfigurationError: the URL is wrong, or a server that answers now would lose sessions.
+    """
+    core = Core(target(url), timeout)
+    core.topology.check()
+    return Opened(RedisStore(core), AsyncRedisStore(core))
+
+
+def _weakly(method: Callable[[], None]) -> Callable[[], None]:
+    """The method as a hook that keeps nothing alive."""
+    reference = weakref.WeakMethod(method)
+
+    def call() -> None:
+        alive = reference()
+        if alive is not None:
+            alive()
+
+    return call

@@ -1,0 +1,165 @@
+"""What a verb asks of the servers, and how the answers come together.
+
+No input or output happens here: `Work` says what to send where, and takes what came back.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from holdfast.errors import StoreUnavailable
+from holdfast.stores.redis.errors import new_place, store_error, verdict
+from holdfast.stores.redis.target import Address
+from holdfast.stores.redis.wire import Argument, ReplyError, pack
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from holdfast.stores.redis.scripts import Script
+    from holdfast.stores.redis.topology import Topology
+
+_MOST_HOPS = 8
+
+
+class Call(NamedTuple):
+    """One command in the slot of `tag`: that of a script with these arguments, or as it stands.
+
+    A `durable` one counts only when the replicas have acknowledged it. A `safe` one may be sent
+    again when nobody knows whether it was carried out.
+    """
+
+    tag: str
+    script: Script | None
+    arguments: tuple[Argument, ...]
+    durable: bool = False
+    safe: bool = False
+
+    def command(self, *, in_full: bool = False) -> Sequence[Argument]:
+        """The command; `in_full` sends the text of the script along."""
+        if self.script is None:
+            return self.arguments
+        if in_full:
+            return ("EVAL", self.script.text, *self.arguments)
+        return ("EVALSHA", self.script.sha, *self.arguments)
+
+
+class Answer(NamedTuple):
+    """The reply to a call, and the server process that gave it."""
+
+    value: Any
+    node: str
+
+
+class Batch(NamedTuple):
+    """Commands for one server that go out together.
+
+    `origin` has for each reply the number of the call that it answers, and None for those that
+    answer none. The last reply of a durable batch that needs `replicas` is that of WAIT.
+    """
+
+    address: Address
+    payload: bytes
+    origin: tuple[int | None, ...]
+    durable: bool
+    replicas: int
+
+
+class Work:
+    """Calls on their way. `open` are the numbers of those without an answer.
+
+    `proved` tells whether the replicas have acknowledged all that is durable; `refusal` is what a
+    server wants us to wait for, and `stale` says that somebody else serves the slot now.
+    """
+
+    def __init__(self, calls: Sequence[Call]) -> None:
+        self.calls = calls
+        self.answers: list[Answer | None] = [None] * len(calls)
+        self.open = list(range(len(calls)))
+        self.proved = True
+        self.stale = False
+        self.refusal: ReplyError | None = None
+        self._in_full: set[int] = set()
+        self._asking: dict[int, Address] = {}
+        self._hops = 0
+
+    @property
+    def safe(self) -> bool:
+        """Whether all open calls may be sent again without harm."""
+        return all(self.calls[number].safe for number in self.open)
+
+    def done(self) -> list[Answer]:
+        """All answers, once nothing is open."""
+        return [answer for answer in self.answers if answer is not None]
+
+    def batches(self, topology: Topology, wait_ms: int) -> list[Batch]:
+        """What to send now, one batch a server; `wait_ms` bounds the wait for replicas."""
+        groups: dict[tuple[Address, bool], list[int]] = {}
+        for number in self.open:
+            call = self.calls[number]
+            address = self._asking.get(number) or topology.address(call.tag)
+            groups.setdefault((address, call.durable), []).append(number)
+        self.stale, self.refusal = False, None
+        return [
+            self._batch(address, numbers, topology if durable else None, wait_ms)
+            for (address, durable), numbers in groups.items()
+        ]
+
+    def absorb(self, batch: Batch, replies: list[Any], node: str, topology: Topology) -> None:
+        """Take the replies to a batch.
+
+        Raises:
+            StoreError: one of them is a refusal that trying again does not change.
+        """
+        if batch.replicas:
+            acknowledged = replies.pop()
+            self.proved &= isinstance(acknowledged, int) and acknowledged >= batch.replicas
+        for number, reply in zip(batch.origin, replies, strict=True):
+            if number is None:
+                continue
+            if isinstance(reply, ReplyError):
+                self._refused(number, reply, batch.address, topology)
+            else:
+                self.answers[number] = Answer(reply, node)
+        self.open = [number for number in self.open if self.answers[number] is None]
+
+    def _batch(
+        self, address: Address, numbers: list[int], durable: Topology | None, wait_ms: int
+    ) -> Batch:
+        commands: list[Sequence[Argument]] = []
+        origin: list[int | None] = []
+        for number in numbers:
+            if self._asking.pop(number, None):
+                commands.append(("ASKING",))
+                origin.append(None)
+            commands.append(self.calls[number].command(in_full=number in self._in_full))
+            origin.append(number)
+        replicas = max(durable.replicas(self.calls[each].tag) for each in numbers) if durable else 0
+        if replicas:
+            commands.append(("WAIT", replicas, wait_ms))
+        return Batch(address, pack(commands), tuple(origin), durable is not None, replicas)
+
+    def _refused(
+        self, number: int, reply: ReplyError, address: Address, topology: Topology
+    ) -> None:
+        """What to do next about a call that was refused, and so not carried out."""
+        what = verdict(reply)
+        self._hops += 1
+        if what == "final" or self._hops > _MOST_HOPS * len(self.calls):
+            raise store_error(reply) from reply
+        if what == "text":
+            self._in_full.add(number)
+        elif what in {"moved", "ask"}:
+            slot, host, port = new_place(reply)
+            place = Address(host or address.host, port)
+            if what == "moved":
+                topology.move(slot, place)
+            else:
+                self._asking[number] = place
+        else:
+            self.stale |= what == "resolve"
+            self.refusal = reply
+
+
+def unavailable(error: Exception) -> StoreUnavailable:
+    """The error to raise `from` a connection that broke or never came to be."""
+    return StoreUnavailable(str(error))

@@ -1,0 +1,116 @@
+"""How a verb's calls get to the servers and back: once, for threads and event loops alike.
+
+The coroutines here await nothing but `Wires`. Those for threads are async in shape only.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from holdfast.errors import NotDurable, StoreError, StoreUnavailable
+from holdfast.stores.redis.calls import Answer, Call, Work
+from holdfast.stores.redis.errors import Late, Lost, store_error
+from holdfast.stores.redis.wire import ReplyError, pack
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from holdfast.stores.redis.core import Core, Wires
+
+_PATIENCE_S = 1.0
+"""Seconds that a call waits for a server that is loading, or for a new primary."""
+_PAUSE_S = 0.02
+_LONGEST_PAUSE_S = 0.2
+
+
+class Client:
+    """Carries out calls over the connections of one face."""
+
+    def __init__(self, core: Core, wires: Wires) -> None:
+        self.core = core
+        self.keys = core.keys
+        self.wires = wires
+
+    async def value(self, call: Call) -> Any:
+        """The reply to one call. Raises as `exchange`."""
+        return (await self.ask(call)).value
+
+    async def values(self, calls: Sequence[Call]) -> list[Any]:
+        """The replies to some calls. Raises as `exchange`."""
+        return [answer.value for answer in await self.exchange(calls)]
+
+    async def ask(self, call: Call) -> Answer:
+        """The answer to one call. Raises as `exchange`."""
+        core = self.core
+        if core.topology.known and not call.durable:  # nearly always, and then with no ado
+            address, payload = core.topology.address(call.tag), pack((call.command(),))
+            try:
+                replies, node = await self.wires.send(address, payload, 1, seconds=core.seconds)
+            except Lost as error:
+                if self._hopeless(error, safe=call.safe):
+                    raise StoreUnavailable(str(error)) from error
+            else:
+                if not isinstance(replies[0], ReplyError):
+                    return Answer(replies[0], node)
+        return (await self.exchange((call,)))[0]
+
+    async def exchange(self, calls: Sequence[Call]) -> list[Answer]:
+        """The answers to some calls, each of which was carried out once.
+
+        Raises:
+            NotDurable: all was carried out, and the replicas have not acknowledged it in time.
+            StoreUnavailable: a server does not answer; nobody knows what was carried out.
+            StoreCorrupt: a server refuses what was asked.
+        """
+        work, started, pause = Work(calls), time.monotonic(), _PAUSE_S
+        while work.open:
+            looks, spent = self.core.topology.looks, time.monotonic() - started
+            error = await self._round(work, self.core.seconds - spent)
+            if error is None and work.refusal is None:
+                continue
+            if time.monotonic() - started > min(_PATIENCE_S, self.core.seconds / 2):
+                raise _final(work, error)
+            await self.wires.pause(pause * random.uniform(0.5, 1))  # noqa: S311 - out of step
+            pause = min(2 * pause, _LONGEST_PAUSE_S)
+            if error is not None or work.stale:
+                with suppress(Lost):
+                    await self.wires.discover(looks)
+        if not work.proved:
+            raise NotDurable("it is done, but too few replicas have acknowledged it; try again")
+        return work.done()
+
+    async def _round(self, work: Work, seconds: float) -> Lost | None:
+        """Send what is open, and take what comes back; a loss after which it may be sent again."""
+        topology, wires = self.core.topology, self.wires
+        try:
+            if not topology.known:
+                await wires.discover(topology.looks)
+            for batch in work.batches(topology, int(seconds * 500)):
+                count = len(batch.origin) + (batch.replicas > 0)
+                send = wires.send_durably if batch.durable else wires.send
+                replies, node = await send(batch.address, batch.payload, count, seconds=seconds)
+                work.absorb(batch, replies, node, topology)
+        except Lost as error:
+            if self._hopeless(error, safe=work.safe):
+                raise StoreUnavailable(str(error)) from error
+            return error
+        return None
+
+    def _hopeless(self, error: Lost, *, safe: bool) -> bool:
+        """Whether nothing may be sent again after this loss, or there is nowhere to send it."""
+        if isinstance(error, Late):
+            return True
+        if error.sent:
+            return not safe
+        return self.core.target.kind == "single"
+
+
+def _final(work: Work, error: Lost | None) -> StoreError:
+    if work.refusal is None or error is not None:
+        return StoreUnavailable(str(error))
+    final = store_error(work.refusal)
+    final.__cause__ = work.refusal
+    return final

@@ -1,0 +1,81 @@
+"""What both faces of one store share, and what they need of their connections."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from holdfast.stores.redis.keys import Keys
+from holdfast.stores.redis.topology import Topology
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from holdfast.stores.redis.target import Address, Target
+
+
+class Wires(Protocol):
+    """The connections of one face of the store."""
+
+    async def send(
+        self, address: Address, payload: bytes, count: int, *, seconds: float
+    ) -> tuple[list[Any], str]:
+        """The `count` replies to packed commands, and the server process that gave them.
+
+        Raises:
+            Lost: there was no connection, or it broke.
+            StoreError: the server refuses us.
+        """
+        ...
+
+    async def send_durably(
+        self, address: Address, payload: bytes, count: int, *, seconds: float
+    ) -> tuple[list[Any], str]:
+        """The same over one of a few connections of their own: WAIT holds up all that is behind it."""
+        ...
+
+    async def discover(self, seen: int) -> None:
+        """`Topology.discover`."""
+        ...
+
+    async def pause(self, seconds: float) -> None:
+        """Let so much time go by."""
+        ...
+
+    def after_fork(self) -> None:
+        """Forget the parent's connections."""
+        ...
+
+    async def close(self) -> None:
+        """Close all connections."""
+        ...
+
+
+class Core:
+    """What both faces of one store share: the target, the map of servers, the salt, who is told of losses.
+
+    `seconds` bounds every call. `salt` is forgotten with each loss, and asked for again.
+    """
+
+    def __init__(self, target: Target, seconds: float) -> None:
+        self.target = target
+        self.seconds = seconds
+        self.keys = Keys(target.prefix)
+        self.topology = Topology(target, seconds)
+        self.salt: bytes | None = None
+        self.last_salt: bytes | None = None
+        self._losses: list[Callable[[], None]] = []
+
+    def on_loss(self, lost: Callable[[], None]) -> None:
+        """Call `lost` when a connection that had worked is gone."""
+        self._losses.append(lost)
+
+    def lost(self, address: Address) -> None:
+        """A connection that had worked is gone, and what was behind it may have changed."""
+        self.topology.suspect(address)
+        self.salt = None
+        for each in self._losses:
+            each()
+
+    def after_fork(self) -> None:
+        """Begin anew in a child process."""
+        self.topology.after_fork()

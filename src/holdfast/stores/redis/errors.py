@@ -1,0 +1,80 @@
+"""What a server's refusals mean: send it again, send it elsewhere, wait a little, or give up.
+
+The texts that callers see are ours: the server's own may quote keys.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from holdfast.errors import RecordReadOnly, StoreCorrupt, StoreError, StoreUnavailable
+
+Verdict = Literal["text", "moved", "ask", "wait", "resolve", "final"]
+
+
+class Lost(Exception):
+    """A connection could not be opened or broke; `sent`: the server may have done what was asked."""
+
+    def __init__(self, reason: str, *, sent: bool = False) -> None:
+        super().__init__(reason)
+        self.sent = sent
+
+
+class Late(Lost):
+    """The server did not answer within the time limit."""
+
+
+_VERDICTS: dict[str, Verdict] = {
+    "NOSCRIPT": "text",
+    "MOVED": "moved",
+    "ASK": "ask",
+    "TRYAGAIN": "wait",
+    "LOADING": "wait",
+    "BUSY": "wait",
+    "READONLY": "resolve",
+    "CLUSTERDOWN": "resolve",
+    "MASTERDOWN": "resolve",
+}
+_UNAVAILABLE = {
+    "TRYAGAIN": "this part of the Redis Cluster is being moved",
+    "LOADING": "the Redis server is still loading its data",
+    "BUSY": "the Redis server is busy with a script",
+    "READONLY": "the Redis server is a replica and takes no writes",
+    "CLUSTERDOWN": "the Redis Cluster does not serve all of its slots",
+    "MASTERDOWN": "the Redis server has lost its primary",
+    "MOVED": "the Redis Cluster keeps sending us elsewhere",
+    "ASK": "the Redis Cluster keeps sending us elsewhere",
+    "OOM": "the Redis server has no memory left for sessions",
+    "MISCONF": "the Redis server cannot write to its disk and takes no writes",
+    "NOREPLICAS": "the Redis server takes no writes without its replicas",
+    "NOAUTH": "the Redis server wants a user and a password",
+    "WRONGPASS": "the Redis server refuses our user or password",
+    "NOPERM": "the Redis server does not let our user do this",
+    "NOSCRIPT": "the Redis server forgets scripts as fast as they are loaded",
+}
+
+
+def verdict(error: Exception) -> Verdict:
+    """What to do about an error reply."""
+    return _VERDICTS.get(_code(error), "final")
+
+
+def store_error(error: Exception) -> StoreError:
+    """The error to raise `from` this reply."""
+    code = _code(error)
+    if code == "NEWER":
+        return RecordReadOnly("a newer release has written this record")
+    if code in _UNAVAILABLE:
+        return StoreUnavailable(_UNAVAILABLE[code])
+    return StoreCorrupt("the Redis server refused a script: are its keys another program's?")
+
+
+def new_place(error: Exception) -> tuple[int, str, int]:
+    """Slot, host and port of a MOVED or ASK reply; no host: that of the server which sent it."""
+    _, slot, address = str(error).split(" ")[:3]
+    host, _, port = address.rpartition(":")
+    return int(slot), host.strip("[]"), int(port)
+
+
+def _code(error: Exception) -> str:
+    return str(error).partition(" ")[0]

@@ -1,0 +1,86 @@
+"""Names of keys. All that belongs to one tag lies in one slot of a Cluster, by the hash tag `{xy}`.
+
+A key is the store's prefix, one letter for what it holds, the tag in braces, and the rest:
+
+- `r` a record, by the rest of its id
+- `e` the epoch of the tag
+- `s` the list of a subject's sessions; `f` those whose records lie in another slot
+- `d`, `x`, `l` all records in the order of their ids: directory, ends, leaves; `g` those of past epochs
+- `q` a quota
+- `p` what durable writes count up
+- `k` the salt
+"""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+import hmac
+import re
+from typing import NamedTuple
+
+from holdfast.rules import quota
+from holdfast.rules.secret import TAGS, new_id, subject_tag, tag_of, valid_id
+
+SLOTS = 16384
+
+ALL_TAGS = sorted(tag_of(new_id(number, bytes(16))) for number in range(TAGS))
+"""Every tag there is, in the order of the ids that begin with it."""
+
+SLOT_OF = {tag: binascii.crc_hqx(tag.encode(), 0) % SLOTS for tag in ALL_TAGS}
+"""The slot of a Cluster that each tag lies in."""
+
+_PREFIX_SHAPE = re.compile(r"[A-Za-z0-9_.:-]{1,32}\Z")
+_QUOTA_OF_SESSION = re.compile(r"[a-z]+/([^/]+)/")
+
+
+class Subject(NamedTuple):
+    """Where a subject's sessions are listed: the tag of its ids, and 16 bytes that stand for it."""
+
+    tag: str
+    key: bytes
+
+
+def valid_prefix(prefix: str) -> bool:
+    """Whether keys may begin with this: it must not bring a hash tag of its own."""
+    return _PREFIX_SHAPE.match(prefix) is not None
+
+
+def subject_of(subject: str, salt: bytes) -> Subject:
+    """The place of a subject. The key is keyed by the salt, so nobody can make two of them meet."""
+    name = subject.encode("utf-8", "surrogatepass")
+    key = hmac.digest(salt, b"list\0" + name, "sha256")[:16]
+    return Subject(tag_of(new_id(subject_tag(subject, salt), bytes(16))), key)
+
+
+class Keys:
+    """The keys of one store, all of which begin with `prefix`."""
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+        self.salt = f"{prefix}k{{{ALL_TAGS[0]}}}".encode()
+        self.records = f"{prefix}r{{".encode()
+        self.epochs = f"{prefix}e{{".encode()
+        self._epoch = {tag: f"{prefix}e{{{tag}}}".encode() for tag in ALL_TAGS}
+
+    def record(self, id: str) -> bytes:
+        """The key of a record."""
+        return f"{self.prefix}r{{{id[:2]}}}{id[2:]}".encode()
+
+    def epoch(self, tag: str) -> bytes:
+        """The key of a tag's epoch."""
+        return self._epoch[tag]
+
+    def directory(self, tag: str) -> bytes:
+        """The key that exists if the tag has records."""
+        return f"{self.prefix}d{{{tag}}}".encode()
+
+    def quota(self, key: str, period: int) -> tuple[str, bytes]:
+        """The tag and the key of a quota. A session's own lies beside its record."""
+        name = quota.name(key, period).encode("utf-8", "surrogatepass")
+        match = _QUOTA_OF_SESSION.match(key)
+        if match and valid_id(match[1]):
+            tag = tag_of(match[1])
+        else:
+            tag = ALL_TAGS[int.from_bytes(hashlib.sha256(name).digest()[:2], "big") % TAGS]
+        return tag, f"{self.prefix}q{{{tag}}}".encode() + name

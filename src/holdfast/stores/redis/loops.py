@@ -1,0 +1,198 @@
+"""Connections for event loops: one for all tasks of a loop, and a few for durable writes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+from holdfast.stores.redis.errors import Late, Lost
+from holdfast.stores.redis.facts import facts_of, greeting
+from holdfast.stores.redis.pace import Pace
+from holdfast.stores.redis.wire import AsyncWire, pack
+
+if TYPE_CHECKING:
+    from holdfast.stores.redis.core import Core
+    from holdfast.stores.redis.target import Address
+
+DURABLE_WIRES = 8
+"""Connections of a loop on which durable writes wait for replicas."""
+
+
+class LoopWires:
+    """`holdfast.stores.redis.core.Wires` for any number of event loops."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._loops: dict[asyncio.AbstractEventLoop, _OneLoop] = {}
+        self._inherited: list[object] = []
+
+    async def send(
+        self, address: Address, payload: bytes, count: int, *, seconds: float
+    ) -> tuple[list[Any], str]:
+        """See `Wires`, as for the methods below."""
+        wire = self._here().wires.get(address)
+        if wire is None or not wire.open:
+            started = time.monotonic()
+            wire = await self._here().shared(address, seconds)
+            seconds -= time.monotonic() - started
+        return await wire.ask(payload, count, seconds), wire.node
+
+    async def send_durably(
+        self, address: Address, payload: bytes, count: int, *, seconds: float
+    ) -> tuple[list[Any], str]:
+        """As `send`, with a bound on how many do so at the same time."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._here().send_durably(address, payload, count, seconds)
+        except TimeoutError as error:
+            raise Late("too many durable writes are waiting for replicas") from error
+
+    async def discover(self, seen: int) -> None:
+        """In a thread, because it blocks."""
+        await asyncio.get_running_loop().run_in_executor(None, self._core.topology.discover, seen)
+
+    async def pause(self, seconds: float) -> None:
+        """This task."""
+        await asyncio.sleep(seconds)
+
+    def after_fork(self) -> None:
+        """Leave the parent's loops and sockets alone; closing them here would disturb its selector."""
+        self._inherited.append(self._loops)
+        self._loops = {}
+
+    async def close(self) -> None:
+        """Close the connections of this loop, and ask other loops to close theirs."""
+        running = asyncio.get_running_loop()
+        here = self._loops.pop(running, None)
+        self.close_elsewhere()
+        if here is not None:
+            here.close()
+            await asyncio.sleep(0)  # a transport lets go of its socket in the next tick
+
+    def close_elsewhere(self) -> None:
+        """Ask all loops to close their connections; from any thread."""
+        loops, self._loops = self._loops, {}
+        for loop, wires in loops.items():
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(wires.close)
+
+    def _here(self) -> _OneLoop:
+        loop = asyncio.get_running_loop()
+        here = self._loops.get(loop)
+        if here is None:
+            open_ones = {each: wires for each, wires in self._loops.items() if not each.is_closed()}
+            here = _OneLoop(self._core)
+            self._loops = {**open_ones, loop: here}
+        return here
+
+
+class _OneLoop:
+    """The connections of one event loop."""
+
+    def __init__(self, core: Core) -> None:
+        self.wires: dict[Address, AsyncWire] = {}
+        self._core = core
+        self._durable: dict[Address, list[AsyncWire]] = {}
+        self._places = asyncio.Semaphore(DURABLE_WIRES)
+        self._connecting: dict[Address, asyncio.Task[AsyncWire]] = {}
+        self._pace = Pace()
+        self._closed = False
+
+    async def shared(self, address: Address, seconds: float) -> AsyncWire:
+        """The connection that all tasks use; the first one opens it for all who wait."""
+        task = self._connecting.get(address)
+        if task is None:
+            task = asyncio.get_running_loop().create_task(self._open_shared(address, seconds))
+            task.add_done_callback(_seen)
+            self._connecting[address] = task
+        return await asyncio.shield(task)
+
+    async def send_durably(
+        self, address: Address, payload: bytes, count: int, seconds: float
+    ) -> tuple[list[Any], str]:
+        """Over a connection that nobody else uses meanwhile."""
+        async with self._places:
+            free = self._durable.setdefault(address, [])
+            while free and not free[-1].open:
+                free.pop()
+            wire = free.pop() if free else await self._connect(address, seconds)
+            try:
+                replies = await wire.ask(payload, count, seconds)
+            except asyncio.CancelledError:
+                wire.node = ""  # its end is no loss
+                wire.close()
+                raise
+            self._durable.setdefault(address, []).append(wire)
+            return replies, wire.node
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._closed = True
+        for wire in [
+            *self.wires.values(),
+            *(each for some in self._durable.values() for each in some),
+        ]:
+            wire.close()
+
+    async def _open_shared(self, address: Address, seconds: float) -> AsyncWire:
+        try:
+            wire = await self._connect(address, seconds)
+            self.wires[address] = wire
+            return wire
+        finally:
+            del self._connecting[address]
+
+    async def _connect(self, address: Address, seconds: float) -> AsyncWire:
+        self._pace.require_due(address)
+        try:
+            async with asyncio.timeout(seconds):
+                wire = await self._greeted(address, seconds)
+        except TimeoutError as error:
+            self._pace.failed(address)
+            raise Late("the Redis server does not answer") from error
+        except OSError as error:
+            self._pace.failed(address)
+            raise Lost("the Redis server cannot be reached") from error
+        except BaseException:
+            self._pace.failed(address)
+            raise
+        self._pace.succeeded(address)
+        return wire
+
+    async def _greeted(self, address: Address, seconds: float) -> AsyncWire:
+        target = self._core.target
+        host = address.host if target.tls else None
+        _, wire = await asyncio.get_running_loop().create_connection(
+            lambda: AsyncWire(lambda wire: self._gone(address, wire)),
+            address.host,
+            address.port,
+            ssl=target.tls,
+            server_hostname=host,
+        )
+        try:
+            commands = greeting(target)
+            facts = facts_of(await wire.ask(pack(commands), len(commands), seconds))
+            self._core.topology.meet(address, facts)
+        except BaseException:
+            wire.close()
+            raise
+        wire.node = facts.node
+        return wire
+
+    def _gone(self, address: Address, wire: AsyncWire) -> None:
+        """All connections to a server that is late or gone are given up, see `ThreadWires`."""
+        if self._closed or not wire.node:
+            return
+        self._core.lost(address)
+        shared = self.wires.pop(address, None)
+        if shared is not None and shared is not wire:
+            shared.close()
+        for each in self._durable.pop(address, []):
+            each.close()
+
+
+def _seen(task: asyncio.Task[AsyncWire]) -> None:
+    """Take note of a failure that nobody waits for any more."""
+    if not task.cancelled():
+        task.exception()

@@ -1,0 +1,179 @@
+"""The verbs of one record. Each is one script in one slot.
+
+Only what the engine never does takes several steps: a subject whose list lies in another slot than
+the record, and a replaced record of another slot.
+"""
+
+from __future__ import annotations
+
+import hmac
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from holdfast.errors import UsageError
+from holdfast.protocols import Admitted, Reading, Refused, Taken
+from holdfast.rules.secret import tag_of
+from holdfast.stores.redis import scripts
+from holdfast.stores.redis.calls import Call
+from holdfast.stores.redis.keys import subject_of
+from holdfast.stores.redis.values import pack, packed_version, time_text, unpack, version_of
+
+if TYPE_CHECKING:
+    from holdfast.protocols import Cap, Replacing, Take
+    from holdfast.record import Record
+    from holdfast.stores.redis.client import Client
+    from holdfast.stores.redis.keys import Subject
+
+
+async def get(client: Client, id: str, take: Take | None) -> Reading:
+    """The record, and what was taken from the quota."""
+    tag, key = tag_of(id), client.keys.record(id)
+    if take is not None and take.period < 1:
+        raise UsageError("the period of a quota must be at least 1 ms")
+    place = client.keys.quota(take.key, take.period) if take else None
+    if take is None or place is None or place[0] != tag:
+        value, node = await client.ask(Call(tag, scripts.GET, (1, key), safe=True))
+        reading = _reading(value, id, node)
+        return reading if take is None else await _spend(client, reading, take)
+    arguments = (2, key, place[1], take.limit, take.period)
+    proof = () if take.proof is None else (take.proof,)
+    found, node = await client.ask(Call(tag, scripts.GET_AND_TAKE, (*arguments, *proof)))
+    if found is None:
+        return Reading(None, node=node)
+    reading = _reading(found[0], id, node)
+    if reading.record is None or len(found) == 1:
+        return reading
+    return reading._replace(taken=taken(found[1]))
+
+
+def call_of_get(client: Client, id: str) -> Call:
+    """The call that reads a record."""
+    return Call(tag_of(id), scripts.GET, (1, client.keys.record(id)), safe=True)
+
+
+def taken(reply: list[int]) -> Taken:
+    """The answer of a quota."""
+    return Taken(bool(reply[0]), reply[1], reply[2])
+
+
+async def take(client: Client, key: str, limit: int, period: int) -> Taken:
+    """Spend one from a quota."""
+    if period < 1:
+        raise UsageError("the period of a quota must be at least 1 ms")
+    tag, name = client.keys.quota(key, period)
+    return taken(await client.value(Call(tag, scripts.TAKE, (1, name, limit, period))))
+
+
+async def insert(
+    client: Client, salt: bytes, record: Record, cap: Cap | None, replacing: Replacing | None
+) -> Admitted | Refused:
+    """Add a record, in one step with the end of the replaced and the evicted ones."""
+    if replacing is not None and tag_of(replacing.id) != tag_of(record.id):
+        return await _insert_across(client, salt, record, cap, replacing)
+    tag = tag_of(record.id)
+    subject = None if record.subject is None else subject_of(record.subject, salt)
+    value = _packed(record, subject)
+    await _list_elsewhere(client, record.id, subject)
+    call = Call(
+        tag,
+        scripts.INSERT,
+        (
+            1,
+            client.keys.record(record.id),
+            record.id[2:],
+            value,
+            "" if cap is None else cap.limit,
+            "" if cap is None else cap.over,
+            replacing.id[2:] if replacing else "",
+            packed_version(replacing.version) if replacing else "",
+        ),
+    )
+    word, *members = await client.value(call)
+    if word != b"admitted":
+        return Refused(cast("Literal['exists', 'cap', 'changed']", word.decode()))
+    return Admitted(tuple(tag + member.decode() for member in members))
+
+
+async def update(
+    client: Client, salt: bytes, record: Record, expected: int, *, durable: bool
+) -> bool:
+    """Replace a record if it still has the version `expected`."""
+    subject = None if record.subject is None else subject_of(record.subject, salt)
+    value = _packed(record, subject)
+    await _list_elsewhere(client, record.id, subject)
+    arguments = (
+        1,
+        client.keys.record(record.id),
+        record.id[2:],
+        packed_version(expected),
+        value,
+        int(durable),
+    )
+    call = Call(tag_of(record.id), scripts.UPDATE, arguments, durable=durable)
+    return bool(await client.value(call))
+
+
+async def touch(
+    client: Client, id: str, seen_at: int, expires_at: int, address: str | None
+) -> bool:
+    """Note activity."""
+    arguments = (1, client.keys.record(id), time_text(seen_at), time_text(expires_at))
+    given = () if address is None else (address.encode("utf-8", "replace"),)
+    return bool(
+        await client.value(Call(tag_of(id), scripts.TOUCH, (*arguments, *given), safe=True))
+    )
+
+
+async def delete(client: Client, id: str, expected: int | None, *, durable: bool) -> bool:
+    """Remove a record (if it still has the version `expected`)."""
+    version = b"" if expected is None else packed_version(expected)
+    arguments = (1, client.keys.record(id), id[2:], version, int(durable))
+    return bool(await client.value(Call(tag_of(id), scripts.DELETE, arguments, durable=durable)))
+
+
+def _reading(value: Any, id: str, node: str) -> Reading:
+    if value is None:
+        return Reading(None, node=node)
+    record = unpack(value, id)
+    return Reading(record, corrupt=record is None, node=node)
+
+
+async def _spend(client: Client, reading: Reading, wanted: Take) -> Reading:
+    """Take from a quota that lies in another slot than the record, if it may be (R148)."""
+    record = reading.record
+    if record is None:
+        return reading
+    if wanted.proof is not None and not hmac.compare_digest(wanted.proof, record.secret_hash):
+        return reading
+    return reading._replace(taken=await take(client, wanted.key, wanted.limit, wanted.period))
+
+
+def _packed(record: Record, subject: Subject | None) -> bytes:
+    if subject is None:
+        return pack(record, None)
+    return pack(record, subject.key, elsewhere=subject.tag != tag_of(record.id))
+
+
+async def _list_elsewhere(client: Client, id: str, subject: Subject | None) -> None:
+    """Put the id on its subject's list first, if that is in another slot: none is ever missing there."""
+    if subject is None or subject.tag == tag_of(id):
+        return
+    arguments = (1, client.keys.epoch(subject.tag), subject.key, id, 1)
+    await client.value(Call(subject.tag, scripts.LIST_ELSEWHERE, arguments))
+
+
+async def _insert_across(
+    client: Client, salt: bytes, record: Record, cap: Cap | None, replacing: Replacing
+) -> Admitted | Refused:
+    """Insert, then remove the replaced record of another slot; if that has changed, take it back."""
+    old = await client.value(call_of_get(client, replacing.id))
+    if old is not None and version_of(old) != replacing.version:
+        return Refused("changed")
+    answer = await insert(client, salt, record, cap, None)
+    if old is None or isinstance(answer, Refused):
+        return answer
+    if await delete(client, replacing.id, replacing.version, durable=False):
+        return answer
+    if await client.value(call_of_get(client, replacing.id)) is None:
+        return answer
+    await delete(client, record.id, None, durable=False)
+    return Refused("changed")

@@ -1,0 +1,243 @@
+"""Which server holds what: one for everything, the one that Sentinels name, or a Cluster's map of slots.
+
+Discovering blocks; an event loop has it done in a thread. It happens at the start, and when a
+server was lost or sends us elsewhere.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from contextlib import closing
+from threading import Lock
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from holdfast.errors import ConfigurationError, StoreUnavailable
+from holdfast.stores.redis.errors import Lost, store_error
+from holdfast.stores.redis.facts import Facts, facts_of, greeting, log_in, require_fit
+from holdfast.stores.redis.keys import ALL_TAGS, SLOT_OF
+from holdfast.stores.redis.target import Address
+from holdfast.stores.redis.wire import Argument, ReplyError, Wire, pack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from holdfast.stores.redis.target import Target
+
+_GUIDE_S = 0.5
+"""Seconds that one Sentinel, or one node that is asked for the map of slots, may take."""
+
+
+class _Map(NamedTuple):
+    """The primary of each tag, and how many replicas that has."""
+
+    homes: dict[str, Address]
+    replicas: dict[str, int]
+
+
+class Topology:
+    """The servers of a target, shared by threads and event loops.
+
+    `looks` counts discoveries. `facts` are those of the primaries that were met.
+    """
+
+    def __init__(self, target: Target, seconds: float) -> None:
+        self.target = target
+        self.looks = 0
+        self.facts: dict[Address, Facts] = {}
+        self._seconds = seconds
+        self._homes: dict[str, Address] = {}
+        self._replicas: dict[str, int] = {}
+        self._suspect: Address | None = None
+        self._moved: list[Callable[[], None]] = []
+        self._lock = Lock()
+
+    @property
+    def known(self) -> bool:
+        """Whether the servers were found once; the methods below need that."""
+        return bool(self._homes)
+
+    def address(self, tag: str) -> Address:
+        """The primary that holds this tag, as far as is known."""
+        return self._homes[tag]
+
+    def primaries(self) -> tuple[Address, ...]:
+        """All primaries that hold something."""
+        return tuple(dict.fromkeys(self._homes.values()))
+
+    def replicas(self, tag: str) -> int:
+        """How many replicas must acknowledge a durable write of this tag."""
+        given = self.target.replicas
+        return self._replicas.get(tag, 0) if given is None else given
+
+    def on_change(self, moved: Callable[[], None]) -> None:
+        """Call `moved` whenever the map has changed."""
+        self._moved.append(moved)
+
+    def move(self, slot: int, address: Address) -> None:
+        """Note that a slot has moved."""
+        tags = [tag for tag in ALL_TAGS if SLOT_OF[tag] == slot]
+        self._learn({**self._homes, **dict.fromkeys(tags, address)})
+
+    def suspect(self, address: Address) -> None:
+        """Ask this server last."""
+        self._suspect = address
+
+    def meet(self, address: Address, facts: Facts) -> None:
+        """Note what the server at this address says of itself.
+
+        Raises:
+            Lost: it is no primary (any more).
+            StoreUnavailable: sessions cannot be entrusted to it.
+        """
+        try:
+            require_fit(facts, self.target)
+        except ConfigurationError as error:
+            raise StoreUnavailable(str(error)) from error
+        if not facts.primary:
+            raise Lost("the Redis server is a replica")
+        self.facts[address] = facts
+
+    def discover(self, seen: int) -> None:
+        """Find out who holds what, unless somebody did so since `looks` was `seen`.
+
+        Raises:
+            Lost: nobody who knows can be reached.
+            StoreError: a server refuses us.
+        """
+        with self._lock:
+            if self.looks != seen:
+                return
+            self.looks += 1
+            found = _FINDERS[self.target.kind](self)
+            if not self._homes:
+                self._start(found)
+            self._learn(found.homes)
+
+    def check(self) -> None:
+        """Refuse servers that would lose sessions, as far as they can be reached now.
+
+        Raises:
+            ConfigurationError: with what to change (P25).
+        """
+        try:
+            self.discover(self.looks)
+        except (Lost, StoreUnavailable) as error:
+            if isinstance(error.__cause__, ConfigurationError):
+                raise error.__cause__ from None
+
+    def after_fork(self) -> None:
+        """Replace the lock, which another thread of the parent may have held."""
+        self._lock = Lock()
+
+    def greet(self, address: Address) -> Facts:
+        """What the server at this address says of itself."""
+        target = self.target
+        deadline = time.monotonic() + self._seconds
+        with closing(Wire(address, target.tls, deadline)) as wire:
+            commands = greeting(target)
+            return facts_of(wire.ask(pack(commands), len(commands), deadline))
+
+    def ask_guide(self, address: Address, *question: Argument) -> Any:
+        """The reply of a Sentinel or of a node of a Cluster.
+
+        Raises:
+            Lost: it cannot be reached.
+            StoreError: it refuses us.
+        """
+        target = self.target
+        login = target.sentinel_login if target.kind == "sentinel" else target.login
+        deadline = time.monotonic() + _GUIDE_S
+        with closing(Wire(address, target.tls, deadline)) as wire:
+            commands = [*log_in(login), question]
+            replies = wire.ask(pack(commands), len(commands), deadline)
+        for reply in replies:
+            if isinstance(reply, ReplyError):
+                raise store_error(reply) from reply
+        return replies[-1]
+
+    def guides(self) -> Iterator[Address]:
+        """The nodes of a Cluster to ask, in random order, the suspect last."""
+        nodes = {*self.target.seeds, *self._homes.values()}
+        yield from sorted(nodes, key=lambda node: (node == self._suspect, random.random()))  # noqa: S311
+
+    def _start(self, found: _Map) -> None:
+        """Meet all primaries that can be reached; the replicas that they have now are those that count."""
+        replicas = dict(found.replicas)
+        for address in dict.fromkeys(found.homes.values()):
+            try:
+                facts = self.greet(address)
+            except Lost:
+                if self.target.kind != "cluster":
+                    raise
+                continue
+            self.meet(address, facts)
+            if self.target.kind != "cluster":
+                replicas = dict.fromkeys(ALL_TAGS, facts.replicas)
+        self._replicas = replicas
+
+    def _learn(self, homes: dict[str, Address]) -> None:
+        changed = homes != self._homes
+        self._homes = homes
+        if changed:
+            for each in self._moved:
+                each()
+
+
+def _single(topology: Topology) -> _Map:
+    return _Map(dict.fromkeys(ALL_TAGS, topology.target.seeds[0]), {})
+
+
+def _by_sentinels(topology: Topology) -> _Map:
+    """The primary of which the newest configuration speaks, if most of the Sentinels answer.
+
+    A single one may be cut off from the others, together with a primary that no longer is one.
+    """
+    views: list[tuple[int, Address]] = []
+    error: Exception | None = None
+    for seed in topology.target.seeds:
+        try:
+            reply = topology.ask_guide(seed, "SENTINEL", "MASTER", topology.target.service)
+        except (Lost, StoreUnavailable) as failed:
+            error = failed
+            continue
+        view = dict(zip(reply[::2], reply[1::2], strict=True))
+        address = Address(view[b"ip"].decode(), int(view[b"port"]))
+        views.append((int(view[b"config-epoch"]), address))
+    if 2 * len(views) <= len(topology.target.seeds):
+        raise Lost("too few of the Sentinels answer") from error
+    return _Map(dict.fromkeys(ALL_TAGS, max(views)[1]), {})
+
+
+def _by_cluster(topology: Topology) -> _Map:
+    """The map of slots of any node that answers."""
+    error: Exception | None = None
+    for node in topology.guides():
+        try:
+            ranges = topology.ask_guide(node, "CLUSTER", "SLOTS")
+        except Lost as failed:
+            error = failed
+            continue
+        found = _read_slots(ranges, node)
+        if len(found.homes) == len(ALL_TAGS):
+            return found
+    raise Lost("no node of the Redis Cluster knows a primary for every slot") from error
+
+
+def _read_slots(ranges: list[Any], asked: Address) -> _Map:
+    homes: dict[str, Address] = {}
+    replicas: dict[str, int] = {}
+    for first, last, primary, *others in ranges:
+        address = Address((primary[0] or b"").decode() or asked.host, primary[1])
+        for tag, slot in SLOT_OF.items():
+            if first <= slot <= last:
+                homes[tag] = address
+                replicas[tag] = len(others)
+    return _Map(homes, replicas)
+
+
+_FINDERS: dict[str, Callable[[Topology], _Map]] = {
+    "single": _single,
+    "sentinel": _by_sentinels,
+    "cluster": _by_cluster,
+}

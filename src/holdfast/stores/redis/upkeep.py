@@ -1,0 +1,101 @@
+"""The verbs that concern the whole store: the salt, the epochs, and clearing up."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from holdfast.stores.redis import scripts
+from holdfast.stores.redis.calls import Call
+from holdfast.stores.redis.keys import ALL_TAGS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from holdfast.stores.redis.client import Client
+
+_TOGETHER = 256
+"""Tags that are asked about in one go."""
+_BATCH = 100
+"""Records that one script purges, so that other clients of the server wait for a few ms at most."""
+_SALT = 32
+
+
+async def salt(client: Client) -> bytes:
+    """The salt of the store; it is made by whoever asks first, and counts when the replicas have it.
+
+    A process that has seen it puts it back should a server have lost it: under another one the
+    sessions of a subject would not be found.
+    """
+    core = client.core
+    if core.salt is not None:
+        return core.salt
+    proposed = core.last_salt or os.urandom(_SALT)
+    found: bytes = await client.value(_salt(client, proposed, "make"))
+    if len(found) == _SALT:  # without the mark that it is on the replicas
+        await client.value(_salt(client, proposed, "prove", durable=True))
+        await client.value(_salt(client, proposed, "mark"))
+    core.salt = core.last_salt = found[:_SALT]
+    return core.last_salt
+
+
+async def bump_epoch(client: Client) -> int:
+    """Make the epochs of all tags one that none of them has had; it."""
+    epochs = [0]
+    for tags in _parts():
+        calls = [Call(tag, None, ("GET", client.keys.epoch(tag)), safe=True) for tag in tags]
+        epochs += [int(value or 0) for value in await client.values(calls)]
+    return await _raise_to(client, max(epochs) + 1, grow=True)
+
+
+async def raise_epoch(client: Client, epoch: int) -> None:
+    """Make the epochs of all tags at least this one."""
+    await _raise_to(client, epoch, grow=False)
+
+
+async def purge(client: Client, limit: int) -> int:
+    """Remove at most `limit` records that have ended; quotas go by themselves."""
+    went = 0
+    for tags in _parts():
+        if went >= limit:
+            break
+        for tag in await _due(client, tags):
+            went += await _purge_tag(client, tag, limit - went)
+    return went
+
+
+def _parts() -> Iterator[list[str]]:
+    for start in range(0, len(ALL_TAGS), _TOGETHER):
+        yield ALL_TAGS[start : start + _TOGETHER]
+
+
+def _salt(client: Client, proposed: bytes, what: str, *, durable: bool = False) -> Call:
+    arguments = (1, client.keys.salt, proposed, what)
+    return Call(ALL_TAGS[0], scripts.SALT, arguments, durable=durable, safe=True)
+
+
+async def _raise_to(client: Client, epoch: int, *, grow: bool) -> int:
+    highest = epoch
+    for tags in _parts():
+        calls = [
+            Call(tag, scripts.RAISE, (1, client.keys.epoch(tag), epoch, int(grow)), durable=True)
+            for tag in tags
+        ]
+        highest = max(highest, *await client.values(calls))
+    return highest
+
+
+async def _due(client: Client, tags: list[str]) -> list[str]:
+    """Those of the tags in which something may have ended."""
+    calls = [Call(tag, scripts.DUE, (1, client.keys.epoch(tag)), safe=True) for tag in tags]
+    due = await client.values(calls)
+    return [tag for tag, yes in zip(tags, due, strict=True) if yes]
+
+
+async def _purge_tag(client: Client, tag: str, limit: int) -> int:
+    went, more = 0, 1
+    while more and went < limit:
+        arguments = (1, client.keys.epoch(tag), min(_BATCH, limit - went))
+        some, more = await client.value(Call(tag, scripts.PURGE, arguments))
+        went += some
+    return went

@@ -1,0 +1,120 @@
+"""The value of a record: a header that scripts read and change in place, the body, and the address.
+
+What the header holds is left out of the body, and so is the id, which the key holds. The layout is
+described in `lua/record.lua`. Its first 66 bytes, and the subject's key after them, are the same in
+every layout that will ever be, so that each release can judge and end the records of any other.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from holdfast.errors import RecordReadOnly, UsageError
+from holdfast.record import changed, decode, encode
+
+if TYPE_CHECKING:
+    from holdfast.record import Record
+
+LAYOUT = 1
+HEAD = 66
+
+_HEAD = struct.Struct(">BBIQHIHIHI32sH")
+_SUBJECT, _ELSEWHERE, _ADDRESS = 1, 2, 4
+_SUBJECT_KEY = 16
+_LATEST = 2**48 - 1
+_LONGEST_ADDRESS = 2**16 - 1
+_set = msgspec.structs.force_setattr
+
+
+def packed_version(version: int) -> bytes:
+    """A version as it stands in the header."""
+    return version.to_bytes(8, "big")
+
+
+def pack(record: Record, subject_key: bytes | None, *, elsewhere: bool = False) -> bytes:
+    """The value of a record, whose epoch the script fills in.
+
+    `subject_key` names the list of the subject's sessions, which with `elsewhere` lies in another
+    slot than the record.
+
+    Raises:
+        RecordReadOnly: the record has a newer major format than this release writes.
+        UsageError: the secret hash or the address do not have the size of one.
+    """
+    body = encode(
+        changed(
+            record,
+            id="",
+            secret_hash=b"",
+            version=0,
+            created_at=0,
+            seen_at=0,
+            expires_at=0,
+            address=None,
+        )
+    )
+    address = (record.address or "").encode("utf-8", "replace")
+    if len(record.secret_hash) != 32 or len(address) > _LONGEST_ADDRESS:
+        raise UsageError("a record has a secret hash of 32 bytes and an address below 64 KiB")
+    flags = (_SUBJECT if subject_key else 0) | (_ELSEWHERE if elsewhere else 0)
+    head = _HEAD.pack(
+        LAYOUT,
+        flags | (0 if record.address is None else _ADDRESS),
+        0,
+        record.version,
+        *_split(record.created_at),
+        *_split(record.seen_at),
+        *_split(record.expires_at),
+        record.secret_hash,
+        len(address),
+    )
+    return b"".join((head, subject_key or b"", body, address))
+
+
+def unpack(value: bytes, id: str) -> Record | None:
+    """The record of this value, None if it is damaged.
+
+    Raises:
+        RecordReadOnly: a newer release wrote it, and this one cannot read it.
+    """
+    if len(value) < HEAD:
+        return None
+    head = _HEAD.unpack_from(value)
+    if head[0] != LAYOUT:
+        raise RecordReadOnly(f"the stored record has layout {head[0]}, newer than {LAYOUT}")
+    start = HEAD + (_SUBJECT_KEY if head[1] & _SUBJECT else 0)
+    end = len(value) - head[11]
+    address = value[end:].decode("utf-8", "replace") if head[1] & _ADDRESS else None
+    record = decode(value[start:end], head[6] << 32 | head[7], head[8] << 32 | head[9], address)
+    if record is None:
+        return None
+    _set(record, "id", id)
+    _set(record, "secret_hash", head[10])
+    _set(record, "version", head[3])
+    _set(record, "created_at", head[4] << 32 | head[5])
+    return record
+
+
+def time_text(time: int) -> bytes:
+    """A time as an argument of a script, within what a header holds."""
+    return b"%d" % min(max(time, 0), _LATEST)
+
+
+def _split(time: int) -> tuple[int, int]:
+    """48 bits of a time; one beyond them never comes."""
+    time = min(max(time, 0), _LATEST)
+    return time >> 32, time & 0xFFFFFFFF
+
+
+def version_of(value: bytes) -> int | None:
+    """The version of the record with this value; None if it is damaged."""
+    return int.from_bytes(value[6:14], "big") if len(value) >= HEAD else None
+
+
+def subject_key_of(value: bytes) -> bytes | None:
+    """The key of the list that the record with this value is on; None if it is on none."""
+    has_subject = len(value) >= HEAD + _SUBJECT_KEY and value[1] & _SUBJECT
+    return value[HEAD : HEAD + _SUBJECT_KEY] if has_subject else None

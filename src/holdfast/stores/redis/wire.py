@@ -1,0 +1,245 @@
+"""Connections to a Redis server: bytes out, replies in. The only file that knows the parser.
+
+There are two, one for threads and one for an event loop, over the same packing and greeting. A
+thread has a connection to itself while it asks. On an event loop all tasks share one: what is asked
+in one tick goes out in one write, and the replies come back in the same order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import hiredis
+
+from holdfast.stores.redis.errors import Late, Lost
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from holdfast.stores.redis.target import Address
+
+ReplyError = hiredis.ReplyError
+"""An error that a server replied with; it comes back as a value."""
+
+Argument = bytes | str | int
+
+_pack: Callable[[tuple[Argument, ...]], bytes] = cast("Any", hiredis).pack_command
+_CHUNK = 65_536
+_NOTHING = object()
+
+
+def pack(commands: Iterable[Sequence[Argument]]) -> bytes:
+    """The bytes of some commands."""
+    return b"".join([_pack(tuple(each)) for each in commands])
+
+
+class Wire:
+    """A connection for one thread at a time. A `deadline` is in the time of `time.monotonic`."""
+
+    def __init__(self, address: Address, tls: ssl.SSLContext | None, deadline: float) -> None:
+        """Connect.
+
+        Raises:
+            Lost: nobody listens there, or the certificate is not trusted.
+        """
+        self.node = ""
+        self.used_at = time.monotonic()
+        self._reader = hiredis.Reader(notEnoughData=_NOTHING)
+        try:
+            self._socket = socket.create_connection(address, _left(deadline))
+            self._secure(address, tls)
+        except TimeoutError as error:
+            raise Late("the Redis server does not answer") from error
+        except OSError as error:
+            raise Lost("the Redis server cannot be reached") from error
+
+    def ask(self, payload: bytes, count: int, deadline: float) -> list[Any]:
+        """Send packed commands and read their `count` replies; error replies are values.
+
+        Raises:
+            Lost: the connection broke; it must be closed.
+        """
+        try:
+            return self._ask(payload, count, deadline)
+        except TimeoutError as error:
+            raise Late("the Redis server did not answer in time", sent=True) from error
+        except (OSError, hiredis.ProtocolError) as error:
+            raise Lost("the connection to the Redis server broke", sent=True) from error
+
+    def stands(self) -> bool:
+        """Whether the server has neither closed the connection nor said something unasked."""
+        try:
+            self._socket.settimeout(0)
+            self._socket.recv(1)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return True
+        except OSError:
+            return False
+        return False
+
+    def send(self, payload: bytes) -> None:
+        """Send packed commands whose replies are read with `receive`.
+
+        Raises:
+            Lost: the connection broke.
+        """
+        try:
+            self._socket.sendall(payload)
+        except OSError as error:
+            raise Lost("the connection to the Redis server broke", sent=True) from error
+
+    def receive(self, seconds: float) -> list[Any]:
+        """The replies and messages that have come; none after so many seconds.
+
+        Raises:
+            Lost: the connection broke.
+        """
+        self._socket.settimeout(seconds)
+        try:
+            return self._received()
+        except TimeoutError:
+            return []
+        except (OSError, hiredis.ProtocolError) as error:
+            raise Lost("the connection to the Redis server broke") from error
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._socket.close()
+
+    def _secure(self, address: Address, tls: ssl.SSLContext | None) -> None:
+        try:
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if tls is not None:
+                self._socket = tls.wrap_socket(self._socket, server_hostname=address.host)
+        except BaseException:
+            self._socket.close()
+            raise
+
+    def _ask(self, payload: bytes, count: int, deadline: float) -> list[Any]:
+        self._socket.settimeout(_left(deadline))
+        self._socket.sendall(payload)
+        replies = self._received()
+        while len(replies) < count:
+            self._socket.settimeout(_left(deadline))
+            replies += self._received()
+        self.used_at = time.monotonic()
+        return replies
+
+    def _received(self) -> list[Any]:
+        chunk = self._socket.recv(_CHUNK)
+        if not chunk:
+            raise ConnectionResetError
+        self._reader.feed(chunk)
+        found: list[Any] = []
+        while (reply := self._reader.gets()) is not _NOTHING:
+            found.append(reply)
+        return found
+
+
+def _left(deadline: float) -> float:
+    """Seconds until the deadline; at least a few ms, because 0 would mean not to wait at all."""
+    return max(deadline - time.monotonic(), 0.005)
+
+
+class _Question(NamedTuple):
+    """What was asked on an event loop: how many replies it gets, and until when (loop time)."""
+
+    future: asyncio.Future[list[Any]]
+    wanted: int
+    deadline: float
+    replies: list[Any]
+
+
+class AsyncWire(asyncio.Protocol):
+    """A connection for any number of tasks of one event loop. `closed` is called at its end."""
+
+    def __init__(self, closed: Callable[[AsyncWire], None]) -> None:
+        self.node = ""
+        self.open = False
+        self._closed = closed
+        self._loop = asyncio.get_running_loop()
+        self._reader = hiredis.Reader(notEnoughData=_NOTHING)
+        self._asked: deque[_Question] = deque()
+        self._out: list[bytes] = []
+        self._watch: asyncio.TimerHandle | None = None
+
+    def ask(self, payload: bytes, count: int, seconds: float) -> asyncio.Future[list[Any]]:
+        """Send packed commands with all others of this tick; resolves to their replies.
+
+        Error replies are values. Raises, at once or when awaited:
+            Lost: the connection broke.
+        """
+        if not self.open:
+            raise Lost("the connection to the Redis server broke")
+        future: asyncio.Future[list[Any]] = self._loop.create_future()
+        deadline = self._loop.time() + seconds
+        self._asked.append(_Question(future, count, deadline, []))
+        if not self._out:
+            self._loop.call_soon(self._flush)
+        self._out.append(payload)
+        if self._watch is None:
+            self._watch = self._loop.call_at(deadline, self._look)
+        return future
+
+    def close(self) -> None:
+        """Close the connection at once; what was asked fails."""
+        self.open = False
+        if self._watch is not None:
+            self._watch.cancel()
+        self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See `asyncio.Protocol`, as for the methods below."""
+        self._transport = cast("asyncio.Transport", transport)
+        self.open = True
+
+    def data_received(self, data: bytes) -> None:
+        """Hand the replies to who asked, in order."""
+        self._reader.feed(data)
+        try:
+            while (reply := self._reader.gets()) is not _NOTHING:
+                self._take(reply)
+        except hiredis.ProtocolError:
+            self._fail(Lost)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        """Fail what has no reply yet."""
+        self._fail(Lost)
+        self._closed(self)
+
+    def _flush(self) -> None:
+        payload = b"".join(self._out)
+        self._out.clear()
+        if self.open:
+            self._transport.write(payload)
+
+    def _take(self, reply: Any) -> None:
+        question = self._asked[0]
+        question.replies.append(reply)
+        if len(question.replies) == question.wanted:
+            self._asked.popleft()
+            if not question.future.done():  # whoever asked may have been cancelled
+                question.future.set_result(question.replies)
+
+    def _look(self) -> None:
+        """Give up if the oldest question is late; otherwise look again when it would be."""
+        self._watch = None
+        if not self._asked:
+            return
+        deadline = self._asked[0].deadline
+        if deadline <= self._loop.time():
+            self._fail(Late)
+        else:
+            self._watch = self._loop.call_at(deadline, self._look)
+
+    def _fail(self, error: type[Lost]) -> None:
+        self.close()
+        while self._asked:
+            future = self._asked.popleft().future
+            if not future.done():
+                future.set_exception(error("the Redis server gave no answer", sent=True))

@@ -1,0 +1,204 @@
+"""Real Redis servers for tests: on free ports, in folders of their own, ended by their process ids."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+import redis
+
+PROGRAM = "redis-server"
+WAIT_S = 20
+
+
+def require_program():
+    """Skip without the program, but never in CI."""
+    if shutil.which(PROGRAM):
+        return
+    message = "redis-server is not installed; on Debian: apt install redis-server"
+    if os.environ.get("CI") == "true":
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def until(condition, seconds=WAIT_S):
+    """Wait until a condition of real processes holds; its value."""
+    deadline = time.monotonic() + seconds
+    while True:
+        with contextlib.suppress(redis.RedisError, OSError):
+            if value := condition():
+                return value
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited {seconds} s for {condition}")
+        time.sleep(0.02)
+
+
+class Server:
+    """One redis-server process; `options` are lines of its configuration."""
+
+    def __init__(self, folder, *options, port=None, arguments=(), **client):
+        self.port = port or free_port()
+        self.folder = folder / str(self.port)
+        self.folder.mkdir(parents=True)
+        self.options = [
+            f"port {self.port}",
+            "bind 127.0.0.1",
+            f"dir {self.folder}",
+            'save ""',
+            *options,
+        ]
+        self.arguments = arguments
+        self.client = redis.Redis(
+            port=client.pop("client_port", self.port), socket_timeout=5, retry=None, **client
+        )
+        self.process = None
+        self.start()
+
+    def start(self):
+        """Start it (again, with its data if it keeps any)."""
+        path = self.folder / "redis.conf"
+        if not path.exists():
+            path.write_text("\n".join(self.options) + "\n")
+        with (self.folder / "log").open("a") as log:
+            self.process = subprocess.Popen(
+                [PROGRAM, path, *self.arguments], stdout=log, stderr=log, cwd=self.folder
+            )
+        until(self.client.ping)
+
+    def pause(self):
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self):
+        self.process.send_signal(signal.SIGCONT)
+
+    def kill(self):
+        """End it as a power cut would."""
+        self.process.kill()
+        self.process.wait()
+        self.client.connection_pool.disconnect()
+
+    def close(self):
+        self.client.close()
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+    def info(self, name):
+        return self.client.info().get(name)
+
+    @property
+    def url(self):
+        return f"redis://127.0.0.1:{self.port}"
+
+
+class Servers:
+    """Starts servers and ends them all."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.running = []
+
+    def start(self, *options, **more):
+        self.running.append(Server(self.folder, *options, **more))
+        return self.running[-1]
+
+    def replica_of(self, primary, *options):
+        """A replica that is in step."""
+        fast = ("repl-diskless-sync-delay 0", "repl-ping-replica-period 1")
+        primary.client.config_set("repl-diskless-sync-delay", 0)
+        replica = self.start(f"replicaof 127.0.0.1 {primary.port}", *fast, *options)
+        until(lambda: replica.info("master_link_status") == "up")
+        return replica
+
+    def sentinels(self, primary, count=3, down_after_ms=500):
+        """Sentinels that know each other and all replicas of `primary`."""
+        quorum = count // 2 + 1
+        lines = (
+            f"sentinel monitor main 127.0.0.1 {primary.port} {quorum}",
+            f"sentinel down-after-milliseconds main {down_after_ms}",
+            "sentinel failover-timeout main 3000",
+            "sentinel parallel-syncs main 1",
+        )
+        found = [self.start(*lines, arguments=("--sentinel",)) for _ in range(count)]
+        replicas = primary.info("connected_slaves")
+        for each in found:
+            until(lambda each=each: _sees(each.client.sentinel_master("main"), count, replicas))
+        return found
+
+    def cluster(self, primaries=3, replicas=0):
+        """A Cluster whose every slot is served; its primaries, then their replicas."""
+        options = (
+            "cluster-enabled yes",
+            "cluster-node-timeout 1000",
+            "cluster-replica-validity-factor 0",
+            "repl-diskless-sync-delay 0",
+        )
+        nodes = [self.start(*options) for _ in range(primaries * (1 + replicas))]
+        for number, node in enumerate(nodes[:primaries]):
+            first, last = (16384 * each // primaries for each in (number, number + 1))
+            node.client.execute_command("CLUSTER ADDSLOTSRANGE", first, last - 1)
+            node.client.execute_command("CLUSTER SET-CONFIG-EPOCH", number + 1)
+        for node in nodes[1:]:
+            nodes[0].client.execute_command("CLUSTER MEET", "127.0.0.1", node.port)
+        until(lambda: all(_known_nodes(node) == len(nodes) for node in nodes))
+        for number, node in enumerate(nodes[primaries:]):
+            primary = node_id(nodes[number % primaries])
+            until(lambda node=node, primary=primary: _follows(node, primary))
+            until(lambda node=node: node.info("master_link_status") == "up")
+        until(lambda: all(_serves(node) for node in nodes))
+        return nodes
+
+    def close(self):
+        for server in self.running:
+            server.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def node_id(node):
+    return node.client.execute_command("CLUSTER MYID").decode()
+
+
+def cluster_url(nodes):
+    return "redis+cluster://" + ",".join(f"127.0.0.1:{node.port}" for node in nodes)
+
+
+def sentinel_url(sentinels):
+    return "redis+sentinel://" + ",".join(f"127.0.0.1:{s.port}" for s in sentinels) + "/main"
+
+
+def _sees(state, sentinels, replicas):
+    return (
+        state["num-other-sentinels"] == sentinels - 1
+        and state["num-slaves"] == replicas
+        and state["flags"] == "master"
+    )
+
+
+def _cluster_info(node):
+    reply = node.client.execute_command("CLUSTER INFO")
+    if isinstance(reply, dict):
+        return reply
+    return dict(row.split(":") for row in reply.decode().split("\r\n") if row)
+
+
+def _known_nodes(node):
+    return int(_cluster_info(node)["cluster_known_nodes"])
+
+
+def _serves(node):
+    info = _cluster_info(node)
+    return info["cluster_state"] == "ok" and int(info["cluster_slots_ok"]) == 16384
+
+
+def _follows(node, primary):
+    return node.client.execute_command("CLUSTER REPLICATE", primary) in {True, b"OK", "OK"}
