@@ -37,8 +37,11 @@ class _Backend(NamedTuple):
     example: str
 
 
+_POSTGRES = _Backend("holdfast.stores.postgres", "postgres", "postgresql://host/database")
 _BACKENDS = {
     "memory": _Backend("holdfast.stores.memory", None, "memory://"),
+    "postgresql": _POSTGRES,
+    "postgres": _POSTGRES,
     "sqlite": _Backend("holdfast.stores.sqlite", None, "sqlite:///sessions.db"),
     **{
         f"{family}{suffix}": _Backend("holdfast.stores.redis", "redis", f"{family}{suffix}://host")
@@ -51,7 +54,8 @@ _BACKENDS = {
 def open_both(url: str, *, timeout: float = 5.0) -> Opened:
     """Both faces of the store that `url` names; `timeout` in seconds bounds every call.
 
-    `sqlite:///sessions.db` (relative), `sqlite:////var/lib/app/sessions.db` (absolute), `memory://`.
+    `sqlite:///sessions.db` (relative), `sqlite:////var/lib/app/sessions.db` (absolute), `memory://`,
+    `postgresql://user@host/database`.
 
     Raises:
         ConfigurationError: no such back end, its driver is not installed, or the URL is wrong.
@@ -75,7 +79,7 @@ def _backend(url: str) -> ModuleType | Any:
     scheme, colon, _ = url.partition(":")
     backend = _BACKENDS.get(scheme.lower()) if colon else None
     if backend is None:
-        examples = ", ".join(each.example for each in _BACKENDS.values())
+        examples = ", ".join(dict.fromkeys(each.example for each in _BACKENDS.values()))
         raise ConfigurationError(f"store: a URL of one of these kinds is needed: {examples}")
     try:
         return import_module(backend.module)

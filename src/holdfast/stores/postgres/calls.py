@@ -1,0 +1,33 @@
+"""A call of a function of the database: its name, its values, and how its answer reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from holdfast.stores.postgres.values import Kind, Rows, Value
+
+T = TypeVar("T")
+
+
+class Function(NamedTuple):
+    """A function of `sessions_1.sql`: its name, and the types of what follows `a_wait`."""
+
+    name: str
+    kinds: tuple[Kind, ...] = ()
+
+
+class Call(NamedTuple, Generic[T]):
+    """One call. `safe`: it only reads; `durable`: its commit must be proved.
+
+    `duplicate` is the answer when the id has been taken at the same moment.
+    """
+
+    function: Function
+    values: tuple[Value, ...]
+    read: Callable[[Rows], T]
+    safe: bool = False
+    durable: bool = False
+    duplicate: T | None = None

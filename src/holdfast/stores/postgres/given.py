@@ -1,0 +1,79 @@
+"""Pools of psycopg that an application has made: they lend connections and are not closed here."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
+
+from holdfast.errors import UsageError
+from holdfast.stores.postgres.errors import Late, Unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from holdfast.stores.postgres.connections import Connection
+
+AnyPool = ConnectionPool[Any] | AsyncConnectionPool[Any]
+
+
+class GivenPool:
+    """Lends for threads from a `ConnectionPool`, for coroutines from an `AsyncConnectionPool`."""
+
+    def __init__(self, pool: AnyPool, lost: Callable[[], None]) -> None:
+        self._pool: Any = pool
+        self._lost = lost
+
+    def take(self, deadline: float) -> Connection:
+        """A connection of one's own, to be given back or dropped."""
+        if isinstance(self._pool, AsyncConnectionPool):
+            raise UsageError("an AsyncConnectionPool serves AsyncPostgresStore only")
+        try:
+            connection: Connection = self._pool.getconn(timeout=max(deadline - monotonic(), 0))
+        except PoolTimeout as error:
+            raise Late from error
+        except psycopg.Error as error:
+            raise Unreachable from error
+        return connection
+
+    async def take_async(self, deadline: float) -> Connection:
+        """As `take`, for coroutines."""
+        if isinstance(self._pool, ConnectionPool):
+            raise UsageError("a ConnectionPool serves PostgresStore only")
+        try:
+            connection: Connection = await self._pool.getconn(
+                timeout=max(deadline - monotonic(), 0)
+            )
+        except PoolTimeout as error:
+            raise Late from error
+        except psycopg.Error as error:
+            raise Unreachable from error
+        return connection
+
+    def give(self, connection: Any) -> None:
+        """Take a connection back."""
+        self._pool.putconn(connection)
+
+    async def give_async(self, connection: Any) -> None:
+        """As `give`, for coroutines."""
+        await self._pool.putconn(connection)
+
+    def drop(self, connection: Any) -> None:
+        """Take back a connection that must not be used again; the pool replaces it."""
+        connection.pgconn.finish()
+        self._lost()
+        self._pool.putconn(connection)
+
+    async def drop_async(self, connection: Any) -> None:
+        """As `drop`, for coroutines."""
+        connection.pgconn.finish()
+        self._lost()
+        await self._pool.putconn(connection)
+
+    def after_fork(self) -> None:
+        """Do nothing: whoever made the pool makes another in the child."""
+
+    def close(self) -> None:
+        """Do nothing: whoever made the pool closes it."""

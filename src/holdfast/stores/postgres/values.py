@@ -1,0 +1,81 @@
+"""Values on their way to and from the server, in PostgreSQL's binary formats.
+
+Texts travel as UTF-8 bytes (`bytea`): so any text can be kept, with NUL bytes and in a database of
+any encoding, and is compared as it is.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from psycopg.pq.abc import PGresult
+
+Value = bytes | None
+
+
+class Kind(IntEnum):
+    """The types of parameters, by PostgreSQL's numbers."""
+
+    BOOL = 16
+    BYTES = 17
+    INT = 20
+    TEXT = 25
+
+
+_INT_MOST = 2**63 - 1
+
+
+def int8(number: int) -> bytes:
+    """A number; beyond 64 bits the nearest there is."""
+    return max(-_INT_MOST - 1, min(number, _INT_MOST)).to_bytes(8, "big", signed=True)
+
+
+def uint8(number: int) -> bytes:
+    """An unsigned number of 64 bits, in the bits of a signed one."""
+    return number.to_bytes(8, "big")
+
+
+def boolean(flag: bool) -> bytes:  # noqa: FBT001 - it is the value
+    """A truth value."""
+    return b"\1" if flag else b"\0"
+
+
+def text(value: str | None) -> Value:
+    """A text, as its bytes."""
+    return None if value is None else value.encode("utf-8", "surrogatepass")
+
+
+def digest(value: str | None) -> Value:
+    """What is kept of a text that is only looked up."""
+    return None if value is None else sha256(value.encode("utf-8", "surrogatepass")).digest()
+
+
+class Rows:
+    """The rows of an answer."""
+
+    __slots__ = ("_result", "count", "width")
+
+    def __init__(self, result: PGresult) -> None:
+        self._result = result
+        self.count = result.ntuples
+        self.width = result.nfields
+
+    def raw(self, row: int, column: int) -> bytes | None:
+        """The bytes of a value; None is NULL."""
+        return self._result.get_value(row, column)
+
+    def number(self, row: int, column: int) -> int:
+        """A number."""
+        return int.from_bytes(self._result.get_value(row, column) or b"", "big", signed=True)
+
+    def flag(self, row: int, column: int) -> bool:
+        """A truth value; NULL is False."""
+        return self._result.get_value(row, column) == b"\1"
+
+    def text(self, row: int, column: int) -> str | None:
+        """A text that was sent as its bytes."""
+        raw = self._result.get_value(row, column)
+        return None if raw is None else raw.decode("utf-8", "surrogatepass")
