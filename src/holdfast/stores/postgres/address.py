@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import NamedTuple
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import unquote
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -12,6 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 from holdfast.errors import ConfigurationError
 
 _EXAMPLE = "postgresql://user@host/database"
+_OURS = {"schema", "pool_size", "listen_url"}
 _MOST = 1000
 
 
@@ -33,29 +34,36 @@ def parse(url: str) -> Address:
     Raises:
         ConfigurationError: it is none.
     """
-    parts = urlsplit(url)
-    given = parse_qsl(parts.query, keep_blank_values=True)
-    ours = {key: value for key, value in given if key in {"schema", "pool_size", "listen_url"}}
-    rest = urlencode([pair for pair in given if pair[0] not in ours])
-    server = parts._replace(query=rest).geturl()
+    base, mark, query = url.partition("?")
+    pairs = [pair.partition("=") for pair in query.split("&")] if mark else []
+    ours = {key: unquote(value) for key, _, value in pairs if key in _OURS}
+    rest = "&".join(f"{key}{sign}{value}" for key, sign, value in pairs if key not in _OURS)
+    server = f"{base}?{rest}" if rest else base
     listen_url = ours.get("listen_url")
-    for name, value in (("a PostgreSQL URL", server), ("listen_url", listen_url)):
-        if value is not None:
-            _require_valid(name, value)
     size = ours.get("pool_size", "10")
     if not re.fullmatch(r"[1-9][0-9]{0,3}", size) or int(size) > _MOST:
         raise ConfigurationError(f"store: pool_size is a number from 1 to {_MOST}; for example 10")
-    return Address(server, ours.get("schema", "holdfast"), int(size), listen_url)
+    return Address(
+        server=_checked("a PostgreSQL URL", server),
+        schema=ours.get("schema", "holdfast"),
+        size=int(size),
+        listen_url=None if listen_url is None else _checked("listen_url", listen_url),
+    )
 
 
-def _require_valid(name: str, url: str) -> None:
-    problem = ConfigurationError(f"store: {name} is {_EXAMPLE}, with parameters of libpq")
-    scheme = url.partition(":")[0].lower()
-    if scheme not in {"postgresql", "postgres"} or urlsplit(url).fragment:
-        raise problem
+def _checked(name: str, url: str) -> str:
+    """The URL as libpq wants it."""
+    scheme, colon, rest = url.partition(":")
+    url = scheme.lower() + colon + rest
     try:
         found = conninfo_to_dict(url)
     except psycopg.Error:
-        raise problem from None
-    if not found.get("dbname"):
-        raise problem
+        found = {}
+    ports = str(found.get("port") or "0").split(",")
+    known = scheme.lower() in {"postgresql", "postgres"} and "#" not in url
+    if not known or not found.get("dbname") or not all(port.isdigit() for port in ports):
+        raise ConfigurationError(
+            f"store: {name} is {_EXAMPLE}, special characters per cent encoded, with parameters of"
+            " libpq"
+        )
+    return url

@@ -195,9 +195,8 @@ class Connections:
 
     def _works(self, connection: Connection) -> bool:
         """Whether the server has not hung up meanwhile; if it has, there is room for a new one."""
-        with suppress(psycopg.Error):
-            if is_quiet(connection.pgconn):
-                return True
+        if is_quiet(connection.pgconn):
+            return True
         self._shut(connection)
         self._lost()
         return False

@@ -11,9 +11,11 @@ from __future__ import annotations
 import asyncio
 import select
 from collections.abc import Generator
+from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
+import psycopg
 from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, Format
 
 from holdfast.stores.postgres.errors import Late, Lost, ServerError
@@ -93,8 +95,10 @@ def is_quiet(pgconn: PGconn) -> bool:
     poller.register(pgconn.socket, READ)
     if not poller.poll(0):
         return True
-    pgconn.consume_input()
-    return pgconn.status == ConnStatus.OK and not poller.poll(0)
+    with suppress(psycopg.Error):
+        pgconn.consume_input()
+        return pgconn.status == ConnStatus.OK and not poller.poll(0)
+    return False
 
 
 async def _ready(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +11,10 @@ from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
 
 from holdfast.errors import UsageError
 from holdfast.stores.postgres.errors import Late, Unreachable
+from holdfast.stores.postgres.exchange import is_quiet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from holdfast.stores.postgres.connections import Connection
 
@@ -27,46 +29,42 @@ class GivenPool:
         self._lost = lost
 
     def take(self, deadline: float) -> Connection:
-        """A connection of one's own, to be given back or dropped."""
+        """A working connection of one's own, to be given back or dropped."""
         if isinstance(self._pool, AsyncConnectionPool):
             raise UsageError("an AsyncConnectionPool serves AsyncPostgresStore only")
-        try:
-            connection: Connection = self._pool.getconn(timeout=max(deadline - monotonic(), 0))
-        except PoolTimeout as error:
-            raise Late from error
-        except psycopg.Error as error:
-            raise Unreachable from error
-        return connection
+        while True:
+            with _wrapped():
+                connection: Connection = self._pool.getconn(timeout=_left(deadline))
+            if is_quiet(connection.pgconn):
+                return connection
+            self.drop(connection)
 
     async def take_async(self, deadline: float) -> Connection:
         """As `take`, for coroutines."""
         if isinstance(self._pool, ConnectionPool):
             raise UsageError("a ConnectionPool serves PostgresStore only")
-        try:
-            connection: Connection = await self._pool.getconn(
-                timeout=max(deadline - monotonic(), 0)
-            )
-        except PoolTimeout as error:
-            raise Late from error
-        except psycopg.Error as error:
-            raise Unreachable from error
-        return connection
+        while True:
+            with _wrapped():
+                connection: Connection = await self._pool.getconn(timeout=_left(deadline))
+            if is_quiet(connection.pgconn):
+                return connection
+            await self.drop_async(connection)
 
-    def give(self, connection: Any) -> None:
+    def give(self, connection: Connection) -> None:
         """Take a connection back."""
         self._pool.putconn(connection)
 
-    async def give_async(self, connection: Any) -> None:
+    async def give_async(self, connection: Connection) -> None:
         """As `give`, for coroutines."""
         await self._pool.putconn(connection)
 
-    def drop(self, connection: Any) -> None:
+    def drop(self, connection: Connection) -> None:
         """Take back a connection that must not be used again; the pool replaces it."""
         connection.pgconn.finish()
         self._lost()
         self._pool.putconn(connection)
 
-    async def drop_async(self, connection: Any) -> None:
+    async def drop_async(self, connection: Connection) -> None:
         """As `drop`, for coroutines."""
         connection.pgconn.finish()
         self._lost()
@@ -77,3 +75,17 @@ class GivenPool:
 
     def close(self) -> None:
         """Do nothing: whoever made the pool closes it."""
+
+
+@contextmanager
+def _wrapped() -> Generator[None]:
+    try:
+        yield
+    except PoolTimeout as error:
+        raise Late from error
+    except psycopg.Error as error:
+        raise Unreachable from error
+
+
+def _left(deadline: float) -> float:
+    return max(deadline - monotonic(), 0)

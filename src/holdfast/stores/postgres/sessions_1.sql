@@ -145,6 +145,7 @@ DECLARE
     v_capped boolean := a_cap IS NOT NULL AND a_subject IS NOT NULL;
     v_epoch bigint;
     v_live bytea[] := '{}';
+    v_gone bytea[];
     v_over bigint := 0;
     v_version bigint;
 BEGIN
@@ -167,9 +168,9 @@ BEGIN
         v_over := cardinality(v_live) + 1 - a_cap;
     END IF;
     v_live := v_live[1:greatest(v_over, 0)];
-    IF a_old IS NOT NULL OR v_over > 0 THEN
-        PERFORM 1 FROM @schema@.sessions s WHERE s.id = a_old OR s.id = ANY (v_live)
-        ORDER BY s.id FOR UPDATE;
+    v_gone := array_remove(v_live || a_old, NULL);
+    IF cardinality(v_gone) > 0 THEN
+        PERFORM 1 FROM @schema@.sessions s WHERE s.id = ANY (v_gone) ORDER BY s.id FOR UPDATE;
     END IF;
     SELECT s.version INTO v_version
     FROM @schema@.sessions s WHERE s.id = a_old AND s.epoch = v_epoch;
@@ -181,9 +182,9 @@ BEGIN
         RETURN QUERY SELECT 'cap', NULL::bytea;
         RETURN;
     END IF;
-    IF a_old IS NOT NULL OR v_over > 0 THEN
-        DELETE FROM @schema@.sessions s WHERE s.id = a_old OR s.id = ANY (v_live);
-        PERFORM @schema@.announce_1(array_remove(v_live || a_old, NULL));
+    IF cardinality(v_gone) > 0 THEN
+        DELETE FROM @schema@.sessions s WHERE s.id = ANY (v_gone);
+        PERFORM @schema@.announce_1(v_gone);
     END IF;
     INSERT INTO @schema@.sessions (
         id, subject, version, created_at, seen_at, expires_at, due_at, epoch, secret_hash, address,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from holdfast.errors import UsageError
@@ -43,7 +44,7 @@ _REFUND = Function("refund_1", (_BYTES,))
 
 def salt() -> Call[bytes]:
     """The salt of the store."""
-    return Call(_SALT, (), lambda rows: rows.raw(0, 0) or b"", safe=True)
+    return Call(_SALT, (), _bytes, safe=True)
 
 
 def get(id: str, take: Take | None) -> Call[Reading]:
@@ -95,18 +96,18 @@ def page(subject: str | None, after: str | None, limit: int) -> Call[Page]:
     limit = max(limit, 1)  # a page of nothing would never come to an end
     where = text(after or ""), int8(limit + 1)
     if subject is None:
-        return Call(_PAGE, where, lambda rows: _page(rows, limit), safe=True)
-    return Call(_PAGE_OF, (digest(subject), *where), lambda rows: _page(rows, limit), safe=True)
+        return Call(_PAGE, where, partial(_page, limit), safe=True)
+    return Call(_PAGE_OF, (digest(subject), *where), partial(_page, limit), safe=True)
 
 
 def purge(limit: int) -> Call[tuple[int, bool]]:
     """Remove a batch of what has ended; how many went, and whether there may be more."""
-    return Call(_PURGE, (int8(limit),), lambda rows: (rows.number(0, 0), rows.flag(0, 1)))
+    return Call(_PURGE, (int8(limit),), _purged)
 
 
 def bump_epoch() -> Call[int]:
     """End every session there is; the new epoch."""
-    return Call(_BUMP, (), lambda rows: rows.number(0, 0), durable=True)
+    return Call(_BUMP, (), _number, durable=True)
 
 
 def raise_epoch(epoch: int) -> Call[bool]:
@@ -116,7 +117,7 @@ def raise_epoch(epoch: int) -> Call[bool]:
 
 def take(key: str, limit: int, period: int) -> Call[Taken]:
     """Spend one from a quota."""
-    return Call(_TAKE, _quota(key, limit, period), lambda rows: _taken(rows, 0))
+    return Call(_TAKE, _quota(key, limit, period), partial(_taken, 0))
 
 
 def refund(take: Take) -> Call[bool]:
@@ -144,6 +145,18 @@ def _quota(key: str, limit: int, period: int) -> tuple[Value, ...]:
     return digest(quota.name(key, period)), int8(limit), int8(period)
 
 
+def _bytes(rows: Rows) -> bytes:
+    return rows.raw(0, 0) or b""
+
+
+def _number(rows: Rows) -> int:
+    return rows.number(0, 0)
+
+
+def _purged(rows: Rows) -> tuple[int, bool]:
+    return rows.number(0, 0), rows.flag(0, 1)
+
+
 def _flag(rows: Rows) -> bool:
     return rows.flag(0, 0)
 
@@ -153,10 +166,10 @@ def _ids(rows: Rows) -> tuple[str, ...]:
 
 
 def _reading(rows: Rows) -> Reading:
-    record, raw = _record(rows, 0), rows.raw(0, 0)
+    record, node = _record(rows, 0), (rows.raw(0, 4) or b"").hex()
+    corrupt = record is None and rows.raw(0, 0) is not None
     spent = rows.width > _SPENT and rows.raw(0, _SPENT) is not None
-    taken = _taken(rows, _SPENT) if spent else None
-    return Reading(record, taken, corrupt=record is None and raw is not None)
+    return Reading(record, _taken(_SPENT, rows) if spent else None, corrupt, node)
 
 
 def _record(rows: Rows, row: int) -> Record | None:
@@ -167,7 +180,7 @@ def _record(rows: Rows, row: int) -> Record | None:
     return decode(body, rows.number(row, 1), rows.number(row, 2), rows.text(row, 3))
 
 
-def _taken(rows: Rows, column: int) -> Taken:
+def _taken(column: int, rows: Rows) -> Taken:
     return Taken(rows.flag(0, column), rows.number(0, column + 1), rows.number(0, column + 2))
 
 
@@ -178,7 +191,7 @@ def _admission(rows: Rows) -> Admitted | Refused:
     return Refused(cast("Literal['exists', 'cap', 'changed']", reason))
 
 
-def _page(rows: Rows, limit: int) -> Page:
+def _page(limit: int, rows: Rows) -> Page:
     shown = min(rows.count, limit)
     records = [_record(rows, row) for row in range(shown)]
     after = rows.text(limit - 1, 4) if rows.count > limit else None
