@@ -60,7 +60,7 @@ class Transport:
         key = self._key(request)
         found = self._known.get(key) or self._meet(request, key)
         if found is None:
-            reply = error_reply(400, "bad_request", "Malformed host or proxy header")
+            reply = error_reply(400, "bad_request", "Malformed request")
             return self._refused(request, request.peer, "bad_request", reply)
         if not found.secure:
             self._advise(found.host)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 JSON = "application/json"
+_MOST_DIGITS = 18
 
 
 async def json_object(request: Request, limit: int) -> dict[str, Any]:
@@ -36,13 +37,17 @@ async def bounded(request: Request, limit: int) -> bytes:
     """The body.
 
     Raises:
-        Refusal: 413, it is larger than `limit` bytes; the rest is not read.
+        Refusal: 413, it is or will be larger than `limit` bytes; the rest is not read.
     """
+    too_large = _refused(413, "body_too_large", f"The body may have at most {limit} bytes")
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and (len(announced) > _MOST_DIGITS or int(announced) > limit):
+        raise too_large
     raw = bytearray()
     async for chunk in request.stream():
         raw += chunk
         if len(raw) > limit:
-            raise _refused(413, "body_too_large", f"The body may have at most {limit} bytes")
+            raise too_large
     return bytes(raw)
 
 

@@ -17,6 +17,7 @@ import uvicorn
 
 from holdfast.errors import ConfigurationError
 from holdfast.rules.forwarded import is_loopback
+from holdfast.service.connection import Connection
 
 APPLICATION = "holdfast.service.app:from_environment"
 _GRACE = 10
@@ -45,6 +46,7 @@ def run(host: str, port: int, *, workers: int, ready: Callable[[], None]) -> Non
         port=port,
         workers=workers,
         lifespan="on",
+        http=Connection,
         ws="none",
         access_log=False,
         log_config=None,

@@ -1,0 +1,112 @@
+"""One connection of the server: the head of a request is bounded, and what is no HTTP gets an answer.
+
+The server's own protocol takes heads of any size, and refuses what it cannot read in plain text that
+nobody is told of. Here the application refuses it as it refuses a request without a host: 400 with a
+code, and an audit event (promise 7).
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+MAX_HEAD = 128 * 1024
+"""Bytes of a request line with its headers; browsers send some, proxies allow 8 to 64 KiB."""
+
+_LINGER = 2.0
+"""Seconds in which a client that is still sending may read its answer before the end."""
+
+Message = dict[str, Any]
+
+
+class Connection(HttpToolsProtocol):
+    """uvicorn's protocol over httptools, with a bound and with our refusals."""
+
+    _head = 0
+    _in_head = True
+    _refused = False
+
+    def data_received(self, data: bytes) -> None:
+        """Hand over as much as a head may have left; whatever comes after a refusal is dropped."""
+        while data and not self._refused:
+            room = MAX_HEAD - self._head if self._in_head else len(data)
+            piece, data = data[:room], data[room:]
+            if self._in_head:
+                self._head += len(piece)
+            super().data_received(piece)
+            if self._head >= MAX_HEAD and not self._refused:
+                self.send_400_response("too large")
+
+    def on_message_begin(self) -> None:
+        """A head begins."""
+        self._in_head = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """The head is complete: what follows is a body, which the routes bound."""
+        self._in_head, self._head = False, 0
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The next bytes are a head again."""
+        self._in_head = True
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - what a client gets is ours to say
+        """Refuse what cannot be read; behind an answer that is still under way only by the end."""
+        self._refused = True
+        before: Any = self.cycle
+        if before is not None and not before.response_complete:
+            self.transport.close()
+            return
+        task = self.loop.create_task(self._refuse())
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
+
+    async def _refuse(self) -> None:
+        """What the application answers to a request that names no host."""
+        sent: list[Message] = []
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        await self.app(self._nothing(), _end, send)
+        self.transport.write(_as_bytes(sent))
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.loop.call_later(_LINGER, self.transport.close)
+
+    def _nothing(self) -> Any:
+        return {
+            "type": "http",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            "http_version": "1.1",
+            "method": "GET",
+            "scheme": self.scheme,
+            "path": "/-",
+            "raw_path": b"/-",
+            "query_string": b"",
+            "root_path": self.root_path,
+            "headers": [],
+            "client": self.client,
+            "server": self.server,
+            "state": self.app_state.copy(),
+        }
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Anybody can ask for an upgrade; it is answered as the plain request that it also is."""
+
+
+async def _end() -> Any:
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+def _as_bytes(sent: list[Message]) -> bytes:
+    start, bodies = sent[0], sent[1:]
+    status = HTTPStatus(start["status"])
+    lines = [f"HTTP/1.1 {status.value} {status.phrase}".encode("ascii")]
+    lines += [name + b": " + value for name, value in start["headers"]]
+    body = b"".join(message.get("body", b"") for message in bodies)
+    return b"\r\n".join([*lines, b"connection: close", b"", body])
