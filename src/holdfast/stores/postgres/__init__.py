@@ -16,6 +16,7 @@ from holdfast.stores import Opened
 from holdfast.stores.postgres import verbs
 from holdfast.stores.postgres.address import parse
 from holdfast.stores.postgres.core import PostgresCore
+from holdfast.stores.postgres.remote import PostgresRemote
 
 if TYPE_CHECKING:
     from psycopg_pool import AsyncConnectionPool, ConnectionPool
@@ -209,7 +210,8 @@ def from_url(url: str, timeout: float) -> Opened:
     """The store of a `postgresql:` URL; for `holdfast.stores.open_both`."""
     where = parse(url)
     core = PostgresCore(where.server, schema=where.schema, timeout=timeout, size=where.size)
-    return Opened(PostgresStore(core, owns=True), AsyncPostgresStore(core, owns=True))
+    remote = PostgresRemote(core, where.listen_url or where.server)
+    return Opened(PostgresStore(core, owns=True), AsyncPostgresStore(core, owns=True), remote)
 
 
 def _core(

@@ -15,7 +15,7 @@ from holdfast.stores.postgres.dialling import Server
 from holdfast.stores.postgres.errors import UNIQUE_VIOLATION, ServerError, store_error
 from holdfast.stores.postgres.executor import Executor, Statement
 from holdfast.stores.postgres.given import GivenPool
-from holdfast.stores.postgres.schema import Schema
+from holdfast.stores.postgres.schema import SESSIONS, Schema
 from holdfast.stores.postgres.values import Kind, Rows
 
 if TYPE_CHECKING:
@@ -97,6 +97,10 @@ class PostgresCore:
             return await self._executor.aexecute(Statement(text, values, kinds, durable=durable))
         except Exception as error:
             raise store_error(error) or error from error
+
+    def establish(self) -> None:
+        """See to it that the tables are there; otherwise the first call does."""
+        self.migrate(SESSIONS)
 
     def migrate(self, component: Component) -> int:
         """Run those scripts of another component that have not run here; how many did."""
