@@ -122,7 +122,8 @@ class Transport:
             self._advised = True
             _log.warning(
                 "refused plain HTTP for host %s: put TLS in front, name the proxy that does so in"
-                " trusted_proxies, or use Settings.for_development(hosts=(%r,))",
+                " trusted_proxies, or use Settings.for_development(hosts=(%r,)); in tests"
+                " holdfast.testing.client(app)",
                 name,
                 name,
             )
