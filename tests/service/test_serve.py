@@ -5,7 +5,6 @@ import signal
 import socket
 import stat
 import subprocess
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -172,14 +171,25 @@ def test_a_demo_password_that_was_changed_is_renewed(tmp_path):
 
 def test_a_request_under_way_is_finished(tmp_path):
     """SIGTERM waits for the answer of a sign-in."""
-    server = Server(tmp_path / "home", "--demo")
-    email, password = server.credentials
-    body = {"email": email, "password": password}
+    (tmp_path / "slow.py").write_text(
+        "import time\nfrom pathlib import Path\n"
+        "from holdfast.service.authenticator import Account\n"
+        "here = Path(__file__).parent\n"
+        "def check(email, password):\n"
+        "    (here / 'begun').touch()\n"
+        "    while not (here / 'stopping').exists():\n"
+        "        time.sleep(0.01)\n"
+        "    return Account(subject=email)\n"
+    )
+    slow = ["--profile", "development", "--authenticator", "slow:check"]
+    server = Server(tmp_path / "home", *slow, paths=[tmp_path])
+    body = {"email": "ada@example.org", "password": "any"}
     with ThreadPoolExecutor() as pool:
         answer = pool.submit(httpx.post, f"{server.url}/login", json=body, timeout=20)
-        until(answer.running, "the request is under way")
-        time.sleep(0.01)
-        status = server.stop()
+        until((tmp_path / "begun").exists, "the password is being checked")
+        server.process.send_signal(signal.SIGTERM)
+        (tmp_path / "stopping").touch()
+        status = server.process.wait(30)
     assert (status, answer.result().status_code) == (0, 200)
 
 

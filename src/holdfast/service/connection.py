@@ -72,7 +72,8 @@ class Connection(HttpToolsProtocol):
         async def send(message: Any) -> None:
             sent.append(message)
 
-        await self.app(self._nothing(), _end, send)
+        app: Any = self.config.loaded_app
+        await app(self._nothing(), _end, send)
         self.transport.write(_as_bytes(sent))
         if self.transport.can_write_eof():
             self.transport.write_eof()
