@@ -107,7 +107,7 @@ def _refuse(conf: LazySettings) -> None:
         raise ConfigurationError(
             "SESSION_COOKIE_HTTPONLY: no script may read the session cookie (R53); for example True"
         )
-    if not conf.SESSION_COOKIE_SAMESITE:
+    if str(conf.SESSION_COOKIE_SAMESITE).capitalize() not in {"Strict", "Lax", "None"}:
         raise ConfigurationError(
             "SESSION_COOKIE_SAMESITE: must say which requests the cookie travels with (R54); for"
             " example 'Strict'"

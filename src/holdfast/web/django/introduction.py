@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib.auth import get_user_model, load_backend
@@ -17,16 +16,28 @@ class Noted(NamedTuple):
     password_hash: str
 
 
+def may_be_user(subject: str) -> bool:
+    """Whether this has the shape of a user's id here; `contrib.auth` fails on any other."""
+    return _id(subject) is not None
+
+
 def of(subject: str) -> Noted | None:
     """What `login` would have noted of the user with this id; None if there is no such user.
 
     The first backend that knows the user counts. An inactive user is none.
     """
-    with suppress(ImproperlyConfigured, ValidationError, ValueError):
-        model = get_user_model()
-        id = model._meta.pk.to_python(subject)  # noqa: SLF001 - as contrib.auth does
-        for path in settings.AUTHENTICATION_BACKENDS:
-            user = load_backend(path).get_user(id)
-            if user is not None:
-                return Noted(path, user.get_session_auth_hash())
+    id = _id(subject)
+    for path in settings.AUTHENTICATION_BACKENDS if id is not None else ():
+        user = load_backend(path).get_user(id)
+        if user is not None:
+            return Noted(path, user.get_session_auth_hash())
     return None
+
+
+def _id(subject: str) -> Any:
+    try:
+        return get_user_model()._meta.pk.to_python(subject)  # noqa: SLF001 - as contrib.auth does
+    except (ImproperlyConfigured, LookupError):  # no users here: any text will do
+        return subject
+    except (ValidationError, ValueError):
+        return None

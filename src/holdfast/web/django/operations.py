@@ -60,7 +60,7 @@ async def cycle(store: SessionStore, sessions: AsyncSessions) -> None:
     """Ask for a new secret; a session that is not stored has none to renew."""
     session = await store.source.read(sessions)
     if session.record is not None and session.intent != "sign_out":
-        session.rotate()
+        store.view.rotate()
     store.accessed = store.modified = True
 
 

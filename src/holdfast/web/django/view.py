@@ -76,14 +76,18 @@ class View(DropIn):
             return self._source.secret
         if self.is_stranger(key):
             self.introduce()
-        return super().__getitem__(key)
+        value = super().__getitem__(key)
+        if key == SESSION_KEY and not introduction.may_be_user(value):
+            raise KeyError(key)
+        return value
 
     def __setitem__(self, key: str, value: Any) -> None:
         if key != CSRF_SESSION_KEY:
             super().__setitem__(key, value)
 
     def __iter__(self) -> Iterator[str]:
-        return (key for key in super().__iter__() if key != KEPT)
+        hidden = {KEPT} if SESSION_KEY in self else {KEPT, SESSION_KEY}
+        return (key for key in super().__iter__() if key not in hidden)
 
     def is_stranger(self, key: str) -> bool:
         """Whether this asks for what `contrib.auth` has not noted of a user signed in elsewhere."""
@@ -100,6 +104,10 @@ class View(DropIn):
         self.clear()
         if self.held.record is not None:
             self._writable().sign_out()
+
+    def rotate(self) -> None:
+        """Give the session a new secret; there must be one."""
+        self._writable().rotate()
 
     def _writable(self) -> Session:
         if self.held.closed:

@@ -1,0 +1,150 @@
+"""A Django project on a store in memory that can be made to fail, and a clock that stands still."""
+
+import asyncio
+
+import pytest
+from django.apps import apps
+from django.db import connections
+from django.test import AsyncClient, Client
+
+from holdfast.assembly import assemble
+from holdfast.rules.keys import KeyRing
+from holdfast.settings import Settings
+from holdfast.stores import Opened
+from holdfast.testing import AsyncMemoryStore, FakeClock, HookedStore, MemoryStore
+from web_django import project
+
+project.set_up()
+
+from web_django import urls  # noqa: E402 - once Django is set up
+
+SECRET = "a secret for tests: kelp 4 seven otters 0291"
+
+
+class Browser(Client):
+    """Django's test client, over HTTPS, and with the CSRF checks that it leaves out by itself."""
+
+    def __init__(self, **options):
+        super().__init__(enforce_csrf_checks=True, **options)
+
+    def generic(self, *args, secure=True, **options):
+        return super().generic(*args, **{**options, "secure": True})
+
+
+class AsyncBrowser(AsyncClient):
+    """The same for async views."""
+
+    def __init__(self, **options):
+        super().__init__(enforce_csrf_checks=True, **options)
+
+    def generic(self, *args, secure=True, **options):
+        return super().generic(*args, **{**options, "secure": True})
+
+
+class Parts:
+    """The parts of a project, the store under either face, time, and what was audited."""
+
+    def __init__(self, settings, keys):
+        self.clock = FakeClock()
+        self.events = []
+        memory = MemoryStore()
+        self.store = HookedStore(AsyncMemoryStore(memory))
+        blocking = HookedStore(memory)
+        vars(blocking).update({**vars(self.store), "_store": memory})  # the same hooks and calls
+        self.memory = memory
+        self.assembly = assemble(
+            settings,
+            keys=keys,
+            store=Opened(blocking.blocking(), self.store.asynchronous()),
+            audit=[self.events.append],
+            clock=self.clock,
+        )
+
+    @property
+    def sessions(self):
+        return self.assembly.blocking
+
+    def records(self):
+        return list(self.memory.page().records)
+
+
+@pytest.fixture
+def settings():
+    return Settings()
+
+
+@pytest.fixture
+def parts(settings):
+    keys = KeyRing.from_secrets([SECRET], environment=settings.environment)
+    parts = Parts(settings, keys)
+    apps.get_app_config("holdfast").run_on(parts.assembly)
+    yield parts
+    apps.get_app_config("holdfast").run_on(None)
+    parts.assembly.close()
+
+
+@pytest.fixture
+def browser(parts):
+    return Browser()
+
+
+@pytest.fixture
+def abrowser(parts):
+    return AsyncBrowser()
+
+
+@pytest.fixture(scope="session")
+def tables():
+    project.make_tables()
+    yield
+    connections.close_all()
+
+
+@pytest.fixture
+def users(tables):
+    """The model of users; there are none at the end, as at the beginning."""
+    from django.contrib.auth import get_user_model
+
+    model = get_user_model()
+    yield model.objects
+    model.objects.all().delete()
+
+
+@pytest.fixture
+def ada(users):
+    return users.create_user("ada", password="correct horse battery")
+
+
+@pytest.fixture
+def admin(users):
+    return users.create_superuser("root", password="correct horse battery")
+
+
+@pytest.fixture
+def run(browser):
+    """Run each step, a function of the request, in a request of its own; what the last returned."""
+    yield lambda *steps: [visited(browser, step) for step in steps][-1]
+    urls.STEPS.clear()
+
+
+@pytest.fixture
+def arun(abrowser):
+    """The same for coroutine functions, on an event loop."""
+
+    async def every(steps):
+        return [await avisited(abrowser, step) for step in steps]
+
+    yield lambda *steps: asyncio.run(every(steps))[-1]
+    urls.STEPS.clear()
+
+
+def visited(browser, step, **options):
+    urls.STEPS.append(step)
+    answer = browser.get("/visit", **options)
+    return answer.json()["got"] if answer.status_code == 200 else answer
+
+
+async def avisited(browser, step):
+    urls.STEPS.append(step)
+    answer = await browser.get("/avisit")
+    return answer.json()["got"] if answer.status_code == 200 else answer
