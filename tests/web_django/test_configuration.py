@@ -15,7 +15,6 @@ from holdfast.web.django import assembly
 from holdfast.web.django.configuration import secrets_of, settings_of
 from web_django import project
 
-
 SID = {"SESSION_COOKIE_NAME": "sid"}
 PICKLES = "web_django.pickles.PickleSerializer"
 DJANGOS = "django.contrib.sessions.middleware.SessionMiddleware"
