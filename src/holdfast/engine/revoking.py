@@ -33,8 +33,9 @@ async def revoke(core: Core, id: str, client: ClientFacts, reason: str) -> bool:
 async def revoke_all(core: Core, subject: str | int, keep: str | None, client: ClientFacts) -> int:
     """End all sessions of a subject, but `keep`."""
     who, name = subject_text(subject), EventName.SESSION_LOGOUT
+    kept = keep if keep is not None and valid_id(keep) else None
     with core.auditor.unproved(name, client, subject=who, reason="everywhere"):
-        ended = await core.store.delete_all(who, keep=keep)
+        ended = await core.store.delete_all(who, keep=kept)
     for id in ended:
         core.auditor.emit(name, client, id=id, subject=who, reason="everywhere")
     return len(ended)
@@ -126,8 +127,10 @@ async def find(core: Core, id: str) -> Record | None:
 
 async def sessions_of(core: Core, subject: str | int, after: str | None, limit: int) -> Page:
     """One page of a subject's living sessions."""
-    most = max(1, min(limit, _MAX_PAGE))
-    page = await core.store.page(subject_text(subject), after=after, limit=most)
+    who, most = subject_text(subject), max(1, min(limit, _MAX_PAGE))
+    if after is not None and not valid_id(after):
+        return Page((), None)
+    page = await core.store.page(who, after=after, limit=most)
     now = core.clock()
     return Page(tuple(r for r in page.records if not core.record_ended(r, now)), page.after)
 
