@@ -395,6 +395,20 @@ def test_a_renewed_cookie_is_never_an_old_one(world, writes):
     assert world.lives(theirs.cookie)
 
 
+def test_a_long_request_does_not_bring_an_old_cookie_back(world):
+    """It began before a rotation and ends hours later, when its own cookie would be due again."""
+    session = world.login()
+    world.clock.advance(11 * HOUR)
+    slow = world.begin(session.cookie)
+    slow["n"] = 1
+    theirs = world.other.begin(session.cookie)
+    world.other.rotate(theirs)
+    world.clock.advance(2 * HOUR)
+    world.commit(slow)
+    assert slow.cookie is None
+    assert world.begin(theirs.cookie)["n"] == 1
+
+
 def test_a_day_of_reading_costs_few_extra_trips(make_world):
     """Renewal asks the store a few times a day; no request reads and writes more than twice in all."""
     world = make_world(collects=True, touch_every=timedelta(minutes=1))

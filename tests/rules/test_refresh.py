@@ -218,4 +218,4 @@ class Family(RuleBasedStateMachine):
         assert list(self.found.rotations) == sorted(self.found.rotations)
 
 
-TestFamily = settings(max_examples=200, stateful_step_count=30, deadline=None)(Family).TestCase
+TestFamily = settings(max_examples=200, stateful_step_count=30)(Family).TestCase
