@@ -1,4 +1,6 @@
-"""Writes the generated pages of docs/reference/ from the code; with --check, only compares them.
+"""Writes the generated pages of docs/reference/ from the code, and the figures in the README.
+
+With --check it only compares.
 
 What the code does not say of a name stands in docs/_data/words.toml. A name without its text, and a
 text without its name, are errors, so neither can be forgotten.
@@ -9,9 +11,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from pages import api, names, rules, service, settings
+from pages import api, names, readme, rules, service, settings
 
-PAGES = Path(__file__).parents[1] / "docs" / "reference"
+README = Path(__file__).parents[1] / "README.md"
+PAGES = README.parent / "docs" / "reference"
 BUILDERS = {
     "settings.md": settings.page,
     "events.md": names.events_page,
@@ -30,11 +33,11 @@ def main() -> int:
     check = "--check" in sys.argv[1:]
     known = {path.name for path in (PAGES / "rules").glob("*.md")}
     stale = [f"rules/{name}" for name in known if f"rules/{name}" not in BUILDERS]
-    for name, build in BUILDERS.items():
-        path, text = PAGES / name, NOTE + build().rstrip() + "\n"
+    texts = {PAGES / name: NOTE + build().rstrip() + "\n" for name, build in BUILDERS.items()}
+    for path, text in {**texts, README: readme.page()}.items():
         if path.is_file() and path.read_text(encoding="utf-8") == text:
             continue
-        stale.append(name)
+        stale.append(path.name)
         if not check:
             path.parent.mkdir(exist_ok=True)
             path.write_text(text, encoding="utf-8")

@@ -25,7 +25,7 @@ BLOCK = re.compile(
 APPLICATION = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 CURL = re.compile(r"^```sh\n(curl .*?)^```$", re.MULTILINE | re.DOTALL)
 SERVICE = ("README.md", "docs/tutorial/service-curl.md", "docs/how-to/run-the-service.md")
-APPLICATIONS = ("README.md", "docs/tutorial/fastapi.md")
+APPLICATIONS = {"README.md": '"user":"ada@example.org"', "docs/tutorial/fastapi.md": '"visits":2'}
 END = "--- end of block ---"
 
 
@@ -94,5 +94,4 @@ def test_the_application_that_a_page_begins_with_runs(page, tmp_path):
     uvicorn = ["uvicorn", "app:app"]
     with running(uvicorn, tmp_path, "running on", HOLDFAST_SECRET=secret.strip()) as port:
         output = pasted(CURL.search(text)[1].replace(":8000", f":{port}"), tmp_path)
-    assert output.startswith('{"success":true}')
-    assert '"visits":1' in output
+    assert APPLICATIONS[page] in output
