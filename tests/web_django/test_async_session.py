@@ -3,11 +3,15 @@
 import asyncio
 
 import pytest
-from django.contrib.sessions.backends.base import CreateError, UpdateError
+from django.contrib.sessions.backends.base import CreateError, SessionBase, UpdateError
 
 from holdfast.web import django as holdfast
 from holdfast.web.django.sessions import SessionStore
 from web_django.conftest import AsyncBrowser, avisited
+
+pytestmark = pytest.mark.skipif(
+    not hasattr(SessionBase, "aget"), reason="Django's sessions are async from 5.1 on"
+)
 
 COOKIE = "__Host-session"
 BACKEND = "django.contrib.auth.backends.ModelBackend"

@@ -132,11 +132,24 @@ class Chain:
                 return refused
         if not visit.identified:
             visit.session = await self.identify(visit)
-        refused = None if exempt else await self.csrf.require_token(visit)
         if exempt:
             visit.csrf = "exempt"
-        visit.request.form_field = no_form_field
+            refused = None
+        else:
+            refused = await self._require_token(visit)
         return refused or limit.refuse(self.sessions.auditor, visit, visit.session.taken)
+
+    async def prove(self, visit: Visit) -> Reply | None:
+        """The CSRF check of an exempt route after all, once it turns out that its cookie counts."""
+        if not visit.request.unsafe or visit.csrf != "exempt" or visit.came_by == "bearer":
+            return None
+        visit.csrf = None
+        return self.csrf.refuse_origin(visit) or await self._require_token(visit)
+
+    async def _require_token(self, visit: Visit) -> Reply | None:
+        refused = await self.csrf.require_token(visit)
+        visit.request.form_field = no_form_field
+        return refused
 
     def trusts(self, peer: str | None) -> bool:
         """Whether the peer is one of `trusted_proxies`."""
