@@ -8,7 +8,7 @@ code, and an audit event (promise 7).
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -72,7 +72,7 @@ class Connection(HttpToolsProtocol):
         async def send(message: Any) -> None:
             sent.append(message)
 
-        app: Any = self.config.loaded_app
+        app: Any = cast("Any", self).app
         await app(self._nothing(), _end, send)
         self.transport.write(_as_bytes(sent))
         if self.transport.can_write_eof():
