@@ -3,6 +3,7 @@
 import pytest
 
 from chain.facts import Steps, as_cookie, header
+from holdfast.errors import ConfigurationError
 from holdfast.settings import Rate, Settings
 
 
@@ -79,3 +80,45 @@ def test_a_limit_of_the_settings():
     ada = {"cookie": cookie, "x_csrf_token": steps.token_for(cookie=cookie)[0]}
     assert statuses(steps, ada, 2) == [None, 429]
     steps.assembly.close()
+
+
+RATES = {"/free": None, "/strict": Rate(limit=1), "/api/": Rate(limit=2), "/api/v2/": None}
+
+
+@pytest.mark.parametrize(
+    ("path", "passed"),
+    [
+        ("/cart", 3),
+        ("/strict", 1),
+        ("/strict/", 3),
+        ("/api", 3),
+        ("/api/x", 2),
+        ("/api/v2/x", 5),
+        ("/free", 5),
+        ("/free/x", 3),
+    ],
+)
+def test_a_path_can_have_its_own(path, passed):
+    """Exactly it or, with a slash at its end, all below; the nearest counts, None is no limit."""
+    steps = Steps(Settings(rate=Rate(limit=3), rates=RATES))
+    cookie = as_cookie(steps.cookie_of())
+    ada = {"cookie": cookie, "x_csrf_token": steps.token_for(cookie=cookie)[0], "path": path}
+    assert statuses(steps, ada, 5).count(None) == passed
+    steps.assembly.close()
+
+
+def test_budgets_do_not_spend_each_other():
+    """Whoever has used up the general one can still do what has its own, and the other way round."""
+    steps = Steps(Settings(rate=Rate(limit=3), rates=RATES))
+    cookie = as_cookie(steps.cookie_of())
+    ada = {"cookie": cookie, "x_csrf_token": steps.token_for(cookie=cookie)[0]}
+    assert statuses(steps, ada, 4)[-1] == 429
+    assert statuses(steps, ada | {"path": "/strict"}, 2) == [None, 429]
+    assert statuses(steps, ada | {"path": "/free"}, 1) == [None]
+    steps.assembly.close()
+
+
+def test_a_budget_belongs_to_a_path():
+    """What is none is refused at start."""
+    with pytest.raises(ConfigurationError, match="rates: each key is a path"):
+        Settings(rates={"logout": None})

@@ -11,6 +11,20 @@ if TYPE_CHECKING:
     from holdfast.chain.request import Visit
     from holdfast.engine.audit import Auditor
     from holdfast.protocols import Taken
+    from holdfast.settings import Rate, Settings
+
+
+def rate_of(settings: Settings, path: str) -> Rate | None:
+    """The budget of unsafe requests to a path; None: it has no limit.
+
+    Its own comes first, then that of the nearest path above it that has one, then the general one.
+    """
+    if not settings.rates:
+        return settings.rate
+    if path in settings.rates:
+        return settings.rates[path]
+    above = [each for each in settings.rates if each.endswith("/") and path.startswith(each)]
+    return settings.rates[max(above, key=len)] if above else settings.rate
 
 
 def refuse(auditor: Auditor, visit: Visit, taken: Taken | None) -> Reply | None:

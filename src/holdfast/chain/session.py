@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from holdfast.chain.limit import rate_of
 from holdfast.errors import Reason
 from holdfast.rules.cookies import MAX_HEADER
 
@@ -19,7 +20,7 @@ async def identify(
 ) -> Session:
     """The visitor's session; the quota of an unsafe request is taken in the same trip."""
     request = visit.request
-    rate = sessions.settings.rate if request.unsafe and spend else None
+    rate = rate_of(sessions.settings, request.path) if request.unsafe and spend else None
     bearer = request.bearer
     if bearer is not None:
         return await sessions.begin_bearer(bearer, visit.client, rate=rate)

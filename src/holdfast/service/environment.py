@@ -36,7 +36,9 @@ PROFILES: dict[str, Callable[..., Settings]] = {
 }
 
 # What is fixed by the routes of the service, or does not fit in one text.
-_FIXED = {"cookie", "exclude_paths", "health_paths", "policies"}
+_FIXED = {"cookie", "exclude_paths", "health_paths", "policies", "rates"}
+# Whoever has stolen a cookie can spend its budget, and must not keep its owner from ending it.
+_WITHOUT_BUDGET = ("/api/logout", "/sign-out")
 _OWN = {
     "AUTHENTICATOR",
     "HOME",
@@ -124,6 +126,7 @@ def _settings(profile: str, given: Mapping[str, str]) -> Settings:
         "audience": "",
         "clear_site_data": _CLEARED,
         **_values(Settings, given),
+        "rates": dict.fromkeys(_WITHOUT_BUDGET),
         "exclude_paths": (
             *(*token_routes.PATHS, *introspection.PATHS),
             *(*health.PATHS, *forward_auth.PATHS, *backend.PATHS),

@@ -175,7 +175,7 @@ def _token_paths() -> Json:
         "/api/auth/logout": {
             "post": _operation(
                 "End the session of the access token, with all its credentials",
-                *("Message", 401, 415, 429, 503),
+                *("Message", 401, 413, 415, 503),
                 security=[{"bearer": []}],
             )
         },
@@ -198,7 +198,7 @@ def _browser_paths() -> Json:
         "/api/logout": {
             "post": _operation(
                 "Sign the browser out, and clear what it keeps",
-                *("Success", 401, 403, 415, 429, 503),
+                *("Success", 401, 403, 413, 415, 503),
                 **signed_in,
             )
         },

@@ -65,7 +65,7 @@ async def refresh(request: Request) -> Response:
 
 
 async def logout(request: Request) -> Response:
-    """End the session of an access token, and every credential of it."""
+    """End the session of an access token, and every credential of it; never over a budget."""
     context = context_of(request)
     await no_other_body(request, context.options.body_limit)
     session = await _bearer_session(context, visit_of(request))
@@ -86,9 +86,7 @@ async def _bearer_session(context: ServiceContext, visit: Visit) -> Session:
     if token is None:
         challenge = ("WWW-Authenticate", "Bearer")
         raise Refusal(error_reply(401, "no_token", "No token provided", challenge))
-    rate = context.sessions.settings.rate
-    session = await context.sessions.begin_bearer(token, visit.client, rate=rate)
-    _require_quota(context, visit, session.taken)
+    session = await context.sessions.begin_bearer(token, visit.client)
     if session.record is None:
         raise _unauthorised(session.reason)
     return session

@@ -76,6 +76,9 @@ class Settings:
     """Further origins whose pages may send unsafe requests and open WebSockets."""
     rate: Rate = field(default_factory=Rate)
     """Unsafe requests, and exchanges of tokens, that one session may make."""
+    rates: dict[str, Rate | None] = field(default_factory=dict[str, Rate | None])
+    """Paths with a budget of their own, None for no limit: exactly this path or, if it ends with a slash,
+    all below it. Paths with the same numbers share one budget."""
     trusted_proxies: tuple[str, ...] = ()
     """Addresses and networks whose `X-Forwarded-*` headers are believed."""
     proxy_hops: int = 1
@@ -103,6 +106,7 @@ class Settings:
         self._check_times()
         self._check_tokens()
         self._check_network()
+        self._check_rates()
 
     def _check_names(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", self.environment):
@@ -173,6 +177,10 @@ class Settings:
                 refuse("trusted_proxies", "each is an address or network", "('10.0.0.0/8',)")
         if self.proxy_hops < 1:
             refuse("proxy_hops", "must be at least 1", "1")
+
+    def _check_rates(self) -> None:
+        if not all(path.startswith("/") for path in self.rates):
+            refuse("rates", "each key is a path", "{'/login': Rate(limit=10)}")
 
     @property
     def cap(self) -> Cap | None:
