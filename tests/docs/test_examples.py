@@ -4,6 +4,7 @@ A page's ``python`` blocks share one module, so that later ones build on earlier
 need not see stands in a comment, ``<!-- python … -->``. Blocks marked ``py`` are not run.
 """
 
+import logging
 import re
 import secrets
 import sys
@@ -29,7 +30,17 @@ def pages():
 
 
 @pytest.fixture
-def example(tmp_path, monkeypatch):
+def quiet():
+    """Some frameworks turn on logging for the whole process; afterwards it is as before."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+@pytest.fixture
+def example(tmp_path, monkeypatch, quiet):
     """The module of a page: a folder of its own, and a secret in the environment."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOLDFAST_SECRET", secrets.token_urlsafe(32))

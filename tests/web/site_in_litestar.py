@@ -110,5 +110,10 @@ def site_in_litestar(assembly):
 
     handlers = [login, form, callback, logout, write, do_work, stream, tokens, checked, echo]
     handlers += [count, me, fresh, admin, csrf, excluded, open_to_all, talk]
-    app = Litestar(handlers, exception_handlers={HoldfastError: answered}, openapi_config=None)
+    app = Litestar(
+        handlers,
+        exception_handlers={HoldfastError: answered},
+        logging_config=None,  # it would turn on logging for the whole process
+        openapi_config=None,
+    )
     return asgi.HoldfastMiddleware(app, assembly.chain)
