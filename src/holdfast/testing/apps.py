@@ -80,13 +80,14 @@ def _pairs(app: Any, parts: Assembly) -> Iterator[tuple[Any, Any]]:
 @contextmanager
 def _standing_in(part: Any, other: Any) -> Generator[None]:
     """Everybody who holds `part` finds `other` in it: references may be anywhere, its state not."""
-    before = dict(vars(part))
-    vars(part).update(vars(other))
+    held: dict[str, Any] = part.__dict__
+    before = dict(held)
+    held.update(other.__dict__)
     try:
         yield
     finally:
-        vars(part).clear()
-        vars(part).update(before)
+        held.clear()
+        held.update(before)
 
 
 def _assembly(app: Any) -> Assembly | None:
