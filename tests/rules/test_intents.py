@@ -78,7 +78,7 @@ def test_a_subject_is_text_or_a_whole_number(subject, text):
         1.0,
         b"ada",
         ["ada"],
-        object(),
+        pytest.param(object(), id="object"),
     ],
     ids=repr,
 )
