@@ -26,6 +26,7 @@ class HoldfastConfig(AppConfig):
     name = "holdfast.web.django"
     label = "holdfast"
     verbose_name = "Holdfast"
+    default_auto_field = "django.db.models.BigAutoField"
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
