@@ -68,6 +68,11 @@ _BY_STATUS = {
         "This is not your fault, and you have not been signed out. Try again in a moment.",
     ),
 }
+_CLEARED = Words(
+    "Signed out in this browser only",
+    "We could not end the session on our side right now. Sign in again in a moment and sign out once"
+    " more; otherwise it ends when it expires.",
+)
 _REFUSED = Words("That did not work", "Nothing was changed.")
 _BROKEN = Words("Something went wrong", "This is our fault. Please try again in a moment.")
 
@@ -121,7 +126,7 @@ class PageErrors:
         if status == 401:
             answer: Response = RedirectResponse(f"/sign-in?notice={ENDED}", status_code=303)
         else:
-            words = words_for(status, code)
+            words = words_for(status, code, cleared="Clear-Site-Data" in own)
             retry = scope["method"] == "GET" and status not in {404, 405}
             answer = self._templates.page(
                 "error.html",
@@ -153,9 +158,13 @@ class _Held:
             self.body += message.get("body", b"")
 
 
-def words_for(status: int, code: str) -> Words:
-    """What a page says about this error."""
-    return PAGES.get(code) or _BY_STATUS.get(status) or (_BROKEN if status >= 500 else _REFUSED)
+def words_for(status: int, code: str, *, cleared: bool = False) -> Words:
+    """What a page says about this error; `cleared`: the browser has lost its cookie all the same."""
+    if code in PAGES:
+        return PAGES[code]
+    if cleared and status == 503:
+        return _CLEARED
+    return _BY_STATUS.get(status) or (_BROKEN if status >= 500 else _REFUSED)
 
 
 def _needs_face(start: Message) -> bool:
