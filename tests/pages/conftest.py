@@ -87,6 +87,7 @@ def context(clock, settings):
         checks=Checks(),
         throttle=Throttle(),
         known_devices=known_devices,
+        service_keys=(),
         show_docs=False,
         clock=clock,
     )
