@@ -61,11 +61,12 @@ class NearCache:
             if known is not None:
                 return known
         ticket = self._table.ticket(id, self._feed.channel(id))
-        reading = None
         try:
             reading = await self._read(id, now, take)
-        finally:
-            self._table.settle(id, ticket, reading)
+        except BaseException:
+            self._table.settle(id, ticket, None)
+            raise
+        self._table.settle(id, ticket, reading)
         return reading
 
     async def _read(self, id: str, now: int, take: Take | None) -> Reading:
@@ -119,12 +120,11 @@ class NearCache:
             self._table.changed(id)
 
     async def delete_all(self, subject: str, *, keep: str | None = None) -> tuple[str, ...]:
-        gone: tuple[str, ...] | None = None
         try:
             gone = await self._store.delete_all(subject, keep=keep)
-        finally:
-            if gone is None:
-                self._table.changed_of(subject)
+        except BaseException:  # which ones went is not known
+            self._table.changed_of(subject)
+            raise
         for id in gone:
             self._table.changed(id)
         return gone
