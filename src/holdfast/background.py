@@ -12,6 +12,7 @@ import logging
 import os
 import threading
 import weakref
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from holdfast.errors import StoreError
@@ -98,7 +99,8 @@ class Background:
         finally:
             if pending:
                 with self._lock:
-                    self._pending = {**pending, **self._pending}
+                    merged = {**pending, **self._pending}
+                    self._pending = dict(islice(merged.items(), _MAX_PENDING))
 
     def sweep(self) -> int | None:
         """Remove what has expired, if this process gets the lease; how many went, None without."""
