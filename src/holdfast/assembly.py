@@ -156,4 +156,9 @@ def _ring(settings: Settings, secret: str | Sequence[str] | None, url: str) -> K
 
 def _from_environment(environ: Mapping[str, str]) -> list[str]:
     names = ("HOLDFAST_SECRET", "HOLDFAST_SECRET_PREVIOUS")
-    return [value for name in names if (value := environ.get(name))]
+    active, older = (environ.get(name, "") for name in names)
+    if older and not active:
+        raise ConfigurationError(
+            f"HOLDFAST_SECRET_PREVIOUS: alone it would sign again; for example: export {_MAKE_ONE}"
+        )
+    return [value for value in (active, older) if value]

@@ -135,6 +135,12 @@ def test_secrets_newest_first():
     assert loaded(SECRET_PREVIOUS="old", SECRET="new").secrets == ("new", "old")
 
 
+def test_the_secret_before_alone_is_a_mistake():
+    """P25, P35: an old secret does not quietly become the one that signs."""
+    with pytest.raises(ConfigurationError, match="HOLDFAST_SECRET_PREVIOUS"):
+        loaded(SECRET_PREVIOUS="old", SECRET=" ")
+
+
 def test_every_simple_setting_has_a_variable():
     """Those that have none are listed, so that a new one is not forgotten."""
     names = set(variable_names())

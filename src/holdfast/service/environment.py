@@ -175,6 +175,10 @@ def _built(make: Callable[..., Any], changes: dict[str, Any]) -> Any:
 
 
 def _secrets(given: Mapping[str, str]) -> tuple[str, ...]:
+    if "SECRET_PREVIOUS" in given and "SECRET" not in given:
+        raise ConfigurationError(
+            f"{PREFIX}SECRET_PREVIOUS: alone it would sign again; set {PREFIX}SECRET as well"
+        )
     return tuple(given[name] for name in ("SECRET", "SECRET_PREVIOUS") if name in given)
 
 
