@@ -81,5 +81,6 @@ class Sessions:
     revoke_all = sync(AsyncSessions.revoke_all)
     revoke_everyone = sync(AsyncSessions.revoke_everyone)
     find = sync(AsyncSessions.find)
+    load = sync(AsyncSessions.load)
     sessions_of = sync(AsyncSessions.sessions_of)
     sweep = sync(AsyncSessions.sweep)
