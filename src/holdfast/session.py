@@ -38,13 +38,14 @@ class Session(MutableMapping[str, Any]):
 
     For the chain: `cookie` is the text of a cookie to set, `ended` says that this very request
     ended the session, `accessed` that the answer depends on it, `taken` what its quota said,
-    `browser_only` that its cookie has no Max-Age, whatever the settings say.
+    `browser_only` that its cookie has no Max-Age, whatever the settings say. While it is `quiet` there
+    is nothing to commit: nobody asked anything of it or looked at its data, and no activity is to be
+    noted.
     """
 
     __slots__ = (
         "__weakref__", "_journal", "_plain", "accessed", "browser_only", "carries_data", "client",
-        "closed",
-        "cookie", "ended", "intent", "last_wins", "reason", "record", "secret", "taken",
+        "closed", "cookie", "ended", "intent", "last_wins", "quiet", "reason", "record", "secret", "taken",
         "token_claims", "via",
     )  # fmt: skip
 
@@ -59,6 +60,7 @@ class Session(MutableMapping[str, Any]):
         client: ClientFacts = _NOBODY,
         taken: Taken | None = None,
         token_claims: dict[str, Any] | None = None,
+        quiet: bool = False,
     ) -> None:
         self.record = record
         self.via: Via | None = via
@@ -67,6 +69,7 @@ class Session(MutableMapping[str, Any]):
         self.client = client
         self.taken = taken
         self.token_claims = token_claims
+        self.quiet = quiet
         self.accessed = self.closed = self.ended = self.last_wins = False
         self.browser_only = False
         self.carries_data = True
@@ -81,6 +84,8 @@ class Session(MutableMapping[str, Any]):
     def subject(self) -> str | None:
         """Whose session this is, or is about to be; None if nobody is signed in."""
         self.accessed = True
+        if self.intent is None and self.record is not None:
+            return self.record.subject
         return self._subject()
 
     @property
@@ -290,6 +295,7 @@ class Session(MutableMapping[str, Any]):
             if self._plain is None:
                 raise SessionSealed("this session's data is sealed; it opens only with its cookie")
             self._journal = Journal(self._plain)
+            self.quiet = False
         return self._journal
 
     def _open(self) -> Journal:
@@ -298,6 +304,7 @@ class Session(MutableMapping[str, Any]):
 
     def _require_open(self) -> None:
         self.accessed = True
+        self.quiet = False
         if self.closed:
             raise SessionClosed(
                 "the answer has begun; change the session before the first byte is sent"

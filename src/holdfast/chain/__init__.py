@@ -87,12 +87,7 @@ class Chain:
         self._clear_site_data = ", ".join(f'"{kind}"' for kind in settings.clear_site_data)
 
     async def begin(self, request: Request) -> Visit:
-        """Judge a request; `visit.reply` is set if it is refused. Raises nothing for what was sent.
-
-        Paths of `exclude_paths` are compared as they are, and those that end with a slash stand for
-        all below them. Who gets around the comparison gains nothing: the path then has a session,
-        and with it all checks. Who is taken for excluded has none.
-        """
+        """Judge a request; `visit.reply` is set if it is refused. Raises nothing for what was sent."""
         visit = self.arrive(request)
         if visit.reply is not None or visit.excluded:
             return visit
@@ -100,7 +95,7 @@ class Chain:
             visit.reply = await self.judge(visit)
             return visit
         try:
-            visit.session = await identify(self.sessions, self._cookie, visit)
+            await identify(self.sessions, self._cookie.name, visit)
         except StoreError as error:
             visit.reply = reply_to(error)
         return visit
@@ -110,9 +105,18 @@ class Chain:
         if self._at_use is not None:
             self._at_use()
         visit = self._transport.arrive(request)
-        if request.path in self._excluded or request.path.startswith(self._excluded_below):
+        if self._excluded and self._excludes(request.path):
             visit.excluded = True
         return visit
+
+    def _excludes(self, path: str) -> bool:
+        """Whether the path has no session.
+
+        Paths of `exclude_paths` are compared as they are, and those that end with a slash stand for
+        all below them. Who gets around the comparison gains nothing: the path then has a session,
+        and with it all checks. Who is taken for excluded has none.
+        """
+        return path in self._excluded or path.startswith(self._excluded_below)
 
     async def judge(self, visit: Visit, *, exempt: bool = False) -> Reply | None:
         """The rest of `begin` for an unsafe request or a handshake; None: go on.
@@ -131,7 +135,7 @@ class Chain:
             if refused is not None:
                 return refused
         if not visit.identified:
-            visit.session = await self.identify(visit)
+            await self.identify(visit)
         if exempt:
             visit.csrf = "exempt"
             refused = None
@@ -170,7 +174,7 @@ class Chain:
         """
         visit = self._transport.arrive(request)
         if visit.reply is None and not visit.excluded:
-            visit.session = await identify(self.sessions, self._cookie, visit, spend=False)
+            await identify(self.sessions, self._cookie.name, visit)
             visit.csrf = proof
         return visit
 
@@ -180,7 +184,8 @@ class Chain:
         Raises:
             StoreError: the store cannot answer.
         """
-        return await identify(self.sessions, self._cookie, visit)
+        rate = self.sessions.settings.rate if visit.request.unsafe else None
+        return await identify(self.sessions, self._cookie.name, visit, rate)
 
     async def commit(self, visit: Visit, status: int) -> Reply:
         """Carry out what the handler asked of its session, before the first byte of its answer.
@@ -209,7 +214,7 @@ class Chain:
                 await self._undo_sign_in(session)
                 raise self.csrf.refuse_sign_in(visit)
             kept = status < _SERVER_ERROR and not visit.raised
-            if (kept or session.intent == "sign_out") and self.sessions.has_work(session):
+            if kept or session.intent == "sign_out":
                 await self.sessions.commit(session)
         finally:
             session.closed = True
@@ -225,6 +230,14 @@ class Chain:
         if session.cookie is None and not session.ended and not visit.new_presession:
             return _TOUCHED if session.accessed else _NOTHING
         return Reply(headers=self._headers(visit))
+
+    def commit_at_once(self, visit: Visit) -> Reply | None:
+        """`commit` for a visit that left nothing to do, as most do; None: it has to be awaited."""
+        session = visit.session
+        if not session.quiet:
+            return None
+        session.closed = True
+        return self.committed(visit)
 
     async def fail(self, visit: Visit, error: HoldfastError) -> Reply:
         """The answer to an error that the handler raised before its answer began.

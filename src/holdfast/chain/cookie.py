@@ -1,4 +1,4 @@
-"""Step 2, cookie: the one value sent under our name, and the text that sets or clears it."""
+"""Step 2, cookie: its name, and the text that sets or clears it."""
 
 from __future__ import annotations
 
@@ -12,15 +12,12 @@ if TYPE_CHECKING:
 
 
 class SessionCookie:
-    """Reads and writes the session cookie as the settings describe it."""
+    """The session cookie as the settings describe it."""
 
     def __init__(self, cookie: Cookie) -> None:
         self._cookie = cookie
+        self.name = cookie.name
         self._max_age = None if cookie.max_age is None else ms(cookie.max_age) // 1000
-
-    def read(self, header: str | None) -> tuple[str, ...]:
-        """The distinct values under exactly this name; more than one cannot be trusted (R60)."""
-        return () if header is None else cookies.read(header, self._cookie.name)
 
     def set(self, value: str, *, browser_only: bool = False) -> str:
         """The `Set-Cookie` that hands out a session; `browser_only`: until the browser closes."""

@@ -45,6 +45,8 @@ FORM_TYPES = frozenset({"application/x-www-form-urlencoded", "multipart/form-dat
 
 _MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")
 _NOBODY = ClientFacts()
+_UNSEEN = Session()
+_UNSEEN.closed = True
 
 
 async def no_form_field(_name: str) -> str | None:
@@ -108,13 +110,15 @@ class Visit(msgspec.Struct, eq=False):
     `came_by` is the credential that it came with and that counted; a sign-in does not change it.
     `identified`: the session was looked for.
     `presession` is the nonce of the pre-session cookie; `new_presession` that it must be set.
-    `excluded`: the path has no session, and `session` is an empty one that takes no change.
+    `excluded`: the path has no session. `session` is then, and until the chain has looked, an empty
+    one that takes no change.
     `raised`: the answer is for one of our errors, so nothing of this request is kept.
     """
 
     request: Request
     origin: str = ""
     client: ClientFacts = _NOBODY
+    session: Session = _UNSEEN
     reply: Reply | None = None
     came_by: Via | None = None
     csrf: Proof | None = None
@@ -123,24 +127,9 @@ class Visit(msgspec.Struct, eq=False):
     excluded: bool = False
     identified: bool = False
     raised: bool = False
-    _session: Session | None = None
 
     def __repr__(self) -> str:
         return f"<Visit by {self.request!r}>"
-
-    @property
-    def session(self) -> Session:
-        """The visitor's session; empty before the chain has looked, and if there is none."""
-        if self._session is None:
-            self._session = Session(client=self.client)
-            self._session.closed = self.excluded
-        return self._session
-
-    @session.setter
-    def session(self, session: Session) -> None:
-        self._session = session
-        self.came_by = session.via
-        self.identified = True
 
     def require_session(self) -> Session:
         """The visitor's session, for handlers: whoever asks for it makes the answer depend on it.

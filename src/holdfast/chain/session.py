@@ -4,30 +4,46 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from holdfast.chain.limit import rate_of
 from holdfast.errors import Reason
-from holdfast.rules.cookies import MAX_HEADER
+from holdfast.rules import cookies
 
 if TYPE_CHECKING:
-    from holdfast.chain.cookie import SessionCookie
     from holdfast.chain.request import Visit
     from holdfast.engine import AsyncSessions
     from holdfast.session import Session
+    from holdfast.settings import Rate
 
 
 async def identify(
-    sessions: AsyncSessions, cookie: SessionCookie, visit: Visit, *, spend: bool = True
+    sessions: AsyncSessions, cookie: str, visit: Visit, rate: Rate | None = None
 ) -> Session:
-    """The visitor's session; the quota of an unsafe request is taken in the same trip."""
-    request = visit.request
-    rate = rate_of(sessions.settings, request.path) if request.unsafe and spend else None
-    bearer = request.bearer
-    if bearer is not None:
-        return await sessions.begin_bearer(bearer, visit.client, rate=rate)
-    header = request.headers.get("cookie")
-    if header is not None and len(header) > MAX_HEADER:
-        return sessions.refused(Reason.MALFORMED, visit.client)
-    values = cookie.read(header)
-    if len(values) > 1:
+    """Find the visitor's session, and note it; `rate` is spent from its quota in the same trip.
+
+    `cookie` is the name of the session cookie.
+
+    Raises:
+        StoreError: the store cannot answer.
+    """
+    headers = visit.request.headers
+    if "authorization" in headers and (bearer := visit.request.bearer) is not None:
+        session = await sessions.begin_bearer(bearer, visit.client, rate=rate)
+    else:
+        header = headers.get("cookie", "")
+        values = cookies.read(header, cookie)
+        if len(values) == 1:
+            session = await sessions.begin(values[0], visit.client, rate=rate)
+        else:
+            session = await _unread(sessions, visit, header, values)
+    visit.session, visit.came_by, visit.identified = session, session.via, True
+    return session
+
+
+async def _unread(
+    sessions: AsyncSessions, visit: Visit, header: str, values: tuple[str, ...]
+) -> Session:
+    """The empty session of a request without one readable cookie."""
+    if values:
         return sessions.refused(Reason.DUPLICATE, visit.client)
-    return await sessions.begin(values[0] if values else None, visit.client, rate=rate)
+    if len(header) > cookies.MAX_HEADER:
+        return sessions.refused(Reason.MALFORMED, visit.client)
+    return await sessions.begin(None, visit.client)

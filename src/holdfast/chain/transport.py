@@ -57,7 +57,8 @@ class Transport:
         """
         if request.path in self._health:
             return Visit(request, client=_client(request, request.peer), excluded=True)
-        key = self._key(request)
+        said = self._said(request) if self._proxies else ()
+        key = (request.peer, request.scheme, request.host, *said)
         found = self._known.get(key) or self._meet(request, key)
         if found is None:
             reply = error_reply(400, "bad_request", "Malformed request")
@@ -72,12 +73,9 @@ class Transport:
         """Whether this is a proxy whose word about a request counts."""
         return forwarded.is_trusted(peer, self._proxies)
 
-    def _key(self, request: Request) -> tuple[str | None, ...]:
-        if not self._proxies:
-            return request.peer, request.scheme, request.host
+    def _said(self, request: Request) -> tuple[str | None, ...]:
         heard = request.headers.get
-        said = heard("x-forwarded-for"), heard("x-forwarded-proto"), heard("x-forwarded-host")
-        return request.peer, request.scheme, request.host, *said
+        return heard("x-forwarded-for"), heard("x-forwarded-proto"), heard("x-forwarded-host")
 
     def _meet(self, request: Request, key: tuple[str | None, ...]) -> _Connection | None:
         """Judge a connection that is not known yet, and keep the verdict under `key`."""
@@ -132,7 +130,7 @@ class Transport:
 def _client(request: Request, address: str | None) -> ClientFacts:
     headers = request.headers
     given = headers.get("x-request-id")
-    return ClientFacts(address, headers.get("user-agent"), _request_id(given) if given else None)
+    return ClientFacts(address, headers.get("user-agent"), given and _request_id(given))
 
 
 def _names_loopback(name: str) -> bool:

@@ -25,7 +25,7 @@ from holdfast.rules.verified import VerifiedCache
 from holdfast.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
     from datetime import timedelta
 
     from holdfast.errors import Reason
@@ -85,14 +85,14 @@ class AsyncSessions:
 
     # Requests
 
-    async def begin(
+    def begin(
         self,
         token: str | None,
         client: ClientFacts = _NOBODY,
         *,
         rate: Rate | None = None,
         fresh: bool = False,
-    ) -> Session:
+    ) -> Coroutine[Any, Any, Session]:
         """The session of a cookie's text; an empty one, with a `reason`, if it does not count (P4).
 
         `rate` spends one from the session's quota in the same trip; `session.taken` has the answer.
@@ -101,7 +101,7 @@ class AsyncSessions:
         Raises:
             StoreError: the store cannot answer, which is not "not signed in" (P20).
         """
-        return await reading.begin(self._core, token, client, rate, fresh=fresh)
+        return reading.begin(self._core, token, client, rate, fresh=fresh)
 
     async def begin_bearer(
         self,
@@ -127,14 +127,6 @@ class AsyncSessions:
     def refused(self, reason: Reason, client: ClientFacts = _NOBODY) -> Session:
         """An empty session for a credential that an adapter could not even read; audited."""
         return reading.empty(self._core, reason, client)
-
-    def has_work(self, session: Session) -> bool:
-        """Whether `commit` would do anything; after most requests it would not.
-
-        Raises:
-            NotSerializable: a changed value is not JSON.
-        """
-        return commit.has_work(self._core, session)
 
     async def commit(self, session: Session) -> None:
         """Carry out everything a request did to its session, in one commit.

@@ -24,14 +24,6 @@ if TYPE_CHECKING:
     from holdfast.session import Session
 
 
-def has_work(core: Core, session: Session) -> bool:
-    """Whether `commit` would do anything; see `AsyncSessions.has_work`."""
-    if session.intent is not None or session.changed:
-        return True
-    record = session.record
-    return record is not None and policy.touch_due(record, core.clock(), core.times.touch_every)
-
-
 async def commit(core: Core, session: Session) -> None:
     """Carry out the intents of a session; see `AsyncSessions.commit`."""
     if session.intent == "sign_out":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from holdfast.errors import Reason, StoreError
 from holdfast.events import EventName, Severity
 from holdfast.protocols import Reading, Take
-from holdfast.rules import data, secret
+from holdfast.rules import data, policy, secret
 from holdfast.session import Session
 from holdfast.settings import Rate, ms
 
@@ -42,13 +42,14 @@ async def begin(
 ) -> Session:
     """The session of this cookie, or an empty one that knows why."""
     if text is None:
-        return Session(reason=Reason.ABSENT, client=client)
+        return Session(reason=Reason.ABSENT, client=client, quiet=True)
     token = secret.parse_cookie(text)
     if token is None:
         return empty(core, Reason.MALFORMED, client)
     id, key = token
     now, digest = core.clock(), secret.digest(key)
-    found = await core.source(fresh=fresh).get(id, now=now, take=take_for(id, rate, digest))
+    take = None if rate is None else take_for(id, rate, digest)
+    found = await core.source(fresh=fresh).get(id, now=now, take=take)
     reason = _refused(core, found.record, digest, now)
     if reason is not None and found.cached:
         found = await core.fresh.get(id, now=now)
@@ -62,7 +63,15 @@ async def begin(
     if plain is None or not data.well_formed(plain):
         damaged = Reading(None, corrupt=True)
         return Session(reason=await absent(core, id, damaged, client), client=client)
-    return Session(record, via="cookie", secret=key, plain=plain, client=client, taken=found.taken)
+    return Session(
+        record,
+        via="cookie",
+        secret=key,
+        plain=plain,
+        client=client,
+        taken=found.taken,
+        quiet=not policy.touch_due(record, now, core.times.touch_every),
+    )
 
 
 def _refused(core: Core, record: Record | None, digest: bytes, now: int) -> Reason | None:

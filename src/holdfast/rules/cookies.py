@@ -30,8 +30,11 @@ def read(header: str, name: str) -> tuple[str, ...]:
     above 64 KiB is treated as empty. Never raises.
     """
     wanted = name + "="
-    if len(header) > MAX_HEADER or wanted not in header:
+    if len(header) > MAX_HEADER:
         return ()
+    before, _, after = header.partition(wanted)
+    if wanted not in after and (not before or before.endswith("; ")):
+        return (after.partition(";")[0].rstrip(" \t"),) if wanted in header else ()
     found: dict[str, None] = {}
     for part in header.split(";"):
         if wanted in part and (pair := part.strip(" \t")).startswith(wanted):

@@ -56,7 +56,7 @@ def cookie_ended(record: Record, policy: Policy, now: int, slack: int) -> Reason
     """Why the cookie is over, or None; a live refresh family does not keep it."""
     if now >= absolute_end(record, policy):
         return Reason.ABSOLUTE
-    return Reason.IDLE if now >= idle_end(record, policy, slack) else None
+    return Reason.IDLE if now >= record.seen_at + policy.idle + slack else None
 
 
 def family_lives(record: Record, now: int) -> bool:

@@ -74,8 +74,8 @@ def visit_of(connection: Connection) -> Visit:
     Raises:
         UsageError: the middleware is not installed.
     """
-    visit = connection.scope.get(_VISIT)
-    if not isinstance(visit, Visit):
+    visit: Visit | None = connection.scope.get(_VISIT)
+    if visit is None:
         raise UsageError("no session here: is HoldfastMiddleware (or Holdfast(app)) installed?")
     return visit
 

@@ -50,20 +50,21 @@ class Answer:
         """Pass a message of the application on, with the chain's headers in the first one."""
         if self.begun:
             return self._swallow(message) if self.replaced else self._send(message)
-        if message["type"] in _BEGINNINGS:
+        if message["type"] not in _BEGINNINGS:
+            return self._send(message)
+        reply = self._chain.commit_at_once(self._visit)
+        if reply is None:
             return self._begin(message)
-        return self._send(message)
+        self.begun = True
+        return self._send(_joined(message, reply))
 
     async def _begin(self, message: Message) -> None:
         reply = await self._chain.commit(self._visit, message.get("status", _SWITCHING))
         if reply.status is not None:
             await self.replace(reply)
             return
-        if reply.headers:
-            own = list(message.get("headers", ()))
-            message = {**message, "headers": _joined(own, reply)}
         self.begun = True
-        await self._send(message)
+        await self._send(_joined(message, reply))
 
     async def _swallow(self, message: Message) -> None:
         if message.get("more_body", False):
@@ -99,11 +100,18 @@ class Answer:
         return _DENIAL if _DENIAL in (self._scope.get("extensions") or {}) else None
 
 
-def _joined(own: RawHeaders, reply: Reply) -> RawHeaders:
-    if not _MERGED.isdisjoint([name.lower() for name, _ in own]):
+def _joined(message: Message, reply: Reply) -> Message:
+    """The message with the chain's headers added to its own."""
+    if not reply.headers:
+        return message
+    own = list(message.get("headers", ()))
+    names = dict(own)
+    if _MERGED.isdisjoint(names) and b"".join(names).islower():
+        own += _KNOWN.get(reply.headers) or _encoded(reply.headers)
+    else:
         text = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in own]
-        return _encoded(merged(text, reply.headers))
-    return own + (_KNOWN.get(reply.headers) or _encoded(reply.headers))
+        own = _encoded(merged(text, reply.headers))
+    return {**message, "headers": own}
 
 
 def _encoded(headers: Iterable[tuple[str, str]]) -> RawHeaders:

@@ -9,8 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from holdfast.chain import Chain, Reply, Visit, reply_to
-from holdfast.chain.cookie import SessionCookie
-from holdfast.chain.session import identify
 from holdfast.errors import HoldfastError, StoreError
 from holdfast.faces import run
 from holdfast.web.wsgi_body import Body
@@ -88,13 +86,11 @@ class Exchange:
         return run(self.chain.fail(self.visit, error))
 
     def _read(self) -> None:
-        visit, sessions = self.visit, self.chain.sessions
-        if not visit.excluded:
-            cookie = SessionCookie(sessions.settings.cookie)
+        if not self.visit.excluded:
             try:
-                visit.session = run(identify(sessions, cookie, visit))
+                session = run(self.chain.identify(self.visit))
             except StoreError as error:
                 self._failure = error
                 raise
-            visit.session.closed = self._closed
+            session.closed = self._closed
         self._known = True

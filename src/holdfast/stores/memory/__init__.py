@@ -46,7 +46,7 @@ class MemoryStore:
         row = self._table.rows.get(id)
         if row is None:
             return Reading(None)
-        record = _decoded(row)
+        record = decode(row.raw, row.seen_at, row.expires_at, row.address)
         if record is None:
             return Reading(None, corrupt=True)
         if take is None or not _proved(record, take):
