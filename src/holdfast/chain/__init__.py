@@ -184,7 +184,8 @@ class Chain:
         Raises:
             StoreError: the store cannot answer.
         """
-        rate = self.sessions.settings.rate if visit.request.unsafe else None
+        request = visit.request
+        rate = limit.rate_of(self.sessions.settings, request.path) if request.unsafe else None
         return await identify(self.sessions, self._cookie.name, visit, rate)
 
     async def commit(self, visit: Visit, status: int) -> Reply:
