@@ -118,6 +118,7 @@ class Servers:
         primary.client.config_set("repl-diskless-sync-delay", 0)
         replica = self.start(f"replicaof 127.0.0.1 {primary.port}", *fast, *options)
         until(lambda: replica.info("master_link_status") == "up")
+        until(lambda: _in_step(primary, primary.info("connected_slaves")))
         return replica
 
     def sentinels(self, primary, count=3, down_after_ms=500):
@@ -155,6 +156,8 @@ class Servers:
             primary = node_id(nodes[number % primaries])
             until(lambda node=node, primary=primary: _follows(node, primary))
             until(lambda node=node: node.info("master_link_status") == "up")
+        for node in nodes[:primaries]:
+            until(lambda node=node: _in_step(node, replicas))
         until(lambda: all(_serves(node) for node in nodes))
         return nodes
 
@@ -174,6 +177,14 @@ def cluster_url(nodes):
 
 def sentinel_url(sentinels):
     return "redis+sentinel://" + ",".join(f"127.0.0.1:{s.port}" for s in sentinels) + "/main"
+
+
+def _in_step(primary, replicas):
+    """Whether a write is acknowledged by so many replicas."""
+    with primary.client.pipeline(transaction=False) as pipe:
+        pipe.publish("step", "")
+        pipe.execute_command("WAIT", replicas, 1500)
+        return pipe.execute()[-1] == replicas
 
 
 def _sees(state, sentinels, replicas):

@@ -17,6 +17,7 @@ from holdfast.stores.redis import lists, records, upkeep
 from holdfast.stores.redis.client import Client
 from holdfast.stores.redis.core import Core
 from holdfast.stores.redis.loops import LoopWires
+from holdfast.stores.redis.remote import RedisRemote
 from holdfast.stores.redis.target import target
 from holdfast.stores.redis.threads import ThreadWires
 
@@ -170,7 +171,7 @@ def from_url(url: str, timeout: float) -> Opened:
     """
     core = Core(target(url), timeout)
     core.topology.check()
-    return Opened(RedisStore(core), AsyncRedisStore(core))
+    return Opened(RedisStore(core), AsyncRedisStore(core), RedisRemote(core))
 
 
 def _weakly(method: Callable[[], None]) -> Callable[[], None]:

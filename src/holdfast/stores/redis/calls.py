@@ -87,10 +87,6 @@ class Work:
         """Whether all open calls may be sent again without harm."""
         return all(self.calls[number].safe for number in self.open)
 
-    def done(self) -> list[Answer]:
-        """All answers, once nothing is open."""
-        return [answer for answer in self.answers if answer is not None]
-
     def batches(self, topology: Topology, wait_ms: int) -> list[Batch]:
         """What to send now, one batch a server; `wait_ms` bounds the wait for replicas."""
         groups: dict[tuple[Address, bool], list[int]] = {}

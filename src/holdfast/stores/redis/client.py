@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from holdfast.errors import NotDurable, StoreError, StoreUnavailable
 from holdfast.stores.redis.calls import Answer, Call, Work
@@ -26,6 +26,18 @@ _PAUSE_S = 0.02
 _LONGEST_PAUSE_S = 0.2
 
 
+class Done(NamedTuple):
+    """The answers to some calls, and whether the replicas have acknowledged all that is durable."""
+
+    answers: list[Answer]
+    proved: bool
+
+    @property
+    def values(self) -> list[Any]:
+        """The replies alone."""
+        return [answer.value for answer in self.answers]
+
+
 class Client:
     """Carries out calls over the connections of one face."""
 
@@ -40,7 +52,9 @@ class Client:
 
     async def values(self, calls: Sequence[Call]) -> list[Any]:
         """The replies to some calls. Raises as `exchange`."""
-        return [answer.value for answer in await self.exchange(calls)]
+        done = await self.carry_out(calls)
+        require_proved(done.proved)
+        return done.values
 
     async def ask(self, call: Call) -> Answer:
         """The answer to one call. Raises as `exchange`."""
@@ -65,6 +79,12 @@ class Client:
             StoreUnavailable: a server does not answer; nobody knows what was carried out.
             StoreCorrupt: a server refuses what was asked.
         """
+        done = await self.carry_out(calls)
+        require_proved(done.proved)
+        return done.answers
+
+    async def carry_out(self, calls: Sequence[Call]) -> Done:
+        """As `exchange`, for a verb that goes on if something is not proved, and says so at its end."""
         work, started, pause = Work(calls), time.monotonic(), _PAUSE_S
         while work.open:
             looks, spent = self.core.topology.looks, time.monotonic() - started
@@ -78,9 +98,7 @@ class Client:
             if error is not None or work.stale:
                 with suppress(Lost):
                     await self.wires.discover(looks)
-        if not work.proved:
-            raise NotDurable("it is done, but too few replicas have acknowledged it; try again")
-        return work.done()
+        return Done([answer for answer in work.answers if answer is not None], work.proved)
 
     async def _round(self, work: Work, seconds: float) -> Lost | None:
         """Send what is open, and take what comes back; a loss after which it may be sent again."""
@@ -106,6 +124,12 @@ class Client:
         if error.sent:
             return not safe
         return self.core.target.kind == "single"
+
+
+def require_proved(proved: bool) -> None:  # noqa: FBT001 - one word, one meaning
+    """Raise `NotDurable` unless the replicas have acknowledged what was done."""
+    if not proved:
+        raise NotDurable("it is done, but too few replicas have acknowledged it; try again")
 
 
 def _final(work: Work, error: Lost | None) -> StoreError:

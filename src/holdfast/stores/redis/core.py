@@ -68,6 +68,7 @@ class Core:
     def on_loss(self, lost: Callable[[], None]) -> None:
         """Call `lost` when a connection that had worked is gone."""
         self._losses.append(lost)
+        self.topology.on_replacement(lost)
 
     def lost(self, address: Address) -> None:
         """A connection that had worked is gone, and what was behind it may have changed."""

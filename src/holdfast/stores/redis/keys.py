@@ -71,6 +71,10 @@ class Keys:
         """The key of a tag's epoch."""
         return self._epoch[tag]
 
+    def proof(self, tag: str) -> bytes:
+        """The key that durable writes of a tag count up."""
+        return f"{self.prefix}p{{{tag}}}".encode()
+
     def directory(self, tag: str) -> bytes:
         """The key that exists if the tag has records."""
         return f"{self.prefix}d{{{tag}}}".encode()

@@ -9,6 +9,7 @@ from holdfast.protocols import Page
 from holdfast.rules.secret import tag_of
 from holdfast.stores.redis import scripts
 from holdfast.stores.redis.calls import Call
+from holdfast.stores.redis.client import require_proved
 from holdfast.stores.redis.keys import ALL_TAGS, subject_of
 from holdfast.stores.redis.records import call_of_get, delete
 from holdfast.stores.redis.values import subject_key_of, unpack
@@ -60,14 +61,16 @@ async def delete_all(
     arguments = (1, client.keys.epoch(place.tag), place.key, kept, _BATCH)
     call = Call(place.tag, scripts.DELETE_ALL, arguments, durable=True)
     removed: list[str] = []
-    while True:
-        looked, others, members = await client.value(call)
+    proved, more = True, True
+    while more:
+        done = await client.carry_out([call._replace(durable=proved)])
+        looked, others, members = done.values[0]
         removed += [place.tag + member.decode() for member in members]
-        if looked < _BATCH:
-            break
+        proved, more = proved and done.proved, looked == _BATCH
     for id, _ in await _elsewhere(client, place, others, None):
-        if id != keep and await delete(client, id, None, durable=True):
+        if id != keep and await delete(client, id, None, durable=proved):
             removed.append(id)
+    require_proved(proved)
     return tuple(removed)
 
 

@@ -47,9 +47,11 @@ class Topology:
         self.facts: dict[Address, Facts] = {}
         self._seconds = seconds
         self._homes: dict[str, Address] = {}
+        self._names: dict[str, str] = {}
         self._replicas: dict[str, int] = {}
         self._suspect: Address | None = None
         self._moved: list[Callable[[], None]] = []
+        self._replaced: list[Callable[[], None]] = []
         self._lock = Lock()
 
     @property
@@ -61,6 +63,10 @@ class Topology:
         """The primary that holds this tag, as far as is known."""
         return self._homes[tag]
 
+    def name(self, tag: str) -> str:
+        """The name of that primary; empty while nothing is known."""
+        return self._names.get(tag, "")
+
     def primaries(self) -> tuple[Address, ...]:
         """All primaries that hold something."""
         return tuple(dict.fromkeys(self._homes.values()))
@@ -70,9 +76,17 @@ class Topology:
         given = self.target.replicas
         return self._replicas.get(tag, 0) if given is None else given
 
+    def fewest_replicas(self) -> int:
+        """The least of `replicas` over all tags."""
+        return min(map(self.replicas, ALL_TAGS))
+
     def on_change(self, moved: Callable[[], None]) -> None:
         """Call `moved` whenever the map has changed."""
         self._moved.append(moved)
+
+    def on_replacement(self, replaced: Callable[[], None]) -> None:
+        """Call `replaced` whenever a server has a part that was no primary before."""
+        self._replaced.append(replaced)
 
     def move(self, slot: int, address: Address) -> None:
         """Note that a slot has moved."""
@@ -177,11 +191,18 @@ class Topology:
         self._replicas = replicas
 
     def _learn(self, homes: dict[str, Address]) -> None:
-        changed = homes != self._homes
+        if homes == self._homes:
+            return
+        strangers = bool(self._homes) and not {*homes.values()} <= {*self._homes.values()}
+        self._names = {tag: name_of(address) for tag, address in homes.items()}
         self._homes = homes
-        if changed:
-            for each in self._moved:
-                each()
+        for each in (*self._replaced, *self._moved) if strangers else self._moved:
+            each()
+
+
+def name_of(address: Address) -> str:
+    """An address as text."""
+    return f"{address.host}:{address.port}"
 
 
 def _single(topology: Topology) -> _Map:

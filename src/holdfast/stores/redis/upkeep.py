@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from holdfast.stores.redis import scripts
 from holdfast.stores.redis.calls import Call
+from holdfast.stores.redis.client import require_proved
 from holdfast.stores.redis.keys import ALL_TAGS
 
 if TYPE_CHECKING:
@@ -75,13 +76,15 @@ def _salt(client: Client, proposed: bytes, what: str, *, durable: bool = False) 
 
 
 async def _raise_to(client: Client, epoch: int, *, grow: bool) -> int:
-    highest = epoch
+    highest, proved = epoch, True
     for tags in _parts():
         calls = [
-            Call(tag, scripts.RAISE, (1, client.keys.epoch(tag), epoch, int(grow)), durable=True)
+            Call(tag, scripts.RAISE, (1, client.keys.epoch(tag), epoch, int(grow)), durable=proved)
             for tag in tags
         ]
-        highest = max(highest, *await client.values(calls))
+        done = await client.carry_out(calls)
+        highest, proved = max(highest, *done.values), proved and done.proved
+    require_proved(proved)
     return highest
 
 

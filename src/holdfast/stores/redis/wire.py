@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 ReplyError = hiredis.ReplyError
 """An error that a server replied with; it comes back as a value."""
 
+PushNotification = hiredis.PushNotification
+"""What a server sends without having been asked."""
+
 Argument = bytes | str | int
 
 _pack: Callable[[tuple[Argument, ...]], bytes] = cast("Any", hiredis).pack_command

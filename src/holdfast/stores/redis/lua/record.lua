@@ -44,7 +44,11 @@ local function require_primary()
   end
 end
 
--- Something for WAIT to wait for, also when there was nothing left to do.
+-- Something for WAIT to wait for, also when there was nothing left to do. A new end of life is a
+-- write that needs no memory: a full server must still be able to end sessions.
 local function prove()
-  redis.call('INCR', base .. 'p' .. tag)
+  local key = base .. 'p' .. tag
+  if redis.call('EXPIRE', key, 31622400) == 0 then
+    redis.pcall('SET', key, '', 'EX', 31622400)
+  end
 end
