@@ -132,7 +132,11 @@ class Servers:
         )
         found = [self.start(*lines, arguments=("--sentinel",)) for _ in range(count)]
         replicas = primary.info("connected_slaves")
+        hurry = {"publish-period": 100, "info-period": 200, "ping-period": 100, "ask-period": 100}
         for each in found:
+            each.client.execute_command(
+                "SENTINEL DEBUG", *(part for pair in hurry.items() for part in pair)
+            )
             until(lambda each=each: _sees(each.client.sentinel_master("main"), count, replicas))
         return found
 

@@ -9,6 +9,7 @@ from holdfast.record import changed
 from holdfast.stores import open_both
 from holdfast.stores.remote import Durability
 from holdfast.testing.contracts.samples import Samples
+from redis_waiting import resumed
 
 
 @pytest.fixture
@@ -130,7 +131,7 @@ def test_eviction_that_comes_later_is_an_outage(servers, clock):
     with pytest.raises(StoreUnavailable, match="noeviction"):
         opened.blocking.salt()
     server.client.config_set("maxmemory-policy", "noeviction")
-    assert _resumed(opened.blocking.salt)
+    assert resumed(opened.blocking.salt)
     opened.blocking.close()
 
 
@@ -170,16 +171,4 @@ def test_a_replica_is_not_believed(servers, primary, opening, clock, face):
         with pytest.raises(StoreUnavailable):
             verb()
     primary.client.replicaof("NO", "ONE")
-    assert _resumed(samples.stored)
-
-
-def _resumed(verb, seconds=5):
-    """What a verb returns as soon as it no longer raises."""
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            return verb()
-        except StoreUnavailable:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
+    assert resumed(samples.stored)

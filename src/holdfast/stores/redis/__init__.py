@@ -11,6 +11,7 @@ import os
 import weakref
 from typing import TYPE_CHECKING
 
+from holdfast.errors import StoreUnavailable
 from holdfast.faces import run
 from holdfast.stores import Opened
 from holdfast.stores.redis import lists, records, upkeep
@@ -54,11 +55,16 @@ class AsyncRedisStore:
         cap: Cap | None = None,
         replacing: Replacing | None = None,
     ) -> Admitted | Refused:
-        return await records.insert(self._client, await self.salt(), record, cap, replacing)
+        salt = await self.salt()
+        answer = await records.insert(self._client, salt, record, cap, replacing)
+        await self._require_listed(record, salt)
+        return answer
 
     async def update(self, record: Record, *, expected: int, durable: bool = False) -> bool:
         salt = await self.salt()
-        return await records.update(self._client, salt, record, expected, durable=durable)
+        done = await records.update(self._client, salt, record, expected, durable=durable)
+        await self._require_listed(record, salt)
+        return done
 
     async def touch(
         self, id: str, *, seen_at: int, expires_at: int, address: str | None = None
@@ -97,6 +103,13 @@ class AsyncRedisStore:
 
     async def close(self) -> None:
         await self._client.wires.close()
+
+    async def _require_listed(self, record: Record, salt: bytes) -> None:
+        """End a record that was written while a server came back with another salt: no list holds it."""
+        if self.core.salt is salt or record.subject is None or await self.salt() == salt:
+            return
+        await records.delete(self._client, record.id, None, durable=False)
+        raise StoreUnavailable("the Redis server has lost its data")
 
     def _begin_anew(self) -> None:
         self.core.after_fork()

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 DURABLE_WIRES = 8
 """Connections of a process on which durable writes wait for replicas."""
-_FRESH_S = 0.1
-"""Seconds after its last use within which nobody looks whether a connection still stands."""
 
 
 class ThreadWires:
@@ -107,7 +105,7 @@ class ThreadWires:
                 wire = stack.pop()
             except IndexError:  # another thread was faster
                 return None
-            if time.monotonic() - wire.used_at < _FRESH_S or wire.stands():
+            if wire.stands():
                 return wire
             wire.close()
             self._lose(address)

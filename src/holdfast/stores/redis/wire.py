@@ -8,6 +8,7 @@ in one tick goes out in one write, and the replies come back in the same order.
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
 import ssl
 import time
@@ -51,7 +52,6 @@ class Wire:
             Lost: nobody listens there, or the certificate is not trusted.
         """
         self.node = ""
-        self.used_at = time.monotonic()
         self._reader = hiredis.Reader(notEnoughData=_NOTHING)
         try:
             self._socket = socket.create_connection(address, _left(deadline))
@@ -60,6 +60,8 @@ class Wire:
             raise Late("the Redis server does not answer") from error
         except OSError as error:
             raise Lost("the Redis server cannot be reached") from error
+        self._poll = select.poll()
+        self._poll.register(self._socket, select.POLLIN)
 
     def ask(self, payload: bytes, count: int, deadline: float) -> list[Any]:
         """Send packed commands and read their `count` replies; error replies are values.
@@ -76,7 +78,9 @@ class Wire:
 
     def stands(self) -> bool:
         """Whether the server has neither closed the connection nor said something unasked."""
-        try:
+        if not self._poll.poll(0):
+            return True
+        try:  # what came may concern TLS alone
             self._socket.settimeout(0)
             self._socket.recv(1)
         except (BlockingIOError, ssl.SSLWantReadError):
@@ -130,7 +134,6 @@ class Wire:
         while len(replies) < count:
             self._socket.settimeout(_left(deadline))
             replies += self._received()
-        self.used_at = time.monotonic()
         return replies
 
     def _received(self) -> list[Any]:
