@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -26,9 +27,14 @@ def require_program():
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that is free, with that of the Cluster's own bus 10000 above it."""
+    while True:
+        port = random.randrange(12_000, 32_000)
+        with contextlib.suppress(OSError):
+            for each in (port, port + 10_000):
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", each))
+            return port
 
 
 def until(condition, seconds=WAIT_S):
@@ -46,23 +52,21 @@ def until(condition, seconds=WAIT_S):
 class Server:
     """One redis-server process; `options` are lines of its configuration."""
 
-    def __init__(self, folder, *options, port=None, arguments=(), **client):
-        self.port = port or free_port()
+    def __init__(self, folder, *options, arguments=(), tls=False, **client):
+        self.port = free_port()
         self.folder = folder / str(self.port)
         self.folder.mkdir(parents=True)
         self.options = [
-            f"port {self.port}",
+            f"port {0 if tls else self.port}",
+            f"tls-port {self.port if tls else 0}",
             "bind 127.0.0.1",
             f"dir {self.folder}",
             'save ""',
             *options,
         ]
         self.arguments = arguments
-        self.client = redis.Redis(
-            port=client.pop("client_port", self.port), socket_timeout=5, retry=None, **client
-        )
+        self.client = redis.Redis(port=self.port, socket_timeout=5, retry=None, **client)
         self.process = None
-        self.start()
 
     def start(self):
         """Start it (again, with its data if it keeps any)."""
@@ -89,6 +93,8 @@ class Server:
 
     def close(self):
         self.client.close()
+        if self.process is None:
+            return
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
@@ -109,8 +115,10 @@ class Servers:
         self.running = []
 
     def start(self, *options, **more):
-        self.running.append(Server(self.folder, *options, **more))
-        return self.running[-1]
+        server = Server(self.folder, *options, **more)
+        self.running.append(server)
+        server.start()
+        return server
 
     def replica_of(self, primary, *options):
         """A replica that is in step."""

@@ -76,5 +76,13 @@ def new_place(error: Exception) -> tuple[int, str, int]:
     return int(slot), host.strip("[]"), int(port)
 
 
-def _code(error: Exception) -> str:
-    return str(error).partition(" ")[0]
+def refuses_us(error: BaseException | None) -> bool:
+    """Whether a server replied that our user, its password or its rights are wrong."""
+    return _code(error) in {"NOAUTH", "WRONGPASS", "NOPERM"}
+
+
+def _code(error: BaseException | None) -> str:
+    text = str(error)
+    if "can't run this command" in text:  # what a script says instead, and Redis 7.0 without a code
+        return "NOPERM"
+    return text.partition(" ")[0]

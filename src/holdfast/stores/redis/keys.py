@@ -3,11 +3,11 @@
 A key is the store's prefix, one letter for what it holds, the tag in braces, and the rest:
 
 - `r` a record, by the rest of its id
-- `e` the epoch of the tag
+- `e` the epoch of the tag; `z` the same, written only when all sessions end
+- `n` nothing, ever
 - `s` the list of a subject's sessions; `f` those whose records lie in another slot
 - `d`, `x`, `l` all records in the order of their ids: directory, ends, leaves; `g` those of past epochs
-- `q` a quota
-- `p` what durable writes count up
+- `q` a quota; `y` what fenced probes write
 - `k` the salt
 """
 
@@ -17,6 +17,7 @@ import binascii
 import hashlib
 import hmac
 import re
+from base64 import urlsafe_b64encode
 from typing import NamedTuple
 
 from holdfast.rules import quota
@@ -35,7 +36,7 @@ _QUOTA_OF_SESSION = re.compile(r"[a-z]+/([^/]+)/")
 
 
 class Subject(NamedTuple):
-    """Where a subject's sessions are listed: the tag of its ids, and 16 bytes that stand for it."""
+    """Where a subject's sessions are listed: the tag of its ids, and 16 letters that stand for it."""
 
     tag: str
     key: bytes
@@ -49,7 +50,7 @@ def valid_prefix(prefix: str) -> bool:
 def subject_of(subject: str, salt: bytes) -> Subject:
     """The place of a subject. The key is keyed by the salt, so nobody can make two of them meet."""
     name = subject.encode("utf-8", "surrogatepass")
-    key = hmac.digest(salt, b"list\0" + name, "sha256")[:16]
+    key = urlsafe_b64encode(hmac.digest(salt, b"list\0" + name, "sha256")[:12])
     return Subject(tag_of(new_id(subject_tag(subject, salt), bytes(16))), key)
 
 
@@ -60,20 +61,23 @@ class Keys:
         self.prefix = prefix
         self.salt = f"{prefix}k{{{ALL_TAGS[0]}}}".encode()
         self.records = f"{prefix}r{{".encode()
-        self.epochs = f"{prefix}e{{".encode()
-        self._epoch = {tag: f"{prefix}e{{{tag}}}".encode() for tag in ALL_TAGS}
+        self.endings = f"{prefix}z{{".encode()
 
-    def record(self, id: str) -> bytes:
-        """The key of a record."""
-        return f"{self.prefix}r{{{id[:2]}}}{id[2:]}".encode()
+    def record(self, id: str) -> tuple[str, str]:
+        """What the scripts of one record are given: its key, and the epoch of its tag."""
+        return f"{self.prefix}r{{{id[:2]}}}{id[2:]}", f"{self.prefix}e{{{id[:2]}}}"
 
-    def epoch(self, tag: str) -> bytes:
+    def lists(self, tag: str) -> tuple[str, str]:
+        """What the scripts of a tag's lists are given: the epoch, and a key that never exists."""
+        return f"{self.prefix}e{{{tag}}}", f"{self.prefix}n{{{tag}}}"
+
+    def epoch(self, tag: str) -> str:
         """The key of a tag's epoch."""
-        return self._epoch[tag]
+        return f"{self.prefix}e{{{tag}}}"
 
-    def proof(self, tag: str) -> bytes:
-        """The key that durable writes of a tag count up."""
-        return f"{self.prefix}p{{{tag}}}".encode()
+    def fence(self, tag: str) -> str:
+        """The key that fenced probes write."""
+        return f"{self.prefix}y{{{tag}}}"
 
     def directory(self, tag: str) -> bytes:
         """The key that exists if the tag has records."""

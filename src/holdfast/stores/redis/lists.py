@@ -27,7 +27,7 @@ _FIRST_LOOK = 8
 async def page_of(client: Client, salt: bytes, subject: str, after: str | None, limit: int) -> Page:
     """A page of one subject's records."""
     place = subject_of(subject, salt)
-    arguments = (1, client.keys.epoch(place.tag), place.key, _start(place.tag, after), limit + 1)
+    arguments = (2, *client.keys.lists(place.tag), place.key, _start(place.tag, after), limit + 1)
     others, rows = await client.value(Call(place.tag, scripts.PAGE_OF, arguments, safe=True))
     found = _rows(place.tag, rows)
     if others:
@@ -45,7 +45,7 @@ async def page_of_all(client: Client, after: str | None, limit: int) -> Page:
         for tag in await _occupied(client, tags):
             most = limit + 1 - len(found)
             if most > 0:
-                arguments = (1, client.keys.epoch(tag), _start(tag, after), most)
+                arguments = (2, *client.keys.lists(tag), _start(tag, after), most)
                 rows = await client.value(Call(tag, scripts.PAGE_TAG, arguments, safe=True))
                 found += _rows(tag, rows)
         first, look = first + look, look * 8
@@ -58,7 +58,7 @@ async def delete_all(
     """Remove all records of a subject but `keep`, in batches that each are one step."""
     place = subject_of(subject, salt)
     kept = keep[2:] if keep is not None and tag_of(keep) == place.tag else ""
-    arguments = (1, client.keys.epoch(place.tag), place.key, kept, _BATCH)
+    arguments = (2, *client.keys.lists(place.tag), place.key, kept, _BATCH)
     call = Call(place.tag, scripts.DELETE_ALL, arguments, durable=True)
     removed: list[str] = []
     proved, more = True, True
@@ -90,7 +90,7 @@ async def _elsewhere(
         id = raw.decode()
         value = await client.value(call_of_get(client, id))
         if value is None or subject_key_of(value) != place.key:
-            arguments = (1, client.keys.epoch(place.tag), place.key, raw, 0)
+            arguments = (2, *client.keys.lists(place.tag), place.key, raw, 0)
             await client.value(Call(place.tag, scripts.LIST_ELSEWHERE, arguments, safe=True))
         elif after is None or id > after:
             found.append((id, value))

@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 
 async def get(client: Client, id: str, take: Take | None) -> Reading:
     """The record, and what was taken from the quota."""
-    tag, key = tag_of(id), client.keys.record(id)
+    tag, keys = tag_of(id), client.keys.record(id)
     if take is not None and take.period < 1:
         raise UsageError("the period of a quota must be at least 1 ms")
     place = client.keys.quota(take.key, take.period) if take else None
     if take is None or place is None or place[0] != tag:
-        value, node = await client.ask(Call(tag, scripts.GET, (1, key), safe=True))
+        value, node = await client.ask(Call(tag, scripts.GET, (2, *keys), safe=True))
         reading = _reading(value, id, node)
         return reading if take is None else await _spend(client, reading, take)
-    arguments = (2, key, place[1], take.limit, take.period)
+    arguments = (3, *keys, place[1], take.limit, take.period)
     proof = () if take.proof is None else (take.proof,)
     found, node = await client.ask(Call(tag, scripts.GET_AND_TAKE, (*arguments, *proof)))
     if found is None:
@@ -47,7 +47,7 @@ async def get(client: Client, id: str, take: Take | None) -> Reading:
 
 def call_of_get(client: Client, id: str) -> Call:
     """The call that reads a record."""
-    return Call(tag_of(id), scripts.GET, (1, client.keys.record(id)), safe=True)
+    return Call(tag_of(id), scripts.GET, (2, *client.keys.record(id)), safe=True)
 
 
 def taken(reply: list[int]) -> Taken:
@@ -77,8 +77,8 @@ async def insert(
         tag,
         scripts.INSERT,
         (
-            1,
-            client.keys.record(record.id),
+            2,
+            *client.keys.record(record.id),
             record.id[2:],
             value,
             "" if cap is None else cap.limit,
@@ -101,8 +101,8 @@ async def update(
     value = _packed(record, subject)
     await _list_elsewhere(client, record.id, subject)
     arguments = (
-        1,
-        client.keys.record(record.id),
+        2,
+        *client.keys.record(record.id),
         record.id[2:],
         packed_version(expected),
         value,
@@ -116,7 +116,7 @@ async def touch(
     client: Client, id: str, seen_at: int, expires_at: int, address: str | None
 ) -> bool:
     """Note activity."""
-    arguments = (1, client.keys.record(id), time_text(seen_at), time_text(expires_at))
+    arguments = (2, *client.keys.record(id), time_text(seen_at), time_text(expires_at))
     given = () if address is None else (address.encode("utf-8", "replace"),)
     return bool(
         await client.value(Call(tag_of(id), scripts.TOUCH, (*arguments, *given), safe=True))
@@ -126,7 +126,7 @@ async def touch(
 async def delete(client: Client, id: str, expected: int | None, *, durable: bool) -> bool:
     """Remove a record (if it still has the version `expected`)."""
     version = b"" if expected is None else packed_version(expected)
-    arguments = (1, client.keys.record(id), id[2:], version, int(durable))
+    arguments = (2, *client.keys.record(id), id[2:], version, int(durable))
     return bool(await client.value(Call(tag_of(id), scripts.DELETE, arguments, durable=durable)))
 
 
@@ -157,7 +157,7 @@ async def _list_elsewhere(client: Client, id: str, subject: Subject | None) -> N
     """Put the id on its subject's list first, if that is in another slot: none is ever missing there."""
     if subject is None or subject.tag == tag_of(id):
         return
-    arguments = (1, client.keys.epoch(subject.tag), subject.key, id, 1)
+    arguments = (2, *client.keys.lists(subject.tag), subject.key, id, 1)
     await client.value(Call(subject.tag, scripts.LIST_ELSEWHERE, arguments))
 
 

@@ -7,6 +7,7 @@ that expire or move to another node.
 
 from __future__ import annotations
 
+import random
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
 
     from holdfast.stores.redis.core import Core
     from holdfast.stores.redis.target import Address
+    from holdfast.stores.redis.wire import Argument
     from holdfast.stores.remote import Happening
 
+_FENCE_KEPT_S = 3600
 _FENCE_MS = 500
 """How long a fenced probe waits for the replicas."""
 
@@ -133,13 +136,16 @@ class RedisLine:
 
     def _greet(self, deadline: float) -> str:
         core = self._core
-        prefixes = ("PREFIX", core.keys.records, "PREFIX", core.keys.epochs)
+        prefixes = ("PREFIX", core.keys.records, "PREFIX", core.keys.endings)
         commands = greeting(core.target)
+        known = len(commands)
         commands += [("HELLO", 3), ("CLIENT", "TRACKING", "ON", "BCAST", *prefixes)]
-        *replies, _, tracking = self._wire.ask(pack(commands), len(commands), deadline)
-        if isinstance(tracking, ReplyError):
-            raise store_error(tracking) from tracking
-        facts = facts_of(replies)
+        commands += self._probe.first
+        replies = self._wire.ask(pack(commands), len(commands), deadline)
+        for reply in replies[known:]:
+            if isinstance(reply, ReplyError):
+                raise store_error(reply) from reply
+        facts = facts_of(replies[:known])
         core.topology.meet(self._address, facts)
         return facts.node
 
@@ -151,9 +157,9 @@ class RedisLine:
             raise Lost("the Redis server does not serve this line any more")
         self._replies.append(reply)
         if len(self._replies) == self._probe.replies:
-            serial, acknowledged = self._serials.popleft(), self._replies[-1]
+            serial, replies = self._serials.popleft(), self._replies
             self._replies = []
-            if acknowledged >= self._probe.replicas:
+            if self._probe.passed(replies):
                 yield Answered(serial)
 
     def _changes(self, message: list[Any]) -> Iterator[Happening]:
@@ -174,20 +180,35 @@ class RedisLine:
 
 
 class _Probe(NamedTuple):
-    """The bytes of a probe, how many replies it has, and how many replicas its last one must name."""
+    """A probe: `first` is sent once, `payload` each time.
 
+    It has so many `replies`; the first must be 1 and the last name so many `replicas`, if any must.
+    """
+
+    first: tuple[tuple[Argument, ...], ...]
     payload: bytes
     replies: int
     replicas: int
 
+    def passed(self, replies: list[Any]) -> bool:
+        """Whether these replies are those of a primary that its replicas follow."""
+        return not self.first or (replies[0] == 1 and replies[-1] >= self.replicas)
+
 
 def _probe(core: Core, address: Address) -> _Probe:
     """A probe in a slot that this server holds."""
-    topology, keys = core.topology, core.keys
-    tag = next((each for each in ALL_TAGS if topology.address(each) == address), None)
-    if tag is None:
+    topology = core.topology
+    held = [tag for tag in ALL_TAGS if topology.address(tag) == address]
+    if not held:
         raise Lost("the Redis server of this line serves nothing any more")
+    tag = random.choice(held)  # noqa: S311 - not always one whose slot is being moved
     if not core.target.fence:
-        return _Probe(pack([("PERSIST", keys.epoch(tag))]), 1, 0)
-    replicas = topology.replicas(tag)
-    return _Probe(pack([("INCR", keys.proof(tag)), ("WAIT", replicas, _FENCE_MS)]), 2, replicas)
+        return _Probe((), pack([("PERSIST", core.keys.epoch(tag))]), 1, 0)
+    key, replicas = core.keys.fence(tag), topology.replicas(tag)
+    write = ("EXPIRE", key, _FENCE_KEPT_S)  # needs no memory
+    return _Probe(
+        (("SET", key, "", "EX", _FENCE_KEPT_S),),
+        pack([write, ("WAIT", replicas, _FENCE_MS)]),
+        2,
+        replicas,
+    )

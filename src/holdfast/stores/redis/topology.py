@@ -7,13 +7,14 @@ server was lost or sends us elsewhere.
 from __future__ import annotations
 
 import random
+import ssl
 import time
 from contextlib import closing
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from holdfast.errors import ConfigurationError, StoreUnavailable
-from holdfast.stores.redis.errors import Lost, store_error
+from holdfast.errors import ConfigurationError, StoreCorrupt, StoreUnavailable
+from holdfast.stores.redis.errors import Lost, refuses_us, store_error
 from holdfast.stores.redis.facts import Facts, facts_of, greeting, log_in, require_fit
 from holdfast.stores.redis.keys import ALL_TAGS, SLOT_OF
 from holdfast.stores.redis.target import Address
@@ -129,7 +130,7 @@ class Topology:
             self._learn(found.homes)
 
     def check(self) -> None:
-        """Refuse servers that would lose sessions, as far as they can be reached now.
+        """Refuse servers that would lose sessions or refuse us, as far as they can be reached now.
 
         Raises:
             ConfigurationError: with what to change (P25).
@@ -137,8 +138,11 @@ class Topology:
         try:
             self.discover(self.looks)
         except (Lost, StoreUnavailable) as error:
-            if isinstance(error.__cause__, ConfigurationError):
-                raise error.__cause__ from None
+            cause = error.__cause__
+            if isinstance(cause, ConfigurationError):
+                raise cause from None
+            if isinstance(cause, ssl.SSLCertVerificationError) or refuses_us(cause):
+                raise ConfigurationError(f"store: {error}") from error
 
     def after_fork(self) -> None:
         """Replace the lock, which another thread of the parent may have held."""
@@ -239,6 +243,9 @@ def _by_cluster(topology: Topology) -> _Map:
         except Lost as failed:
             error = failed
             continue
+        except StoreCorrupt:  # it does not know the question
+            topology.meet(node, topology.greet(node))
+            raise
         found = _read_slots(ranges, node)
         if len(found.homes) == len(ALL_TAGS):
             return found

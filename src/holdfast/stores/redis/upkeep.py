@@ -79,7 +79,7 @@ async def _raise_to(client: Client, epoch: int, *, grow: bool) -> int:
     highest, proved = epoch, True
     for tags in _parts():
         calls = [
-            Call(tag, scripts.RAISE, (1, client.keys.epoch(tag), epoch, int(grow)), durable=proved)
+            Call(tag, scripts.RAISE, (2, *client.keys.lists(tag), epoch, int(grow)), durable=proved)
             for tag in tags
         ]
         done = await client.carry_out(calls)
@@ -90,7 +90,7 @@ async def _raise_to(client: Client, epoch: int, *, grow: bool) -> int:
 
 async def _due(client: Client, tags: list[str]) -> list[str]:
     """Those of the tags in which something may have ended."""
-    calls = [Call(tag, scripts.DUE, (1, client.keys.epoch(tag)), safe=True) for tag in tags]
+    calls = [Call(tag, scripts.DUE, (2, *client.keys.lists(tag)), safe=True) for tag in tags]
     due = await client.values(calls)
     return [tag for tag, yes in zip(tags, due, strict=True) if yes]
 
@@ -98,7 +98,7 @@ async def _due(client: Client, tags: list[str]) -> list[str]:
 async def _purge_tag(client: Client, tag: str, limit: int) -> int:
     went, more = 0, 1
     while more and went < limit:
-        arguments = (1, client.keys.epoch(tag), min(_BATCH, limit - went))
+        arguments = (2, *client.keys.lists(tag), min(_BATCH, limit - went))
         some, more = await client.value(Call(tag, scripts.PURGE, arguments))
         went += some
     return went

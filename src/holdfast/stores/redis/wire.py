@@ -58,6 +58,8 @@ class Wire:
             self._secure(address, tls)
         except TimeoutError as error:
             raise Late("the Redis server does not answer") from error
+        except ssl.SSLCertVerificationError as error:
+            raise Lost("the certificate of the Redis server is not trusted") from error
         except OSError as error:
             raise Lost("the Redis server cannot be reached") from error
         self._poll = select.poll()

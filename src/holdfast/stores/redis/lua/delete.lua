@@ -1,4 +1,4 @@
--- KEYS: the record. ARGV: member, the version it must have or '', '1' if WAIT follows.
+-- KEYS: the record, the epoch. ARGV: member, the version it must have or '', '1' if WAIT follows.
 -- Returns 1, or 0 if the record is gone or changed.
 local head = redis.call('GETRANGE', KEYS[1], 0, 81)
 if ARGV[3] == '1' then

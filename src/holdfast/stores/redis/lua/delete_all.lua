@@ -1,4 +1,4 @@
--- KEYS: the epoch. ARGV: key of the subject, member to keep or '', the most to remove.
+-- KEYS: the epoch, one that never exists. ARGV: key of the subject, member to keep or '', the most to remove.
 -- Returns how many were looked at, the ids in other slots, and the members that were removed.
 prove()
 local list = base .. 's' .. tag .. epoch .. ':' .. ARGV[1]

@@ -1,4 +1,4 @@
--- KEYS: the epoch. Returns 1 if there may be something to purge in this tag.
+-- KEYS: the epoch, one that never exists. Returns 1 if there may be something to purge in this tag.
 if redis.call('EXISTS', base .. 'g' .. tag) == 1 then
   return 1
 end

@@ -1,4 +1,4 @@
--- KEYS: the record, the quota. ARGV: limit, period, proof or nothing.
+-- KEYS: the record, the epoch, the quota. ARGV: limit, period, proof or nothing.
 -- Returns the value and what was taken, or only the value, or nothing.
 local value = redis.call('GET', KEYS[1])
 require_primary()
@@ -9,4 +9,4 @@ local damaged = #value < HEAD or value:byte(1) ~= LAYOUT
 if damaged or (ARGV[3] and value:sub(33, 64) ~= ARGV[3]) then
   return {value}
 end
-return {value, take(KEYS[2], tonumber(ARGV[1]), tonumber(ARGV[2]), now_ms())}
+return {value, take(KEYS[3], tonumber(ARGV[1]), tonumber(ARGV[2]), now_ms())}

@@ -11,7 +11,8 @@ local function leaf_key(separator, of)
 end
 
 local function leaf_of(member)
-  return redis.call('ZREVRANGEBYLEX', leaves, '[' .. member, '-', 'LIMIT', 0, 1)[1]
+  local found = if_here('ZREVRANGEBYLEX', leaves, '[' .. member, '-', 'LIMIT', 0, 1)
+  return found and found[1]
 end
 
 -- Lua's own comparison follows the server's locale.
@@ -74,10 +75,10 @@ local function unindex(member)
   if not separator then
     return
   end
-  redis.call('ZREM', leaf_key(separator), member)
-  if redis.call('EXISTS', leaf_key(separator)) == 0 then
-    redis.call('ZREM', leaves, separator)
-    redis.call('ZREM', ends, separator)
+  local removed = if_here('ZREM', leaf_key(separator), member)
+  if removed == 1 and if_here('EXISTS', leaf_key(separator)) == 0 then
+    if_here('ZREM', leaves, separator)
+    if_here('ZREM', ends, separator)
   end
 end
 
@@ -86,7 +87,7 @@ local function remove(member, head)
   redis.call('DEL', record_key(member))
   local list = #head >= HEAD and subject_list(head, epoch)
   if list then
-    redis.call('ZREM', list, member)
+    if_here('ZREM', list, member)
   end
   unindex(member)
 end

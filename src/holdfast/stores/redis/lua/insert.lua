@@ -1,4 +1,4 @@
--- KEYS: the record. ARGV: member, value, cap or '', 'evict_oldest' or 'reject',
+-- KEYS: the record, the epoch. ARGV: member, value, cap or '', 'evict_oldest' or 'reject',
 -- member of the replaced record or '', its version.
 -- Returns a word, and the members that were evicted.
 local member, value, limit, replaced = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[5]
@@ -49,6 +49,7 @@ end
 if alive(old) then
   remove(replaced, old)
 end
+redis.call('SET', epoch_key, 0, 'NX')
 redis.call('SET', KEYS[1], value)
 if list then
   redis.call('ZADD', list, 0, member)

@@ -1,4 +1,4 @@
--- KEYS: the epoch. ARGV: key of the subject, an id of another slot, '1' to add it, '0' to take it off.
+-- KEYS: the epoch, one that never exists. ARGV: key of the subject, an id of another slot, '1' to add it, '0' to take it off.
 local list = base .. 'f' .. tag .. epoch .. ':' .. ARGV[1]
 if ARGV[3] == '0' then
   return redis.call('ZREM', list, ARGV[2])

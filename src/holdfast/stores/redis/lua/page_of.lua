@@ -1,4 +1,4 @@
--- KEYS: the epoch. ARGV: key of the subject, member after which to begin or '', the most to return.
+-- KEYS: the epoch, one that never exists. ARGV: key of the subject, member after which to begin or '', the most to return.
 -- Returns the ids in other slots, and members and values in turn; '' for a value that is gone.
 require_primary()
 local list = base .. 's' .. tag .. epoch .. ':' .. ARGV[1]

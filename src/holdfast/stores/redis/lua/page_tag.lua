@@ -1,4 +1,4 @@
--- KEYS: the epoch. ARGV: member after which to begin or '', the most to return.
+-- KEYS: the epoch, one that never exists. ARGV: member after which to begin or '', the most to return.
 -- Returns members and values in turn.
 require_primary()
 local after, most, rows = ARGV[1], tonumber(ARGV[2]), {}

@@ -1,4 +1,4 @@
--- KEYS: the epoch. ARGV: the most to remove. Returns how many went, and 1 if there may be more.
+-- KEYS: the epoch, one that never exists. ARGV: the most to remove. Returns how many went, and 1 if there may be more.
 require_primary()
 local most, went, looked = tonumber(ARGV[1]), 0, 0
 local now = now_ms()

@@ -5,6 +5,12 @@
 --   33 secret hash (32)   65 length of the address (2)   67 key of the subject (16, with flag 1)
 --
 -- Flags: 1 has a subject, 2 the subject's index lies in another slot, 4 has an address.
+--
+-- While a Cluster moves a slot, its keys lie on two nodes. A script runs only where all keys are that
+-- it is given; so each is given the epoch, which every tag with records has, and what it judges by. A
+-- script that works on lists is given a key that never exists as well: it waits for the end of the
+-- move. The others make no keys, and what they must leave on a list that is elsewhere is passed over
+-- later.
 local LAYOUT, HEAD = 1, 66
 local base, tag = KEYS[1]:match('^(.*).({..})')
 local epoch_key = base .. 'e' .. tag
@@ -36,6 +42,14 @@ local function require_known(head)
   end
 end
 
+-- A call of a key that may lie on another node just now; nothing then.
+local function if_here(...)
+  local reply = redis.pcall(...)
+  if type(reply) ~= 'table' or not reply.err then
+    return reply
+  end
+end
+
 -- A write that changes nothing: a server that has become a replica refuses it, and with it the script.
 local function require_primary()
   local refused = redis.pcall('PERSIST', epoch_key)
@@ -44,11 +58,9 @@ local function require_primary()
   end
 end
 
--- Something for WAIT to wait for, also when there was nothing left to do. A new end of life is a
--- write that needs no memory: a full server must still be able to end sessions.
+-- Something for WAIT to wait for, also when there was nothing left to do. These are writes that need
+-- no memory: a full server must still be able to end sessions.
 local function prove()
-  local key = base .. 'p' .. tag
-  if redis.call('EXPIRE', key, 31622400) == 0 then
-    redis.pcall('SET', key, '', 'EX', 31622400)
-  end
+  redis.call('EXPIRE', epoch_key, 31622400)
+  redis.call('PERSIST', epoch_key)
 end

@@ -1,4 +1,4 @@
--- KEYS: the record. ARGV: seen, expires, address or nothing. Returns 1, or 0 if the record is gone.
+-- KEYS: the record, the epoch. ARGV: seen, expires, address or nothing. Returns 1, or 0 if the record is gone.
 local head = redis.call('GETRANGE', KEYS[1], 0, HEAD - 1)
 if not alive(head) then
   return 0

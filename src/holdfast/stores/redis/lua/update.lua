@@ -1,4 +1,4 @@
--- KEYS: the record. ARGV: member, the version it must have, the new value, '1' if WAIT follows.
+-- KEYS: the record, the epoch. ARGV: member, the version it must have, the new value, '1' if WAIT follows.
 -- Returns 1, or 0 if the record is gone or changed. Later activity than the new value's is kept.
 local old, value = redis.call('GET', KEYS[1]) or '', ARGV[3]
 if ARGV[4] == '1' then

@@ -1,0 +1,219 @@
+"""A Cluster loses a primary, and moves slots, while sessions are used."""
+
+import threading
+import time
+
+import pytest
+
+from holdfast.errors import ConfigurationError, StoreUnavailable
+from holdfast.stores import open_both
+from holdfast.stores.redis.keys import SLOT_OF
+from holdfast.testing.contracts.samples import Samples, listed
+from redis_servers import cluster_url, node_id, until
+from redis_traffic import Traffic, revived
+from redis_waiting import resumed
+
+
+@pytest.fixture
+def clock():
+    return lambda: int(time.time() * 1000)
+
+
+def move_slot(source, target, others, slot):
+    """Move one slot as redis-cli does, key by key; what is in it is asked for all the while."""
+    source_id, target_id = node_id(source), node_id(target)
+    target.client.execute_command("CLUSTER SETSLOT", slot, "IMPORTING", source_id)
+    source.client.execute_command("CLUSTER SETSLOT", slot, "MIGRATING", target_id)
+    while keys := source.client.execute_command("CLUSTER GETKEYSINSLOT", slot, 3):
+        source.client.execute_command(
+            "MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS", *keys
+        )
+        time.sleep(0.005)  # requests meet the slot half moved
+    for node in (target, source, *others):
+        node.client.execute_command("CLUSTER SETSLOT", slot, "NODE", target_id)
+
+
+def home(nodes, record):
+    """The node that holds a record."""
+    key = f"hfr{{{record.id[:2]}}}{record.id[2:]}"
+    return next(node for node in nodes if _holds(node, key))
+
+
+def _holds(node, key):
+    try:
+        return node.client.exists(key)
+    except Exception:
+        return False
+
+
+@pytest.mark.parametrize("face", ["threads", "loop"])
+def test_a_primary_is_killed_under_load(servers, opening, clock, face):
+    """Its replica takes over; nothing that was acknowledged as ended comes back."""
+    nodes = servers.cluster(replicas=1)
+    store = opening(cluster_url(nodes[:3]), face, timeout=2.0)
+    samples = Samples(store, clock)
+    with Traffic(store, samples, clock) as traffic:
+        until(lambda: len(traffic.ended) > 100)
+        nodes[0].kill()
+        until(lambda: nodes[3].info("role") == "master")
+        nodes[0].start()
+        until(lambda: nodes[0].info("role") == "slave")
+        before = len(traffic.ended)
+        until(lambda: len(traffic.ended) > before + 100)
+    assert traffic.failures == []
+    assert resumed(lambda: revived(store, traffic, clock)) == []
+    assert store.bump_epoch() == 1
+
+
+@pytest.mark.parametrize("face", ["threads", "loop"])
+def test_a_slot_moves_under_load(servers, opening, clock, face):
+    """Redirections are followed; no session is lost, none seen twice, none comes back."""
+    nodes = servers.cluster()
+    store = opening(cluster_url(nodes), face, timeout=5.0)
+    samples = Samples(store, clock)
+    ended = samples.several(10, "alice")
+    store.bump_epoch()
+    mine = samples.several(60, "alice")
+    slot = SLOT_OF[mine[0].id[:2]]
+    source = home(nodes, mine[0])
+    target = next(node for node in nodes if node is not source)
+    others = [node for node in nodes if node not in {source, target}]
+    reading = ReadAll(store, mine, ended, clock)
+    with reading, Traffic(store, samples, clock) as traffic:
+        move_slot(source, target, others, slot)
+        until(lambda: reading.rounds > 2)
+        move_slot(target, source, others, slot)
+        until(lambda: len(traffic.ended) > 20)
+    assert traffic.failures == []
+    assert reading.failures == []
+    assert reading.missing == reading.revived == []
+    assert listed(store, "alice") == sorted(record.id for record in mine)
+    assert revived(store, traffic, clock) == []
+    assert len(store.delete_all("alice")) == 60
+
+
+class HalfMoved:
+    """The slot of some records, part of whose keys have moved from one node to another."""
+
+    def __init__(self, nodes, slot):
+        self.slot = slot
+        self.source = next(
+            n for n in nodes if n.client.execute_command("CLUSTER COUNTKEYSINSLOT", slot)
+        )
+        self.target = next(n for n in nodes if n is not self.source)
+        self.others = [n for n in nodes if n not in {self.source, self.target}]
+        ids = node_id(self.source), node_id(self.target)
+        self.target.client.execute_command("CLUSTER SETSLOT", slot, "IMPORTING", ids[0])
+        self.source.client.execute_command("CLUSTER SETSLOT", slot, "MIGRATING", ids[1])
+
+    def move(self, kinds):
+        """Move the keys of some kinds; an empty text is all of them."""
+        keys = self.source.client.execute_command("CLUSTER GETKEYSINSLOT", self.slot, 999)
+        chosen = [key for key in keys if key[2] in kinds or not kinds]
+        if chosen:
+            self.source.client.execute_command(
+                "MIGRATE", "127.0.0.1", self.target.port, "", 0, 5000, "KEYS", *chosen
+            )
+
+    def finish(self):
+        self.move("")
+        for node in (self.target, self.source, *self.others):
+            node.client.execute_command("CLUSTER SETSLOT", self.slot, "NODE", node_id(self.target))
+
+
+@pytest.mark.parametrize("moved", ["s", "l", "d", "x", "dx", "sldx", "er", "ersldx"])
+def test_a_session_is_read_and_ended_in_a_slot_half_moved(cluster, opening, clock, moved):
+    """Wherever its lists are, it ends; what is left on them is passed over when the slot has moved."""
+    for node in cluster:
+        node.client.flushall()
+    store = opening(cluster_url(cluster), timeout=1.0)
+    samples = Samples(store, clock)
+    records = samples.several(4, "alice")
+    half = HalfMoved(cluster, SLOT_OF[records[0].id[:2]])
+    half.move(moved)
+    assert [store.get(record.id, now=clock()).record for record in records] == records
+    assert store.touch(records[1].id, seen_at=clock(), expires_at=records[1].expires_at)
+    assert store.delete(records[0].id)
+    assert store.get(records[1].id, now=clock()).record is not None
+    half.finish()
+    assert resumed(lambda: listed(store, "alice")) == sorted(record.id for record in records[1:])
+    assert listed(store) == sorted(record.id for record in records[1:])
+    assert sorted(store.delete_all("alice")) == sorted(record.id for record in records[1:])
+    assert listed(store) == []
+
+
+@pytest.mark.parametrize("moved", ["e", "r", "s", "l", ""])
+def test_what_needs_all_lists_waits_for_the_end_of_the_move(cluster, opening, clock, moved):
+    """Nobody is told that all sessions of a subject have ended while some are on another node."""
+    for node in cluster:
+        node.client.flushall()
+    store = opening(cluster_url(cluster), timeout=0.4)
+    samples = Samples(store, clock)
+    records = samples.several(4, "alice")
+    half = HalfMoved(cluster, SLOT_OF[records[0].id[:2]])
+    half.move(moved)
+    for verb in (
+        lambda: store.delete_all("alice"),
+        lambda: store.page("alice"),
+        store.page,
+        samples.stored,
+        store.bump_epoch,
+    ):
+        with pytest.raises(StoreUnavailable):
+            verb()
+    half.finish()
+    assert sorted(resumed(lambda: store.delete_all("alice"))) == sorted(r.id for r in records)
+
+
+class ReadAll:
+    """Reads some records over and over; notes which were ever missing, and which of the ended not."""
+
+    def __init__(self, store, records, ended, clock):
+        self.store, self.clock = store, clock
+        self.expected = {**{r.id: r for r in records}, **{r.id: None for r in ended}}
+        self.rounds, self.missing, self.revived, self.failures = 0, [], [], []
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error):
+        self._stop.set()
+        self._thread.join(30)
+
+    def _run(self):
+        while not self._stop.is_set():
+            for id, record in self.expected.items():
+                try:
+                    found = self.store.get(id, now=self.clock()).record
+                except StoreUnavailable:
+                    continue
+                except Exception as error:
+                    self.failures.append(error)
+                    return
+                if found != record:
+                    (self.missing if record else self.revived).append(id)
+            self.rounds += 1
+
+
+def test_one_of_the_nodes_is_enough_to_begin_with(cluster, opening):
+    """The others are found; those that are not there do no harm."""
+    assert opening(f"redis+cluster://127.0.0.1:1,127.0.0.1:{cluster[2].port}").salt()
+
+
+def test_the_url_must_say_what_the_server_is(cluster, single):
+    """A Cluster behind a plain URL, and the other way about, is an error at the start (P25)."""
+    with pytest.raises(ConfigurationError, match=r"redis\+cluster://"):
+        open_both(cluster[0].url)
+    with pytest.raises(ConfigurationError, match="redis://"):
+        open_both(cluster_url([single]))
+
+
+def test_a_line_for_each_primary(cluster, opening):
+    """The feed of changes holds one line to each, and knows whose changes come over which."""
+    remote = open_both(cluster_url(cluster[:1])).remote
+    lines = remote.lines()
+    assert sorted(lines) == sorted(f"127.0.0.1:{node.port}" for node in cluster)
+    assert {remote.line_of(f"{tag}1") for tag in SLOT_OF} == set(lines)

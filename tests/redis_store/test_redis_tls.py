@@ -1,0 +1,134 @@
+"""TLS with a certificate that is checked, and a user with no more rights than the page names."""
+
+import datetime as dt
+import ipaddress
+import re
+import time
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from holdfast.errors import ConfigurationError, StoreUnavailable
+from holdfast.protocols import Cap, Replacing, Take
+from holdfast.record import changed
+from holdfast.stores import open_both
+from holdfast.testing.contracts.samples import Samples, listed
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "stores" / "redis.md"
+PASSWORD = "a password: with/odd@characters"
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    """A certificate for 127.0.0.1 that only itself vouches for; the folder of its files."""
+    folder = tmp_path_factory.mktemp("tls")
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
+    now = dt.datetime.now(dt.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
+            critical=False,
+        )
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    (folder / "cert.pem").write_bytes(certificate.public_bytes(pem))
+    plain = serialization.NoEncryption()
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain)
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(session_servers, certificates):
+    """It speaks TLS only, and knows the user that the page describes."""
+    rights = re.search(r"^user holdfast (.*)$", PAGE.read_text(), re.MULTILINE)[1]
+    rights = rights.replace(">PASSWORD", "").split()
+    server = session_servers.start(
+        f"tls-cert-file {certificates}/cert.pem",
+        f"tls-key-file {certificates}/key.pem",
+        "tls-auth-clients no",
+        tls=True,
+        ssl=True,
+        ssl_ca_certs=f"{certificates}/cert.pem",
+        ssl_check_hostname=False,
+    )
+    server.client.execute_command("ACL SETUSER", "holdfast", *rights, f">{PASSWORD}")
+    return server
+
+
+def url(server, certificates, password=PASSWORD):
+    ca = quote(f"{certificates}/cert.pem")
+    return f"rediss://holdfast:{quote(password, safe='')}@127.0.0.1:{server.port}?tls_ca={ca}"
+
+
+def test_every_verb_with_those_rights(server, certificates, opening, face):
+    """The rights that the page names are enough for all there is."""
+    store = opening(url(server, certificates), face)
+    samples = Samples(store, lambda: int(time.time() * 1000))
+    now = int(time.time() * 1000)
+    record, old = samples.several(2)
+    take = Take(f"s/{record.id}/", 5, 1000, record.secret_hash)
+    assert store.get(record.id, now=now, take=take).record == record
+    new = samples.record()
+    replacing = Replacing(old.id, old.version)
+    assert store.insert(new, now=now, cap=Cap(3, "evict_oldest"), replacing=replacing)
+    assert store.touch(record.id, seen_at=record.seen_at + 1, expires_at=record.expires_at)
+    assert store.update(changed(record, version=1), expected=record.version, durable=True)
+    assert listed(store) == listed(store, "alice") == sorted([record.id, new.id])
+    assert store.delete(new.id)
+    samples.stored(expires_at=now - 1)
+    assert store.purge(now=now) == 1
+    assert store.take(face, limit=1, period=1000, now=now).allowed
+    assert store.delete_all("alice") == (record.id,)
+    assert store.bump_epoch() > 0
+
+
+def test_the_feed_of_changes_with_those_rights(server, certificates):
+    """So are they for a line that carries changes."""
+    opened = open_both(url(server, certificates) + "&fence=yes&replicas=0")
+    (name,) = opened.remote.lines()
+    line = opened.remote.dial(name)
+    line.probe(7)
+    assert line.receive(2)[-1].serial == 7
+    line.close()
+    opened.blocking.close()
+
+
+def test_a_certificate_that_nobody_vouches_for(server):
+    """It is an error at the start, and no session goes there (P25)."""
+    with pytest.raises(ConfigurationError, match="certificate"):
+        open_both(f"rediss://holdfast:x@127.0.0.1:{server.port}")
+
+
+def test_a_wrong_password(server, certificates):
+    """So is a password that the server refuses; the message does not repeat it."""
+    with pytest.raises(ConfigurationError, match="password") as error:
+        open_both(url(server, certificates, "hunter2"))
+    assert "hunter2" not in str(error.value)
+
+
+def test_missing_rights(server, certificates, opening):
+    """A user that may not do what is needed is told so, as an outage."""
+    server.client.execute_command("ACL SETUSER", "weak", "on", ">weak", "+info", "+client")
+    target = (
+        url(server, certificates)
+        .replace("holdfast:", "weak:")
+        .replace(quote(PASSWORD, safe=""), "weak")
+    )
+    with pytest.raises(StoreUnavailable, match="let our user"):
+        opening(target).salt()
