@@ -61,6 +61,7 @@ async def delete_all(
     arguments = (2, *client.keys.lists(place.tag), place.key, kept, _BATCH)
     call = Call(place.tag, scripts.DELETE_ALL, arguments, durable=True)
     removed: list[str] = []
+    others: list[bytes] = []
     proved, more = True, True
     while more:
         done = await client.carry_out([call._replace(durable=proved)])
