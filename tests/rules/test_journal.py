@@ -1,5 +1,7 @@
 """A request's data: found changes, in order, and nothing of a change that failed."""
 
+import copy
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,7 +33,8 @@ def act(journal, step):
     elif kind == "drop":
         journal.data.pop(key, None)
     elif kind == "change":
-        journal.change(lambda found: found.update({key: value}))
+        # A pure function, as is asked for: what it writes is its own each time it runs.
+        journal.change(lambda found: found.update({key: copy.deepcopy(value)}))
     elif kind == "nested":
         if isinstance(journal.data.get(key), list):
             journal.data[key].append(7)
