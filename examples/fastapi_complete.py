@@ -3,7 +3,7 @@
 API clients sign in with /login and hold tokens; browsers sign in with /api/login and hold a cookie.
 Both are views of one session, so every log-out ends both.
 
-    pip install 'holdfast[fastapi]' uvicorn
+    pip install '..[fastapi]' uvicorn
     export HOLDFAST_SECRET="$(python -c 'import secrets; print(secrets.token_urlsafe(32))')"
     uvicorn fastapi_complete:app
 """

@@ -3,7 +3,7 @@
 Each form carries the CSRF token in a hidden field; a visitor gets one before signing in as well. Who
 is not signed in is sent to the sign-in page.
 
-    pip install 'holdfast[fastapi]' jinja2 uvicorn
+    pip install '..[fastapi]' jinja2 uvicorn
     export HOLDFAST_SECRET="$(python -c 'import secrets; print(secrets.token_urlsafe(32))')"
     uvicorn fastapi_pages:app
 """

@@ -4,7 +4,7 @@ What Holdfast adds is one line, `holdfast.Holdfast(app)`, and `{{ csrf_field() }
 signing in gives a new session id, signing out ends the session on the server, and "sign out
 everywhere" ends the others too.
 
-    pip install 'holdfast[flask]' flask-login
+    pip install '..[flask]' flask-login
     export HOLDFAST_SECRET="$(python -c 'import secrets; print(secrets.token_urlsafe(32))')"
     flask --app flask_login_app run
 
