@@ -11,6 +11,7 @@ from holdfast.settings import Rate, Settings
 from holdfast.stores import Opened
 from holdfast.testing import AsyncMemoryStore, FakeClock, HookedStore, MemoryStore
 from web.browser import Browser
+from web.site_work import REACHED
 from web.sites import SITES
 
 
@@ -64,6 +65,13 @@ def parts(settings, keys):
     parts = Parts(settings, keys)
     yield parts
     parts.assembly.close()
+
+
+@pytest.fixture
+def reached():
+    """The orders that handlers of `/work` were given."""
+    REACHED.clear()
+    return REACHED
 
 
 @pytest.fixture(params=SITES)

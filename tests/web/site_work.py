@@ -16,8 +16,13 @@ UNFIT = {
 }
 
 
+REACHED = []
+"""The orders of this test that a handler was given."""
+
+
 def work(session, order):
     """Do what a test asks for; the status to answer with."""
+    REACHED.append(order)
     session.update(order.get("write", {}))
     if "unfit" in order:
         session["it"] = UNFIT[order["unfit"]]

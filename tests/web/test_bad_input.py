@@ -277,11 +277,11 @@ def test_origins_of_any_shape(origin, browser, parts):
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "BREW", "get"])
-def test_any_other_method_is_unsafe(method, browser):
+def test_any_other_method_is_unsafe(method, browser, parts):
     """R68: only GET, HEAD and OPTIONS are taken for safe, as they are written."""
     browser.sign_in()
     answer = browser.request(method, "/me")
-    assert (answer.status, answer.code) == (403, "csrf_failed")
+    assert (answer.status, answer.code, parts.reasons()) == (403, "csrf_failed", ["csrf_token"])
 
 
 @pytest.mark.parametrize(
@@ -298,11 +298,11 @@ def test_any_other_method_is_unsafe(method, browser):
         ("multipart/form-data; boundary=x", b"\x00" * 200_000),
     ],
 )
-def test_forms_of_any_shape(kind, body, browser):
+def test_forms_of_any_shape(kind, body, browser, parts):
     """403, after a bounded look for the token."""
     browser.sign_in()
     answer = browser.request("POST", "/echo", body=body, kind=kind)
-    assert (answer.status, answer.code) == (403, "csrf_failed")
+    assert (answer.status, answer.code, parts.reasons()) == (403, "csrf_failed", ["csrf_token"])
 
 
 # Mistakes of the application
