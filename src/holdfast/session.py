@@ -6,7 +6,7 @@ begun it is closed, and a change raises `SessionClosed` instead of being lost.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -132,7 +132,7 @@ class Session(MutableMapping[str, Any]):
         acr: str | None = None,
         amr: tuple[str, ...] = (),
         label: str | None = None,
-        still_valid: Callable[[], bool] | None = None,
+        still_valid: Callable[[], bool | Awaitable[bool]] | None = None,
         **claims: Any,
     ) -> None:
         """Make this the session of `subject`, under a new id (P4); the old id and its cookie end.
@@ -140,7 +140,8 @@ class Session(MutableMapping[str, Any]):
         `claims` (role, email …) go into access tokens. Data of an anonymous session is carried over
         unless `keep_data` is False; another subject's never. `still_valid` is asked once more after
         the session exists, and takes it back when it answers False: an account that was disabled,
-        or a password that was changed, while this sign-in ran.
+        or a password that was changed, while this sign-in ran. In an application of coroutines it
+        may be a coroutine function.
 
         Raises:
             UsageError: the subject is empty, or a claim has a reserved name.

@@ -123,7 +123,7 @@ def test_another_component(server, open_store, schema):
         assert core.migrate(Component("pets", (first, second))) == 0
         with pytest.raises(StoreCorrupt):
             core.migrate(Component("pets", (first, second, "DROP TABLE @schema@.pets; nonsense")))
-        assert core.execute("SELECT name, age FROM @schema@.pets", (), ()).count == 1
+        assert core.execute("SELECT name, age FROM @schema@.pets") == [("Rex", None)]
     finally:
         server.sql(
             f"DROP TABLE {schema}.pets", f"DELETE FROM {schema}.components WHERE name='pets'"

@@ -179,11 +179,13 @@ def test_passwords_are_not_in_the_database(administration, ada, tmp_path):
 
 def test_a_damaged_database_is_a_store_error(tmp_path, clock):
     """Not a traceback of SQLite."""
+    from holdfast.service.database import SqliteDatabase
     from holdfast.stores.sqlite.core import SqliteCore
 
     (tmp_path / "bad.db").write_bytes(b"no database" * 1000)
+    database = SqliteDatabase(SqliteCore(tmp_path / "bad.db"))
     with pytest.raises(StoreError):
-        Users(SqliteCore(tmp_path / "bad.db"), clock=clock, entropy=bytes)
+        Users(database, clock=clock, entropy=bytes)
 
 
 # An authenticator of the application

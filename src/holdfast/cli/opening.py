@@ -16,6 +16,7 @@ from holdfast.service import environment, home
 
 if TYPE_CHECKING:
     from holdfast.service.administration import Administration
+    from holdfast.service.database import Database
     from holdfast.service.environment import Configuration
 
 AUDIT_FILE = "audit.jsonl"
@@ -32,10 +33,21 @@ class Opened:
     def administration(self) -> Administration:
         """The accounts."""
         from holdfast.service.administration import Administration
+
+        return Administration(self.assembly, self.database, self.configuration.options, now_ms)
+
+    @cached_property
+    def database(self) -> Database:
+        """The tables of the service."""
         from holdfast.service.building import user_database
 
-        database = user_database(self.configuration, self.assembly)
-        return Administration(self.assembly, database, self.configuration.options, now_ms)
+        return user_database(self.configuration, self.assembly)
+
+    def close(self) -> None:
+        """Close what was opened."""
+        self.assembly.close()
+        if "database" in vars(self):
+            self.database.close()
 
 
 def configured(home_folder: str | None, store: str | None = None) -> Configuration:
@@ -70,10 +82,11 @@ def opened(home_folder: str | None, store: str | None = None) -> Generator[Opene
             store=configuration.store,
             audit=[sinks.json_lines(audit)],
         )
+        data = Opened(configuration, assembly)
         try:
-            yield Opened(configuration, assembly)
+            yield data
         finally:
-            assembly.close()
+            data.close()
 
 
 def _of_key_file(given: Mapping[str, str]) -> dict[str, str]:

@@ -8,6 +8,7 @@ writes a parallel request may still change the old session; its change is merged
 from __future__ import annotations
 
 from contextlib import suppress
+from inspect import isawaitable
 from typing import TYPE_CHECKING, NamedTuple
 
 from holdfast.engine.core import ATTEMPTS
@@ -38,7 +39,7 @@ async def sign_in(core: Core, session: Session, intent: SignIn) -> None:
     key = core.entropy(secret.SECRET_BYTES)
     inserted = await _insert(core, session, intent, key)
     try:
-        _require_still_valid(core, session, inserted, intent)
+        await _require_still_valid(core, session, inserted, intent)
         record = await _retire(core, session, inserted, key)
     except BaseException:  # also a request that was cancelled: nobody would ever hold this record
         with suppress(StoreError):
@@ -113,8 +114,13 @@ def _merged(core: Core, session: Session, old: Record, plain: bytes) -> bytes:
     return data.replay(session.loaded, stored, session.pending(), last_wins=session.last_wins)
 
 
-def _require_still_valid(core: Core, session: Session, inserted: _Inserted, intent: SignIn) -> None:
-    if intent.still_valid is None or intent.still_valid():
+async def _require_still_valid(
+    core: Core, session: Session, inserted: _Inserted, intent: SignIn
+) -> None:
+    if intent.still_valid is None:
+        return
+    valid = intent.still_valid()
+    if await valid if isawaitable(valid) else valid:
         return
     if inserted.replaced:
         session.ended = True

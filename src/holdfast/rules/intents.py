@@ -16,7 +16,7 @@ from holdfast.record import Assurance
 from holdfast.rules import agent, data
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 RESERVED_CLAIMS = frozenset({
     "iss", "aud", "exp", "nbf", "iat", "jti", "sub", "sid", "type", "typ", "cnf",
@@ -38,7 +38,7 @@ class SignIn:
     policy: str = "default"
     assurance: Assurance = _LOWEST
     label: str | None = None
-    still_valid: Callable[[], bool] | None = None
+    still_valid: Callable[[], bool | Awaitable[bool]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

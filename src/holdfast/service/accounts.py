@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import to_thread
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -126,7 +127,12 @@ def _intend(context: ServiceContext, session: Session, account: Account) -> None
     session.sign_in(
         account.subject,
         amr=AMR,
-        still_valid=partial(context.authenticator.still_valid, account),
+        still_valid=partial(_still_valid, context, account),
         email=account.email,
         role=account.role,
     )
+
+
+async def _still_valid(context: ServiceContext, account: Account) -> bool:
+    """Asked in a thread: the answer may take a round trip."""
+    return await to_thread(context.authenticator.still_valid, account)

@@ -16,9 +16,9 @@ from holdfast.service.users import Users
 if TYPE_CHECKING:
     from holdfast.assembly import Assembly
     from holdfast.protocols import Clock
+    from holdfast.service.database import Database
     from holdfast.service.options import ServiceOptions
     from holdfast.service.users import User
-    from holdfast.stores.sqlite.core import SqliteCore
 
 
 class AccountProblem(HoldfastError):
@@ -32,7 +32,7 @@ class Administration:
     """Operations on the service's own users, for the command line."""
 
     def __init__(
-        self, assembly: Assembly, database: SqliteCore, options: ServiceOptions, clock: Clock
+        self, assembly: Assembly, database: Database, options: ServiceOptions, clock: Clock
     ) -> None:
         self.users = Users(database, clock=clock, entropy=os.urandom)
         self._failures = Failures(database)

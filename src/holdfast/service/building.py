@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from holdfast.assembly import Assembly, assemble, now_ms
 from holdfast.errors import ConfigurationError
@@ -11,12 +11,14 @@ from holdfast.service import authenticator, home
 from holdfast.service.backend import keys as keys_of_backends
 from holdfast.service.checks import Checks
 from holdfast.service.context import ServiceContext
+from holdfast.service.database import PostgresDatabase, SqliteDatabase
 from holdfast.service.failures import Failures
 from holdfast.service.known_device import KnownDevices
 from holdfast.service.passwords import Hasher
 from holdfast.service.throttle import Throttle
 from holdfast.service.user_authenticator import UserAuthenticator
 from holdfast.service.users import Users
+from holdfast.stores import open_store
 from holdfast.stores.sqlite import SqliteStore
 from holdfast.stores.sqlite.core import SqliteCore
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from holdfast.protocols import Clock, Sink
     from holdfast.rules.keys import KeyRing
     from holdfast.service.authenticator import Authenticator
+    from holdfast.service.database import Database
     from holdfast.service.environment import Configuration
 
 USER_DATABASE = "users.db"
@@ -87,17 +90,30 @@ def build(
     )
 
 
-def user_database(configuration: Configuration, assembly: Assembly) -> SqliteCore:
-    """Where users are kept: in the database of the sessions, or beside it if that is no SQLite."""
-    store = assembly.blocking_store
-    if isinstance(store, SqliteStore):
-        return store.core
-    return SqliteCore(configuration.home / USER_DATABASE)
+def user_database(configuration: Configuration, assembly: Assembly) -> Database:
+    """Where users are kept: where `HOLDFAST_USERS` says, else in the database of the sessions.
+
+    If that is no database with tables, they are in a file in the folder of this machine.
+
+    Raises:
+        ConfigurationError: users cannot be kept there.
+    """
+    store, url = assembly.blocking_store, configuration.users or configuration.store
+    if not configuration.users and isinstance(store, SqliteStore):
+        return SqliteDatabase(store.core)
+    scheme = url.partition(":")[0].lower()
+    if scheme not in {"sqlite", "postgresql", "postgres"}:
+        if configuration.users:
+            raise ConfigurationError(
+                "users: is a URL of SQLite or PostgreSQL; for example postgresql://host/database"
+            )
+        return SqliteDatabase(SqliteCore(configuration.home / USER_DATABASE))
+    timeout = configuration.settings.store_timeout.total_seconds()
+    place: Any = open_store(url, timeout=timeout)
+    return SqliteDatabase(place.core) if scheme == "sqlite" else PostgresDatabase(place.core)
 
 
-def _authenticator(
-    configuration: Configuration, database: SqliteCore, clock: Clock
-) -> Authenticator:
+def _authenticator(configuration: Configuration, database: Database, clock: Clock) -> Authenticator:
     if configuration.authenticator is not None:
         return authenticator.load(configuration.authenticator)
     users = Users(database, clock=clock, entropy=os.urandom)

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from holdfast.service.authenticator import Authenticator
     from holdfast.service.backend.keys import ServiceKey
     from holdfast.service.checks import Checks
+    from holdfast.service.database import Database
     from holdfast.service.known_device import KnownDevices
     from holdfast.service.options import ServiceOptions
     from holdfast.service.throttle import Throttle
-    from holdfast.stores.sqlite.core import SqliteCore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class ServiceContext:
     """
 
     assembly: Assembly
-    database: SqliteCore
+    database: Database
     options: ServiceOptions
     authenticator: Authenticator
     checks: Checks

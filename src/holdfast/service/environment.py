@@ -49,6 +49,7 @@ _OWN = {
     "SECRET",
     "SECRET_PREVIOUS",
     "STORE",
+    "USERS",
     "WORKERS",
 }
 _CLEARED = ("cache", "cookies", "storage")
@@ -63,6 +64,7 @@ class Configuration:
     profile: str
     home: Path
     store: str
+    users: str | None
     secrets: tuple[str, ...]
     host: str
     port: int
@@ -97,6 +99,7 @@ def load(environ: Mapping[str, str]) -> Configuration:
         profile=profile,
         home=home,
         store=given.get("STORE", f"sqlite:///{home / DATABASE}"),
+        users=given.get("USERS"),
         secrets=_secrets(given),
         host=given.get("HOST", "127.0.0.1"),
         port=_number(given, "PORT", DEFAULT_PORT, 65535),

@@ -77,7 +77,7 @@ class Throttle:
         counter = account if device is None else _key(salt, b"device", device)
         windows = self._windows(salt, counter, client.address)
         name = account.hex()[:_HASH_CHARS]
-        until = self._failures.blocked_until([window.key for window in windows], now=now)
+        until = await self._failures.blocked_until([window.key for window in windows], now=now)
         if until is not None:
             self._note(EventName.AUTHN_LOGIN_FAIL, client, "blocked", name)
             raise _too_many(until - now)

@@ -1,6 +1,7 @@
-"""The service's own users, in the database file of the sessions.
+"""The service's own users, in a table beside those of the sessions.
 
-Calls block for microseconds, or, where they write, until the writer thread has committed.
+Calls block: for microseconds on SQLite, for a round trip on PostgreSQL, and where they write until
+that is on disk.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ from holdfast.errors import HoldfastError
 from holdfast.service import schema
 
 if TYPE_CHECKING:
-    import sqlite3
-
     from holdfast.protocols import Clock, Entropy
-    from holdfast.stores.sqlite.core import SqliteCore
+    from holdfast.service.database import Database, Row, Value
 
 _SUBJECT_BYTES = 16
 _COLUMNS = "subject, email, role, disabled, credential_version, created_at, password_hash"
+_INSERT = f"""
+    INSERT INTO @schema@.users ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO NOTHING RETURNING subject
+"""  # noqa: S608 - a constant
 
 
 class DuplicateEmail(HoldfastError):
@@ -51,11 +54,11 @@ class UserPage(NamedTuple):
 class Users:
     """The table of users. E-mail addresses are expected in their normalised spelling."""
 
-    def __init__(self, core: SqliteCore, *, clock: Clock, entropy: Entropy) -> None:
-        self._core = core
+    def __init__(self, database: Database, *, clock: Clock, entropy: Entropy) -> None:
+        self._database = database
         self._clock = clock
         self._entropy = entropy
-        core.migrate("users", schema.USERS)
+        database.migrate(schema.USERS)
 
     def add(self, email: str, password_hash: str, role: str | None = None) -> User:
         """A new user.
@@ -72,7 +75,7 @@ class Users:
             created_at=self._clock(),
             password_hash=password_hash,
         )
-        if not self._core.write(lambda conn: _insert(conn, user), durable=True):
+        if not self._database.write(_INSERT, *_values(user)):
             raise DuplicateEmail("there is a user with this e-mail address already")
         return user
 
@@ -86,16 +89,14 @@ class Users:
 
     def page(self, *, after: str | None = None, limit: int = 100) -> UserPage:
         """One page of all users, by address after `after`."""
-        rows = self._core.read(
-            f"SELECT {_COLUMNS} FROM users WHERE email > ? ORDER BY email LIMIT ?",  # noqa: S608 - a constant
-            (after or "", limit + 1),
-        )
+        sql = f"SELECT {_COLUMNS} FROM @schema@.users WHERE email > ? ORDER BY email LIMIT ?"  # noqa: S608 - a constant
+        rows = self._database.read(sql, after or "", limit + 1)
         users = tuple(_user(row) for row in rows[:limit])
         return UserPage(users, users[-1].email if len(rows) > limit else None)
 
     def set_disabled(self, subject: str, *, disabled: bool) -> bool:
         """Shut an account, or open it again; False: there is none. Its sessions go on."""
-        return self._change("disabled = ? WHERE subject = ?", disabled, subject)
+        return self._change("disabled = ? WHERE subject = ?", int(disabled), subject)
 
     def set_password(self, subject: str, password_hash: str) -> bool:
         """A new password; sign-ins that are under way with the old one are taken back."""
@@ -109,37 +110,34 @@ class Users:
 
     def remove(self, subject: str) -> bool:
         """Remove a user for good; False: there is none."""
-        sql = "DELETE FROM users WHERE subject = ?"
-        return self._write(sql, subject)
+        return self._write("DELETE FROM @schema@.users WHERE subject = ?", subject)
 
     def _one(self, column: str, value: str) -> User | None:
-        sql = f"SELECT {_COLUMNS} FROM users WHERE {column} = ?"  # noqa: S608 - constants
-        row = self._core.read_one(sql, (value,))
-        return None if row is None else _user(row)
+        sql = f"SELECT {_COLUMNS} FROM @schema@.users WHERE {column} = ?"  # noqa: S608 - constants
+        rows = self._database.read(sql, value)
+        return _user(rows[0]) if rows else None
 
-    def _change(self, assignment: str, *params: str | bool) -> bool:
-        return self._write(f"UPDATE users SET {assignment}", *params)  # noqa: S608 - constants
+    def _change(self, assignment: str, *values: Value) -> bool:
+        return self._write(f"UPDATE @schema@.users SET {assignment}", *values)  # noqa: S608 - constants
 
-    def _write(self, sql: str, *params: str | bool) -> bool:
+    def _write(self, sql: str, *values: Value) -> bool:
         """Whether anybody was concerned; on disk before it returns."""
-        return self._core.write(lambda conn: conn.execute(sql, params).rowcount > 0, durable=True)
+        return bool(self._database.write(f"{sql} RETURNING subject", *values))
 
 
-def _insert(conn: sqlite3.Connection, user: User) -> bool:
-    sql = f"INSERT INTO users ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"  # noqa: S608 - a constant
-    row = (
+def _values(user: User) -> tuple[Value, ...]:
+    return (
         user.subject,
         user.email,
         user.role,
-        user.disabled,
+        int(user.disabled),
         user.credential_version,
         user.created_at,
         user.password_hash,
     )
-    return conn.execute(sql, row).rowcount > 0
 
 
-def _user(row: tuple[str, str, str | None, int, int, int, str]) -> User:
+def _user(row: Row) -> User:
     subject, email, role, disabled, version, created_at, password_hash = row
     return User(
         subject=subject,

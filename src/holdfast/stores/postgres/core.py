@@ -16,7 +16,7 @@ from holdfast.stores.postgres.errors import UNIQUE_VIOLATION, ServerError, store
 from holdfast.stores.postgres.executor import Executor, Statement
 from holdfast.stores.postgres.given import GivenPool
 from holdfast.stores.postgres.schema import SESSIONS, Schema
-from holdfast.stores.postgres.values import Kind, Rows
+from holdfast.stores.postgres.values import Kind, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,11 +24,12 @@ if TYPE_CHECKING:
     from holdfast.stores.postgres.calls import Call, Function
     from holdfast.stores.postgres.given import AnyPool
     from holdfast.stores.postgres.schema import Component
-    from holdfast.stores.postgres.values import Value
+    from holdfast.stores.postgres.values import Plain
 
 T = TypeVar("T")
 
 _DURABLE = 4
+_BEGIN_DURABLE = "BEGIN; SELECT @schema@.begin_durable_1('{wait}')"
 
 
 class PostgresCore:
@@ -55,6 +56,8 @@ class PostgresCore:
         self.timeout = timeout
         self.schema = Schema(schema)
         self._wait = b"%d" % max(timeout * 1000, 1)
+        begin = _BEGIN_DURABLE.format(wait=self._wait.decode())
+        self._begin = self.schema.filled(begin).encode()
         self._texts: dict[str, bytes] = {}
         self._losses: list[Callable[[], None]] = []
         sources = _sources(place, timeout, size, _weakly(self._lost))
@@ -79,22 +82,24 @@ class PostgresCore:
             return _outcome(call, error)
 
     def execute(
-        self, sql: str, values: Sequence[Value], kinds: Sequence[Kind], *, durable: bool = False
-    ) -> Rows:
-        """The rows of one statement of another component; `@schema@` is the schema."""
-        text = self.schema.filled(sql).encode()
+        self, sql: str, values: Sequence[Plain] = (), *, durable: bool = False
+    ) -> list[tuple[Plain, ...]]:
+        """The rows of one statement of another component; `@schema@` is the schema.
+
+        With `durable`, it is on disk before this returns.
+        """
         try:
-            return self._executor.execute(Statement(text, values, kinds, durable=durable))
+            return self._executor.execute(self._other(sql, values, durable=durable)).all()
         except Exception as error:
             raise store_error(error) or error from error
 
     async def aexecute(
-        self, sql: str, values: Sequence[Value], kinds: Sequence[Kind], *, durable: bool = False
-    ) -> Rows:
+        self, sql: str, values: Sequence[Plain] = (), *, durable: bool = False
+    ) -> list[tuple[Plain, ...]]:
         """As `execute`, for coroutines."""
-        text = self.schema.filled(sql).encode()
+        statement = self._other(sql, values, durable=durable)
         try:
-            return await self._executor.aexecute(Statement(text, values, kinds, durable=durable))
+            return (await self._executor.aexecute(statement)).all()
         except Exception as error:
             raise store_error(error) or error from error
 
@@ -129,6 +134,16 @@ class PostgresCore:
         sql = self._texts.get(function.name) or self._text(function)
         values, kinds = (self._wait, *call.values), (Kind.TEXT, *function.kinds)
         return Statement(sql, values, kinds, call.safe, call.durable)
+
+    def _other(self, sql: str, values: Sequence[Plain], *, durable: bool) -> Statement:
+        pairs = [plain(value) for value in values]
+        return Statement(
+            self.schema.filled(sql).encode(),
+            [value for _, value in pairs],
+            [kind for kind, _ in pairs],
+            durable=durable,
+            begin=self._begin if durable else b"",
+        )
 
     def _text(self, function: Function) -> bytes:
         marks = ", ".join(f"${number}" for number in range(1, len(function.kinds) + 2))

@@ -30,6 +30,7 @@ class Server:
         given = conninfo_to_dict(conninfo)
         self._several = max(str(given.get("host") or given.get("hostaddr") or "").count(","), 0) + 1
         defaults: dict[str, Any] = {
+            "client_encoding": "UTF8",
             "fallback_application_name": "holdfast",
             "keepalives_idle": 30,
             "tcp_user_timeout": ceil(timeout * 1000),

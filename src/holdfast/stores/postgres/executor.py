@@ -11,7 +11,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from holdfast.stores.postgres import exchange
-from holdfast.stores.postgres.errors import is_broken, is_missing, is_usable
+from holdfast.stores.postgres.errors import ServerError, is_broken, is_missing, is_usable
 from holdfast.stores.postgres.schema import SESSIONS
 from holdfast.stores.postgres.values import Rows
 from holdfast.stores.postgres.witness import Witness
@@ -34,17 +34,33 @@ _MIGRATION_S = 60.0
 
 
 class Statement(NamedTuple):
-    """One statement with its parameters. `safe`: it only reads; `durable`: it must be proved."""
+    """One statement with its parameters. `safe`: it only reads; `durable`: it must be proved.
+
+    `begin` is a script before it, for a transaction of its own.
+    """
 
     sql: bytes
     values: Sequence[Value]
     kinds: Sequence[Kind]
     safe: bool = False
     durable: bool = False
+    begin: bytes = b""
 
     def ask(self, pgconn: PGconn) -> Talk[PGresult]:
         """The conversation that it is."""
+        if self.begin:
+            return self._ask_within(pgconn)
         return exchange.query(pgconn, self.sql, self.values, self.kinds)
+
+    def _ask_within(self, pgconn: PGconn) -> Talk[PGresult]:
+        yield from exchange.script(pgconn, self.begin)
+        try:
+            result = yield from exchange.query(pgconn, self.sql, self.values, self.kinds)
+        except ServerError:
+            yield from exchange.script(pgconn, b"ROLLBACK")
+            raise
+        yield from exchange.script(pgconn, b"COMMIT")
+        return result
 
 
 class Executor:

@@ -19,10 +19,7 @@ if TYPE_CHECKING:
 
 _LINE = "changes"
 _KNOWN_FOR_S = 10.0
-_SETTINGS = """
-    SELECT (current_setting('fsync') = 'on')::text::bytea,
-        current_setting('synchronous_standby_names')::bytea
-"""
+_SETTINGS = "SELECT current_setting('fsync'), current_setting('synchronous_standby_names')"
 
 
 class PostgresRemote:
@@ -72,10 +69,10 @@ class PostgresRemote:
         return self._durability
 
     def _asked(self) -> Durability:
-        found = self._core.execute(_SETTINGS, (), ())
-        if found.text(0, 0) != "true":
+        ((fsync, names),) = self._core.execute(_SETTINGS)
+        if fsync != "on":
             return Durability("memory")
-        count = standbys(found.text(0, 1) or "")
+        count = standbys(str(names))
         return Durability("replicated", count) if count else Durability("fsynced")
 
 

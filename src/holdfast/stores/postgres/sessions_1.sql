@@ -381,7 +381,8 @@ BEGIN
     RETURN false;
 END $$;
 
--- The rule of holdfast.rules.quota: the new state, or the same one when the answer is no.
+-- The rule of holdfast.rules.quota: the new state, or the same one when the answer is no. Loops and
+-- assignments alone: a query inside a function costs as much as all of them.
 CREATE FUNCTION @schema@.spend_1(
     a_newest bigint, a_counts bigint[], a_limit bigint, a_period bigint, a_now bigint,
     OUT newest bigint, OUT counts bigint[],
@@ -389,24 +390,34 @@ CREATE FUNCTION @schema@.spend_1(
 ) LANGUAGE plpgsql IMMUTABLE AS $$
 DECLARE
     v_bucket bigint := a_now * 16 / a_period;
-    v_passed bigint;
-    v_seen bigint[];
-    v_spent bigint;
+    v_passed bigint := v_bucket - a_newest;
+    v_seen bigint[] := a_counts;
+    v_count bigint;
+    v_spent bigint := 0;
 BEGIN
     newest := a_newest;
     counts := a_counts;
-    IF newest - v_bucket > 16 THEN
+    IF v_passed < -16 THEN
         -- The clock was put back: all that is known counts as spent just now.
+        FOREACH v_count IN ARRAY a_counts LOOP
+            v_spent := v_spent + v_count;
+        END LOOP;
         newest := v_bucket;
-        counts := (SELECT sum(c) FROM unnest(a_counts) c)::bigint || array_fill(0::bigint, ARRAY[16]);
+        counts := v_spent || array_fill(0::bigint, ARRAY[16]);
+        v_seen := counts;
+    ELSIF v_passed > 0 THEN
+        v_seen := (array_fill(0::bigint, ARRAY[least(v_passed, 17)::int]) || counts)[1:17];
     END IF;
-    v_passed := greatest(v_bucket - newest, 0);
-    v_seen := (array_fill(0::bigint, ARRAY[least(v_passed, 17)::int]) || counts)[1:17];
-    v_spent := (SELECT sum(c) FROM unnest(v_seen) c);
+    v_spent := 0;
+    FOREACH v_count IN ARRAY v_seen LOOP
+        v_spent := v_spent + v_count;
+    END LOOP;
+    v_bucket := greatest(v_bucket, newest);
     allowed := v_spent < a_limit;
     IF allowed THEN
-        newest := newest + v_passed;
-        counts := (v_seen[1] + 1) || v_seen[2:17];
+        newest := v_bucket;
+        v_seen[1] := v_seen[1] + 1;
+        counts := v_seen;
         remaining := a_limit - v_spent - 1;
         retry_after := 0;
         RETURN;
@@ -416,7 +427,7 @@ BEGIN
     FOR age IN REVERSE 16..0 LOOP
         v_spent := v_spent - v_seen[age + 1];
         IF v_spent < a_limit THEN
-            retry_after := @schema@.leaves_1(newest + v_passed - age, a_period) - a_now;
+            retry_after := @schema@.leaves_1(v_bucket - age, a_period) - a_now;
             RETURN;
         END IF;
     END LOOP;

@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from psycopg.pq.abc import PGresult
 
 Value = bytes | None
+Plain = str | int | bytes | None
 
 
 class Kind(IntEnum):
-    """The types of parameters, by PostgreSQL's numbers."""
+    """The types of parameters and columns, by PostgreSQL's numbers."""
 
+    UNKNOWN = 0
     BOOL = 16
     BYTES = 17
     INT = 20
@@ -53,6 +55,17 @@ def digest(value: str | None) -> Value:
     return None if value is None else sha256(value.encode("utf-8", "surrogatepass")).digest()
 
 
+def plain(value: Plain) -> tuple[Kind, Value]:
+    """A value of Python as it travels; the server finds the type of a None itself."""
+    if value is None:
+        return Kind.UNKNOWN, None
+    if isinstance(value, bytes):
+        return Kind.BYTES, value
+    if isinstance(value, str):
+        return Kind.TEXT, value.encode()
+    return Kind.INT, int8(value)
+
+
 class Rows:
     """The rows of an answer."""
 
@@ -62,6 +75,14 @@ class Rows:
         self._result = result
         self.count = result.ntuples
         self.width = result.nfields
+
+    def all(self) -> list[tuple[Plain, ...]]:
+        """Numbers, truth values and bytes as such, everything else as text."""
+        kinds = [self._result.ftype(column) for column in range(self.width)]
+        return [
+            tuple(self._plain(row, column, kind) for column, kind in enumerate(kinds))
+            for row in range(self.count)
+        ]
 
     def raw(self, row: int, column: int) -> bytes | None:
         """The bytes of a value; None is NULL."""
@@ -79,3 +100,11 @@ class Rows:
         """A text that was sent as its bytes."""
         raw = self._result.get_value(row, column)
         return None if raw is None else raw.decode("utf-8", "surrogatepass")
+
+    def _plain(self, row: int, column: int, kind: int) -> Plain:
+        raw = self._result.get_value(row, column)
+        if raw is None or kind == Kind.BYTES:
+            return raw
+        if kind == Kind.INT:
+            return int.from_bytes(raw, "big", signed=True)
+        return raw == b"\1" if kind == Kind.BOOL else raw.decode()
