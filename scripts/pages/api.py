@@ -17,6 +17,8 @@ _MODULES = (
     "web/fastapi/__init__.py",
     "web/asgi.py",
     "web/flask/__init__.py",
+    "web/django/__init__.py",
+    "web/django/rest.py",
     "stores/__init__.py",
     "sinks.py",
     "protocols.py",
