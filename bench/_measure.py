@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 RESULTS = Path(__file__).parent / "results"
-ROUNDS = int(os.environ.get("HOLDFAST_BENCH_ROUNDS", "7"))
+QUICK = bool(os.environ.get("HOLDFAST_BENCH_QUICK"))
+"""Only see that the programs run: one short round, and nothing is kept."""
+ROUNDS = 1 if QUICK else int(os.environ.get("HOLDFAST_BENCH_ROUNDS", "7"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +109,15 @@ def machine() -> dict[str, str]:
 
 
 def versions(*packages: str) -> dict[str, str]:
-    """The installed versions of these packages."""
-    return {name: metadata.version(name) for name in packages}
+    """The installed versions of these packages; what is not there was not measured."""
+    return {name: found for name in packages if (found := _version(name))}
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def publish(
@@ -125,6 +134,8 @@ def publish(
             f"{line.name:<58}{line.median:>12.3f} x{'':<9}{line.low:.3f} to {line.high:.3f}"
             f"  {targets and f'must/aim {targets}: {line.verdict}'}"
         )
+    if QUICK:
+        return
     RESULTS.mkdir(exist_ok=True)
     run = {
         "machine": machine(),

@@ -16,8 +16,8 @@ from pathlib import Path
 from bench import _measure as measure
 from bench._drive import Server, redis_server
 
-SECONDS = int(os.environ.get("HOLDFAST_BENCH_SECONDS", "3"))
-VISITORS = int(os.environ.get("HOLDFAST_BENCH_VISITORS", "10000"))
+SECONDS = 1 if measure.QUICK else int(os.environ.get("HOLDFAST_BENCH_SECONDS", "3"))
+VISITORS = 100 if measure.QUICK else int(os.environ.get("HOLDFAST_BENCH_VISITORS", "10000"))
 
 UVICORN = [
     "uvicorn",

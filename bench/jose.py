@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 NOW = 1_700_000_000
 NAME = "holdfast:production"
 CALLS = {"HS256": 10_000, "EdDSA": 1_000, "ES256": 1_000, "RS256": 300}
+if measure.QUICK:
+    CALLS = dict.fromkeys(CALLS, 10)
 CLAIMS: dict[str, Any] = {
     "iss": NAME,
     "aud": NAME,

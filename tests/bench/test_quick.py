@@ -1,0 +1,42 @@
+"""The programs of the bench run; what they measure in a short round says nothing and is not looked at."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+PROGRAMS = [path.stem for path in sorted((ROOT / "bench").glob("[!_]*.py")) if path.stem != "chain"]
+
+
+def run(name):
+    quick = {**os.environ, "HOLDFAST_BENCH_QUICK": "yes"}
+    command = [sys.executable, "-m", f"bench.{name}"]
+    return subprocess.run(
+        command, check=False, cwd=ROOT, env=quick, capture_output=True, text=True, timeout=100
+    )
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_program_runs_and_keeps_nothing(name):
+    kept = {path: path.stat().st_mtime_ns for path in (ROOT / "bench" / "results").iterdir()}
+    done = run(name)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+    assert {
+        path: path.stat().st_mtime_ns for path in (ROOT / "bench" / "results").iterdir()
+    } == kept
+
+
+@pytest.mark.slow
+def test_whole_chains_run_side_by_side():
+    """Every server starts, signs visitors in, refuses what it must, and answers under load."""
+    missing = [name for name in ("wrk", "redis-server") if shutil.which(name) is None]
+    if missing:
+        pytest.skip(f"install {', '.join(missing)}; scripts/bench does")
+    done = run("chain")
+    assert done.returncode == 0, done.stderr
+    assert "Holdfast SQLite / bare" in done.stdout
