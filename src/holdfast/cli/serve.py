@@ -60,12 +60,14 @@ def serve(
 
 def _run(configuration: Configuration, *, demo: bool) -> None:
     from holdfast.cli import demonstration
-    from holdfast.service import server
+    from holdfast.service import metrics, server
 
     _require_reachable(configuration, demo=demo)
     server.require_free(configuration.host, configuration.port)
     address = server.url(configuration.host, configuration.port)
     credentials = _prepared(configuration, demo=demo)
+    if configuration.options.metrics_key and configuration.workers > 1:
+        metrics.prepare(configuration.home, os.environ)
     if credentials is not None:
         print(f"Demo user: {credentials.email} / {credentials.password}", flush=True)
 

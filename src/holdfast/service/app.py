@@ -29,9 +29,12 @@ from holdfast.service import (
     token_routes,
 )
 from holdfast.service.answers import reply_answer
+from holdfast.service.audit_output import AuditOutput
 from holdfast.service.building import build
 from holdfast.service.headers import SecurityHeaders
 from holdfast.service.internal_errors import InternalErrors
+from holdfast.service.metrics import Measured
+from holdfast.service.metrics import route as metrics_route
 from holdfast.service.page_errors import PageErrors
 from holdfast.service.pages import Pages
 from holdfast.web.asgi import HoldfastMiddleware
@@ -52,15 +55,18 @@ def from_environment() -> App:
     """The application of one worker, from the variables that `holdfast serve` has set."""
     configuration = environment.load(os.environ)
     parent_watch.start()
-    return create_app(build(configuration, audit=[sinks.json_lines(sys.stdout)]))
+    output = AuditOutput(sinks.json_lines(sys.stdout))
+    return create_app(build(configuration, audit=[output]))
 
 
 def create_app(context: ServiceContext) -> App:
     """The application over these parts, which it closes when it shuts down."""
     pages = Pages(context)
+    routes: list[BaseRoute] = [*_routes(context), *pages.routes]
     app = Starlette(
-        routes=[*_routes(context), *pages.routes],
+        routes=routes,
         middleware=[
+            *_measuring(context, routes),
             Middleware(PageErrors, templates=pages.templates),
             Middleware(InternalErrors),
             Middleware(HoldfastMiddleware, chain=context.assembly.chain),
@@ -92,6 +98,15 @@ def _routes(context: ServiceContext) -> list[BaseRoute]:
     if context.show_docs:
         routes += openapi.ROUTES
     return routes
+
+
+def _measuring(context: ServiceContext, routes: list[BaseRoute]) -> list[Middleware]:
+    """What counts requests, and the path that tells, if metrics are on."""
+    metrics = context.metrics
+    if metrics is None:
+        return []
+    routes.append(metrics_route(metrics, context.options.metrics_key))
+    return [Middleware(Measured, metrics=metrics, routes=routes)]
 
 
 @asynccontextmanager

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 from holdfast.assembly import Assembly, assemble, now_ms
 from holdfast.errors import ConfigurationError
 from holdfast.service import authenticator, home
+from holdfast.service.audit_output import AuditOutput
 from holdfast.service.backend import keys as keys_of_backends
 from holdfast.service.checks import Checks
 from holdfast.service.context import ServiceContext
 from holdfast.service.database import PostgresDatabase, SqliteDatabase
 from holdfast.service.failures import Failures
 from holdfast.service.known_device import KnownDevices
+from holdfast.service.metrics import Metrics
 from holdfast.service.passwords import Hasher
 from holdfast.service.throttle import Throttle
 from holdfast.service.user_authenticator import UserAuthenticator
@@ -48,13 +50,17 @@ def build(
         StoreError: the database cannot be opened.
     """
     home.prepare(configuration.home)
+    metrics = Metrics() if configuration.options.metrics_key else None
     assembly = assemble(
         configuration.settings,
         keys=keys or home.key_ring(configuration),
         store=configuration.store,
-        audit=audit,
+        audit=[*audit, metrics.sink] if metrics else audit,
         clock=clock,
     )
+    if metrics:
+        outputs = (sink for sink in audit if isinstance(sink, AuditOutput))
+        metrics.watch(assembly.sessions.auditor, *outputs)
     if configuration.options.forward_auth_audience and not assembly.keys.signing:
         raise ConfigurationError(
             "forward_auth_audience: needs an asymmetric key; for example: holdfast keys asymmetric"
@@ -87,6 +93,7 @@ def build(
         service_keys=keys_of_backends.parse(options.service_keys),
         show_docs=configuration.development or options.expose_docs,
         clock=clock,
+        metrics=metrics,
     )
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from holdfast.service.checks import Checks
     from holdfast.service.database import Database
     from holdfast.service.known_device import KnownDevices
+    from holdfast.service.metrics import Metrics
     from holdfast.service.options import ServiceOptions
     from holdfast.service.throttle import Throttle
 
@@ -39,6 +40,7 @@ class ServiceContext:
     service_keys: tuple[ServiceKey, ...]
     show_docs: bool
     clock: Clock
+    metrics: Metrics | None = None
 
     @property
     def sessions(self) -> AsyncSessions:

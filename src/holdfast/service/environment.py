@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from holdfast.errors import ConfigurationError
-from holdfast.service import backend, forward_auth, health, introspection, token_routes
+from holdfast.service import backend, forward_auth, health, introspection, metrics, token_routes
 from holdfast.service.options import ServiceOptions
 from holdfast.service.texts import Reader, reader_for
 from holdfast.settings import Cookie, Settings
@@ -132,7 +132,7 @@ def _settings(profile: str, given: Mapping[str, str]) -> Settings:
         "rates": dict.fromkeys(_WITHOUT_BUDGET),
         "exclude_paths": (
             *(*token_routes.PATHS, *introspection.PATHS),
-            *(*health.PATHS, *forward_auth.PATHS, *backend.PATHS),
+            *(*health.PATHS, *metrics.PATHS, *forward_auth.PATHS, *backend.PATHS),
         ),
     }
     make = PROFILES[profile]

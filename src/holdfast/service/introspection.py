@@ -6,8 +6,6 @@ Both are off until `introspection_key` is set. An inactive token of any kind get
 
 from __future__ import annotations
 
-import hmac
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
@@ -20,6 +18,7 @@ from holdfast.rules import form
 from holdfast.service.answers import json_answer
 from holdfast.service.bodies import bounded, media_type
 from holdfast.service.context import ServiceContext, context_of
+from holdfast.service.key import require_key
 from holdfast.web.asgi import visit_of
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ ROUTES = (
 async def _token(request: Request) -> str:
     """The token that was sent, by somebody who may ask (R122)."""
     context = context_of(request)
-    _require_key(request, context.options.introspection_key)
+    require_key(request, context.options.introspection_key, "introspection")
     if media_type(request) != _FORM:
         raise Refusal(error_reply(415, "unsupported_media_type", f"Content-Type must be {_FORM}"))
     raw = await bounded(request, context.options.body_limit)
@@ -62,14 +61,6 @@ async def _token(request: Request) -> str:
     if not token:
         raise Refusal(error_reply(400, "token_required", "Token required"))
     return token
-
-
-def _require_key(request: Request, key: str) -> None:
-    given = visit_of(request).request.bearer or ""
-    if hmac.compare_digest(sha256(given.encode()).digest(), sha256(key.encode()).digest()):
-        return
-    challenge = ("WWW-Authenticate", 'Bearer realm="introspection"')
-    raise Refusal(error_reply(401, "unauthenticated", "Unauthorized", challenge))
 
 
 async def _verified(context: ServiceContext, request: Request, token: str) -> Verified:

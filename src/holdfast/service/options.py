@@ -25,11 +25,11 @@ class ServiceOptions:
     to browsers that it knows (R149, at most 100). `password_min_length` is 15 because a password
     alone signs in here (NIST SP 800-63B-4 §3.1.1.2). `check_threads` bounds how many passwords are
     checked at once, `check_queue` how many sign-ins wait for that, `check_timeout` for how long.
-    `introspection_key` switches introspection and revocation on. `forward_auth_sign_in` is the
-    address that forward-auth sends people to, `return_hosts` are hosts to which a sign-in may send
-    them back. `forward_auth_audience` puts a token for the application behind into `X-Auth-Token`,
-    good for `forward_auth_lifetime`. `service_keys` are the entries of applications that may use
-    the back-end API; without one it is off.
+    `introspection_key` switches introspection and revocation on, `metrics_key` metrics.
+    `forward_auth_sign_in` is the address that forward-auth sends people to, `return_hosts` are hosts
+    to which a sign-in may send them back. `forward_auth_audience` puts a token for the application
+    behind into `X-Auth-Token`, good for `forward_auth_lifetime`. `service_keys` are the entries of
+    applications that may use the back-end API; without one it is off.
     """
 
     fresh_for: timedelta = timedelta(minutes=10)
@@ -44,6 +44,7 @@ class ServiceOptions:
     body_limit: int = 16 * 1024
     expose_docs: bool = False
     introspection_key: str = ""
+    metrics_key: str = ""
     forward_auth_sign_in: str = ""
     forward_auth_audience: str = ""
     forward_auth_lifetime: timedelta = timedelta(minutes=1)
@@ -85,12 +86,10 @@ class ServiceOptions:
             "host names in lower case, with a port where it is not the usual one",
             "app.example.org",
         )
-        _require(
-            not self.introspection_key or len(self.introspection_key) >= 32,
-            "introspection_key",
-            "at least 32 characters, or nothing",
-            "what `holdfast keys new` prints",
-        )
+        for name in ("introspection_key", "metrics_key"):
+            key: str = getattr(self, name)
+            good = "what `holdfast keys new` prints"
+            _require(not key or len(key) >= 32, name, "at least 32 characters, or nothing", good)
 
 
 def _require(kept: bool, name: str, bound: str, valid: str) -> None:  # noqa: FBT001 - reads as a rule

@@ -1,0 +1,128 @@
+"""A reader of the log that is slow, stuck or gone stops no request (R164)."""
+
+import os
+import subprocess
+from contextlib import suppress
+from queue import Full
+from threading import Event as Signal
+
+import httpx
+import pytest
+
+from holdfast.events import Event, EventName
+from holdfast.service.audit_output import AuditOutput
+from service.clients import bearer
+from service.running import SERVE, environment, free_port, until
+
+
+def event(number=0):
+    return Event(name=EventName.AUTHZ_FAIL, at=number)
+
+
+@pytest.fixture
+def stuck():
+    """A sink that takes nothing until it is let go, and what it has taken."""
+
+    class Stuck:
+        def __init__(self):
+            self.go = Signal()
+            self.taken = []
+
+        def __call__(self, event):
+            self.go.wait(30)
+            self.taken.append(event.at)
+
+    stuck = Stuck()
+    yield stuck
+    stuck.go.set()
+
+
+def test_events_come_out_in_order(stuck):
+    """All of them, as soon as somebody reads."""
+    output = AuditOutput(stuck)
+    for number in range(100):
+        output(event(number))
+    assert stuck.taken == []
+    stuck.go.set()
+    output.close()
+    assert stuck.taken == list(range(100))
+    assert output.failures == 0
+
+
+def test_what_does_not_fit_is_refused(stuck):
+    """Memory is bounded; the auditor counts what was refused."""
+    output, accepted = AuditOutput(stuck, most=3), 0
+    with suppress(Full):
+        while True:
+            output(event(accepted))
+            accepted += 1
+    assert accepted in {3, 4}
+    stuck.go.set()
+    until(lambda: len(stuck.taken) == accepted, "all that was accepted came out")
+    output.close()
+
+
+def test_a_sink_that_fails_is_counted_and_asked_again():
+    """One event is lost, not all later ones."""
+    taken = []
+
+    def moody(event):
+        if event.at % 2:
+            raise BrokenPipeError
+        taken.append(event.at)
+
+    output = AuditOutput(moody)
+    for number in range(6):
+        output(event(number))
+    output.close()
+    assert (taken, output.failures) == ([0, 2, 4], 3)
+
+
+def test_nobody_reads_at_the_end(stuck, monkeypatch):
+    """The process ends all the same."""
+    monkeypatch.setattr("holdfast.service.audit_output._AT_EXIT_S", 0.05)
+    output = AuditOutput(stuck, most=2)
+    until(lambda: _filled(output), "the queue is full")
+    output.close()
+    assert output.failures == 1
+
+
+def _filled(output):
+    try:
+        output(event())
+    except Full:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("how", ["stuck", "closed"])
+def test_the_service_goes_on_without_its_log(tmp_path, how):
+    """Standard output that nobody reads, or that is closed: requests are judged as ever."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    here, there = os.pipe()
+    process = subprocess.Popen(
+        [*SERVE, "--demo"], env=environment(tmp_path / "home", PORT=port), stdout=there
+    )
+    os.close(there)
+    try:
+        until(lambda: _answers(url), "it answers")
+        if how == "closed":
+            os.close(here)
+        agent = {"User-Agent": "x" * 200, **bearer("junk")}
+        with httpx.Client(base_url=url, timeout=20) as client:
+            answers = [client.get("/api/me", headers=agent) for _ in range(500)]
+            assert {answer.status_code for answer in answers} == {401}
+            assert client.get("/readyz").status_code == 200
+    finally:
+        process.terminate()
+        process.wait(30)
+        if how == "stuck":
+            os.close(here)
+
+
+def _answers(url):
+    try:
+        return httpx.get(f"{url}/healthz").status_code == 200
+    except httpx.HTTPError:
+        return False
