@@ -38,14 +38,14 @@ class AsyncRedisStore:
 
     def __init__(self, core: Core, wires: Wires | None = None) -> None:
         self.core = core
-        self._client = Client(core, wires or LoopWires(core))
+        self.client = Client(core, wires or LoopWires(core))
         os.register_at_fork(after_in_child=_weakly(self._begin_anew))
 
     async def salt(self) -> bytes:
-        return await upkeep.salt(self._client)
+        return await upkeep.salt(self.client)
 
     async def get(self, id: str, *, now: int, take: Take | None = None) -> Reading:  # noqa: ARG002 - the server has a clock
-        return await records.get(self._client, id, take)
+        return await records.get(self.client, id, take)
 
     async def insert(
         self,
@@ -56,64 +56,64 @@ class AsyncRedisStore:
         replacing: Replacing | None = None,
     ) -> Admitted | Refused:
         salt = await self.salt()
-        answer = await records.insert(self._client, salt, record, cap, replacing)
+        answer = await records.insert(self.client, salt, record, cap, replacing)
         await self._require_listed(record, salt)
         return answer
 
     async def update(self, record: Record, *, expected: int, durable: bool = False) -> bool:
         salt = await self.salt()
-        done = await records.update(self._client, salt, record, expected, durable=durable)
+        done = await records.update(self.client, salt, record, expected, durable=durable)
         await self._require_listed(record, salt)
         return done
 
     async def touch(
         self, id: str, *, seen_at: int, expires_at: int, address: str | None = None
     ) -> bool:
-        return await records.touch(self._client, id, seen_at, expires_at, address)
+        return await records.touch(self.client, id, seen_at, expires_at, address)
 
     async def delete(self, id: str, *, expected: int | None = None, durable: bool = True) -> bool:
-        return await records.delete(self._client, id, expected, durable=durable)
+        return await records.delete(self.client, id, expected, durable=durable)
 
     async def page(
         self, subject: str | None = None, *, after: str | None = None, limit: int = 100
     ) -> Page:
         limit = max(limit, 1)  # a page of nothing would never come to an end
         if subject is None:
-            return await lists.page_of_all(self._client, after, limit)
-        return await lists.page_of(self._client, await self.salt(), subject, after, limit)
+            return await lists.page_of_all(self.client, after, limit)
+        return await lists.page_of(self.client, await self.salt(), subject, after, limit)
 
     async def delete_all(self, subject: str, *, keep: str | None = None) -> tuple[str, ...]:
-        return await lists.delete_all(self._client, await self.salt(), subject, keep)
+        return await lists.delete_all(self.client, await self.salt(), subject, keep)
 
     async def purge(self, *, now: int, limit: int = 1000) -> int:  # noqa: ARG002 - the server has a clock
-        return await upkeep.purge(self._client, limit)
+        return await upkeep.purge(self.client, limit)
 
     async def bump_epoch(self) -> int:
-        return await upkeep.bump_epoch(self._client)
+        return await upkeep.bump_epoch(self.client)
 
     async def raise_epoch(self, epoch: int) -> None:
         """Make the epoch at least `epoch`, durably; it is never lowered."""
-        await upkeep.raise_epoch(self._client, epoch)
+        await upkeep.raise_epoch(self.client, epoch)
 
     async def take(self, key: str, *, limit: int, period: int, now: int) -> Taken:  # noqa: ARG002 - the server has a clock
-        return await records.take(self._client, key, limit, period)
+        return await records.take(self.client, key, limit, period)
 
     async def after_fork(self) -> None:
         self._begin_anew()
 
     async def close(self) -> None:
-        await self._client.wires.close()
+        await self.client.wires.close()
 
     async def _require_listed(self, record: Record, salt: bytes) -> None:
         """End a record that was written while a server came back with another salt: no list holds it."""
         if self.core.salt is salt or record.subject is None or await self.salt() == salt:
             return
-        await records.delete(self._client, record.id, None, durable=False)
+        await records.delete(self.client, record.id, None, durable=False)
         raise StoreUnavailable("the Redis server has lost its data")
 
     def _begin_anew(self) -> None:
         self.core.after_fork()
-        self._client.wires.after_fork()
+        self.client.wires.after_fork()
 
 
 class RedisStore:

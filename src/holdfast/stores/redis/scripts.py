@@ -26,7 +26,7 @@ def script(*parts: str) -> Script:
     return Script(text, hashlib.sha1(text, usedforsecurity=False).hexdigest().encode())
 
 
-GET = script("record", "get")
+GET = script("get")
 GET_AND_TAKE = script("now", "record", "quota", "get_and_take")
 TAKE = script("now", "quota", "take")
 INSERT = script("now", "record", "index", "insert")

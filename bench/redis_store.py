@@ -1,0 +1,215 @@
+"""The Redis store on a server of its own: connections, `begin`, memory, lists.
+
+get      one point read over our connections, beside the same over redis-py: threads, and 16 tasks
+begin    the whole reading of a session at 16 in flight, beside a bare GET over the same connection
+memory   bytes of Redis for a signed-in session, index included, without and with the client's facts
+lists    list and end 10 sessions of one subject among many
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import tempfile
+import time
+from itertools import cycle
+from typing import TYPE_CHECKING
+
+import redis
+import redis.asyncio
+
+from bench import _measure as measure
+from holdfast import AsyncSessions, KeyRing, Session, Sessions, Settings
+from holdfast.assembly import now_ms
+from holdfast.protocols import ClientFacts
+from holdfast.stores import open_both
+from holdfast.stores.redis import AsyncRedisStore
+from holdfast.stores.redis.wire import pack
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+PORT = int(os.environ.get("HOLDFAST_BENCH_REDIS_PORT", "17479"))
+URL = f"redis://127.0.0.1:{PORT}"
+CALLS, IN_FLIGHT, LIVE, STORED = 4_000, 16, 1_000, 20_000
+AGENT = (
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0"
+    " Safari/537.36"
+)
+
+
+def signed_in(count: int, client: ClientFacts, prefix: str) -> list[str]:
+    """Cookies of so many sessions, 5 for each user, with two claims, 100 bytes of data, a family."""
+    store = open_both(f"{URL}?prefix={prefix}").blocking
+    ring = KeyRing.from_secrets([os.urandom(32).hex()], environment="production")
+    sessions = Sessions(store, Settings(), ring, clock=now_ms, entropy=os.urandom)
+    cookies: list[str] = []
+    for number in range(count):
+        session = Session(client=client)
+        session["d"] = "x" * 92
+        sessions.sign_in(session, f"user-{number // 5}", role="user", email="user@example.org")
+        sessions.issue_tokens(session)
+        cookies.append(session.cookie or "")
+    store.close()
+    return cookies
+
+
+def bytes_per_session(server: redis.Redis, client: ClientFacts) -> float:
+    """What Redis holds in addition, for each of many sessions."""
+    server.flushall()
+    before = server.info("memory")["used_memory"]
+    signed_in(STORED, client, "hf")
+    return (server.info("memory")["used_memory"] - before) / STORED
+
+
+async def per_task(ask: Callable[[], Awaitable[object]]) -> float:
+    """Microseconds a call, 16 in flight."""
+
+    async def work() -> None:
+        for _ in range(CALLS // IN_FLIGHT):
+            await ask()
+
+    start = time.perf_counter_ns()
+    await asyncio.gather(*(work() for _ in range(IN_FLIGHT)))
+    return (time.perf_counter_ns() - start) / CALLS / 1000
+
+
+def in_loop(make: Callable[[], Awaitable[Callable[[], Awaitable[object]]]]) -> float:
+    """The same, in an event loop of its own, warmed up."""
+
+    async def main() -> float:
+        ask = await make()
+        await ask()
+        return await per_task(ask)
+
+    return asyncio.run(main())
+
+
+async def bare_wire() -> Callable[[], Awaitable[object]]:
+    """A bare GET over our connection."""
+    store = open_both(URL).asynchronous
+    assert isinstance(store, AsyncRedisStore)
+    await store.salt()
+    address = store.core.topology.primaries()[0]
+    payload, wires = pack([("GET", "value")]), store.client.wires
+    return lambda: wires.send(address, payload, 1, seconds=5.0)
+
+
+async def other_client() -> Callable[[], Awaitable[object]]:
+    """The same over redis-py, with a pool for all in flight."""
+    client = redis.asyncio.Redis(port=PORT, max_connections=IN_FLIGHT)
+    return lambda: client.get("value")
+
+
+def begin(cookies: list[str]) -> Callable[[], Awaitable[Callable[[], Awaitable[object]]]]:
+    """The whole reading of a session."""
+
+    async def make() -> Callable[[], Awaitable[object]]:
+        store = open_both(URL).asynchronous
+        ring = KeyRing.from_secrets([os.urandom(32).hex()], environment="production")
+        sessions = AsyncSessions(
+            store, Settings(), ring, clock=now_ms, entropy=os.urandom, collect=lambda _: None
+        )
+        turn = cycle(cookies)
+        return lambda: sessions.begin(next(turn))
+
+    return make
+
+
+def blocking_get() -> float:
+    """One point read over our connection for threads."""
+    store = open_both(URL).blocking
+    store.salt()
+    took = measure.per_call(lambda: store.get("aa1" + "A" * 22, now=0), CALLS)
+    store.close()
+    return took
+
+
+def lists() -> dict[str, Callable[[], float]]:
+    """List, and end, 10 sessions of one subject among those that are stored."""
+    store = open_both(URL).blocking
+    ring = KeyRing.from_secrets([os.urandom(32).hex()], environment="production")
+    sessions = Sessions(store, Settings(), ring, clock=now_ms, entropy=os.urandom)
+
+    def sign_in() -> None:
+        for _ in range(10):
+            sessions.sign_in(Session(), "somebody")
+
+    def end() -> float:
+        sign_in()
+        return measure.per_call(lambda: sessions.revoke_all("somebody"), 1)
+
+    def listed() -> float:
+        sign_in()
+        took = measure.per_call(lambda: sessions.sessions_of("somebody"), 100)
+        sessions.revoke_all("somebody")
+        return took
+
+    return {"list of 10": listed, "end of 10": end}
+
+
+def run(server: redis.Redis) -> None:
+    """All of it, on an empty server."""
+    nobody, somebody = ClientFacts(), ClientFacts("192.0.2.17", AGENT)
+    with_client = bytes_per_session(server, somebody)
+    server.flushall()
+    few = measure.interleaved(lists())
+    without = bytes_per_session(server, nobody)
+    many = measure.interleaved(lists())
+    server.set("value", b"x" * 300)
+    cookies = signed_in(LIVE, nobody, "hf")
+    simple = redis.Redis(port=PORT)
+    found = measure.interleaved(
+        {
+            "redis-py GET, one thread": lambda: measure.per_call(
+                lambda: simple.get("value"), CALLS
+            ),
+            "get, one thread": blocking_get,
+            "redis-py GET, 16 in flight": lambda: in_loop(other_client),
+            "bare GET, 16 in flight": lambda: in_loop(bare_wire),
+            "begin, 16 in flight": lambda: in_loop(begin(cookies)),
+        }
+    )
+    simple.close()
+    figures = [measure.figure(name, "µs", values) for name, values in found.items()]
+    for name, among in (("none", few), (f"{STORED:,}", many)):
+        figures += [measure.figure(f"{each} among {name}", "µs", v) for each, v in among.items()]
+    figures += [
+        measure.figure("memory of a session, no client", "bytes", [without]),
+        measure.figure("memory of a session, with client", "bytes", [with_client]),
+    ]
+    bare, asked = found["bare GET, 16 in flight"], found["begin, 16 in flight"]
+    ratios = [
+        measure.ratio(
+            "bare GET / redis-py, 16 in flight", bare, found["redis-py GET, 16 in flight"]
+        ),
+        measure.ratio("begin / bare GET, 16 in flight", asked, bare, must=3),
+        measure.ratio("memory / 560 bytes", [without], [560], must=1),
+        measure.ratio("list among many / none", many["list of 10"], few["list of 10"], must=1.5),
+        measure.ratio("end among many / none", many["end of 10"], few["end of 10"], must=1.5),
+    ]
+    measure.publish("redis_store", figures, ratios, ("redis", "hiredis"))
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        options = ["--port", str(PORT), "--save", "", "--bind", "127.0.0.1", "--dir", folder]
+        process = subprocess.Popen(["redis-server", *options], stdout=subprocess.DEVNULL)
+        server = redis.Redis(port=PORT)
+        try:
+            for _ in range(200):
+                try:
+                    server.ping()
+                    break
+                except redis.ConnectionError:
+                    time.sleep(0.02)
+            run(server)
+        finally:
+            server.close()
+            process.kill()
+            process.wait()
+
+
+if __name__ == "__main__":
+    main()
