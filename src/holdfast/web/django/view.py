@@ -13,7 +13,7 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.middleware.csrf import CSRF_SESSION_KEY
 
-from holdfast.web.django import introduction
+from holdfast.web.django import expiry, introduction
 from holdfast.web.django.values import Serializer, SerializerValues
 from holdfast.web.drop_in import DropIn
 
@@ -88,6 +88,12 @@ class View(DropIn):
     def __iter__(self) -> Iterator[str]:
         hidden = {KEPT} if SESSION_KEY in self else {KEPT, SESSION_KEY}
         return (key for key in super().__iter__() if key not in hidden)
+
+    async def settle(self, sessions: AsyncSessions) -> None:
+        """As `DropIn.settle`; a limit that was set counts from now on."""
+        await super().settle(sessions)
+        if self.modified:
+            self.held.browser_only = expiry.browser_only(self.held)
 
     def is_stranger(self, key: str) -> bool:
         """Whether this asks for what `contrib.auth` has not noted of a user signed in elsewhere."""
