@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from holdfast import keyfile, sinks, stores
 from holdfast.background import Background
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from holdfast.protocols import AsyncStore, Clock, Sink, Store
     from holdfast.settings import Settings
     from holdfast.stores import Opened
+    from holdfast.stores.wrapping import Wrapped
 
 DEFAULT_STORE = "sqlite:///holdfast.db"
 _MAKE_ONE = "HOLDFAST_SECRET=\"$(python -c 'import secrets; print(secrets.token_urlsafe(32))')\""
@@ -40,8 +41,9 @@ class Assembly:
     """The parts of one application.
 
     `sessions` and `chain` are for coroutines, `blocking` and `blocking_chain` for threads: the same
-    engine and the same chain over the two faces of one store. Close it when the application ends;
-    at the exit of the process this happens by itself.
+    engine and the same chain over the two faces of one store. `wrapped` is what stands around a
+    store behind a network, None around any other. Close it when the application ends; at the exit
+    of the process this happens by itself.
     """
 
     settings: Settings
@@ -53,6 +55,7 @@ class Assembly:
     chain: Chain
     blocking_chain: Chain
     background: Background
+    wrapped: Wrapped | None = None
 
     def close(self) -> None:
         """Send pending activity and close the store."""
@@ -78,7 +81,8 @@ def assemble(
             a key file beside the database is used, and made if there is none.
         secret: the master secret; several, newest first, while it is being rotated.
         store: a store URL, or both faces of a store that is open already; default `HOLDFAST_STORE`,
-            then SQLite in the working directory.
+            then SQLite in the working directory. Redis and PostgreSQL get a near cache with
+            `settings.cache`, `HOLDFAST_CACHE=yes` or `?cache=yes` in the URL.
         audit: sinks for events; default the logger `holdfast.audit`.
         clock: now, in Unix ms.
 
@@ -94,19 +98,22 @@ def assemble(
             f"keys: they belong to environment {ring.environment!r}; for example"
             f" Settings(environment={ring.environment!r})"
         )
+    cache = _asks_for_cache(settings, url)
     timeout = settings.store_timeout.total_seconds()
     opened = stores.open_both(chosen, timeout=timeout) if isinstance(chosen, str) else chosen
-    return _assembled(settings, ring, opened, audit, clock)
+    return _assembled(settings, ring, _wrapped(settings, opened, cache=cache), audit, clock)
 
 
 def _assembled(
     settings: Settings,
     ring: KeyRing,
-    opened: Opened,
+    parts: _Faces,
     audit: Sequence[Sink] | None,
     clock: Clock,
 ) -> Assembly:
-    background = Background(opened.blocking, settings, clock)
+    opened, fresh, wrapped = parts
+    chore = None if wrapped is None else wrapped.settle
+    background = Background(opened.blocking, settings, clock, chore=chore)
     chosen = [sinks.to_logging()] if audit is None else audit
     sessions = AsyncSessions(
         opened.asynchronous,
@@ -116,6 +123,7 @@ def _assembled(
         entropy=os.urandom,
         sinks=chosen,
         collect=background.collect,
+        fresh=fresh.asynchronous,
     )
     blocking = Sessions(
         opened.blocking,
@@ -125,6 +133,7 @@ def _assembled(
         entropy=os.urandom,
         sinks=chosen,
         collect=background.collect,
+        fresh=fresh.blocking,
     )
     return Assembly(
         settings=settings,
@@ -136,7 +145,34 @@ def _assembled(
         chain=_chain(sessions, clock, background),
         blocking_chain=_chain(blocking.engine, clock, background),
         background=background,
+        wrapped=wrapped,
     )
+
+
+class _Faces(NamedTuple):
+    """A store as requests use it, the same without a near cache, and what is around it."""
+
+    opened: Opened
+    fresh: Opened
+    wrapped: Wrapped | None
+
+
+def _wrapped(settings: Settings, opened: Opened, *, cache: bool) -> _Faces:
+    """The store with what belongs around one behind a network; any other is left as it is."""
+    stale = settings.stale_reads.total_seconds()
+    if stale and not cache:
+        raise ConfigurationError(
+            "stale_reads: needs the near cache; for example Settings(cache=True)"
+        )
+    if opened.remote is None:
+        return _Faces(opened, opened, None)
+    from holdfast.stores.near_cache import Bounds
+    from holdfast.stores.wrapping import Wrapped
+
+    age, stale = settings.cache_bound.total_seconds(), settings.stale_reads.total_seconds()
+    bounds = Bounds(settings.cache_entries, settings.cache_bytes, age, stale)
+    wrapped = Wrapped(opened, bounds, cache=cache)
+    return _Faces(wrapped.opened, wrapped.fresh, wrapped)
 
 
 def _chain(sessions: AsyncSessions, clock: Clock, background: Background) -> Chain:
@@ -152,6 +188,22 @@ def _ring(settings: Settings, secret: str | Sequence[str] | None, url: str) -> K
         raise ConfigurationError(f"secret: none is set; for example: export {_MAKE_ONE}")
     path = stores.beside(url, "holdfast.keys.json")
     return keyfile.load_or_create(path, environment=settings.environment, entropy=os.urandom)
+
+
+def _asks_for_cache(settings: Settings, url: str) -> bool:
+    cache = settings.cache or _cache_of(os.environ) or stores.asks_for_cache(url)
+    if settings.stale_reads and not cache:
+        raise ConfigurationError("stale_reads: needs the near cache; for example cache=True")
+    return cache
+
+
+def _cache_of(environ: Mapping[str, str]) -> bool:
+    text = environ.get("HOLDFAST_CACHE", "").lower()
+    if text in {"1", "true", "yes", "on"}:
+        return True
+    if text in {"", "0", "false", "no", "off"}:
+        return False
+    raise ConfigurationError("HOLDFAST_CACHE: must be yes or no; for example HOLDFAST_CACHE=yes")
 
 
 def _from_environment(environ: Mapping[str, str]) -> list[str]:

@@ -33,10 +33,21 @@ _log = logging.getLogger("holdfast")
 
 
 class Background:
-    """Collects touches and sweeps; `store` is a blocking store over the same records."""
+    """Collects touches and sweeps; `store` is a blocking store over the same records.
 
-    def __init__(self, store: Store, settings: Settings, clock: Clock) -> None:
+    `chore` is done in each round, before anything else.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        clock: Clock,
+        *,
+        chore: Callable[[], None] | None = None,
+    ) -> None:
         self._store = store
+        self._chore = chore
         self._clock = clock
         self._flush_s = settings.flush_every.total_seconds()
         self._sweep_every = ms(settings.sweep_every)
@@ -118,6 +129,8 @@ class Background:
     def work(self) -> None:
         """One round of the thread; what goes wrong is logged, and the next round tries again."""
         try:
+            if self._chore is not None:
+                self._chore()
             self.flush()
             if self._clock() >= self._next_sweep:
                 self.sweep()

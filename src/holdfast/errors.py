@@ -116,6 +116,8 @@ class StoreError(HoldfastError):
 
     code = "store_error"
     http_status = 503
+    retry_after: int = 2
+    """Seconds after which a client may try again; spread by `holdfast.stores.breaker`."""
 
 
 class StoreUnavailable(StoreError):
@@ -137,6 +139,13 @@ class RecordReadOnly(StoreError):
 
 
 class NotDurable(StoreError):
-    """A revocation was carried out but its durability is not proved; a retry is safe (P13)."""
+    """A revocation was carried out but its durability is not proved; a retry is safe (P13).
+
+    `ended` are the ids of the sessions that went, where the caller could not know them.
+    """
 
     code = "not_durable"
+
+    def __init__(self, message: str, ended: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.ended = ended

@@ -250,10 +250,11 @@ def test_close_ends_thread_and_line(feed, played):
     heard(feed)
 
 
-def test_after_a_fork_the_lines_of_the_parent_stay_open(feed, played):
+def test_after_a_fork_the_lines_of_the_parent_stay_open(feed, played, monkeypatch):
     """A child opens lines of its own; closing an inherited one could end the parent's."""
     heard(feed)
     parents = list(feed._watches.values())
+    monkeypatch.setattr("os.getpid", lambda: -1)
     feed.after_fork()
     heard(feed)
     assert len(played.opened) == 2

@@ -348,9 +348,10 @@ def test_the_bytes_are_bounded():
     assert world.table.stats().size <= 20_000
 
 
-def test_a_child_of_fork_starts_with_nothing(world):
+def test_a_child_of_fork_starts_with_nothing(world, monkeypatch):
     """Neither entries nor lines are inherited."""
     record = warm(world)
+    monkeypatch.setattr("os.getpid", lambda: -1)
     run(world.near.after_fork())
     assert world.table.stats() == (0, 0, 0, 0, 0)
     assert world.feed._watches == {}

@@ -23,9 +23,6 @@ Headers = tuple[tuple[str, str], ...]
 PRIVATE: Headers = (("Vary", "Cookie"), ("Cache-Control", "no-store"))
 """What is added to an answer that depends on the session."""
 
-RETRY_AFTER_OUTAGE = "2"
-"""Seconds after which a client may try again when the store is away."""
-
 CHALLENGE = ("WWW-Authenticate", 'Bearer realm="holdfast"')
 """What a 401 asks for; RFC 6750 wants at least one parameter."""
 
@@ -69,7 +66,7 @@ def reply_to(error: HoldfastError) -> Reply:
         return error.reply
     _note(error)
     if isinstance(error, StoreError):
-        return error_reply(503, error.code, None, ("Retry-After", RETRY_AFTER_OUTAGE))
+        return error_reply(503, error.code, None, ("Retry-After", str(error.retry_after)))
     if isinstance(error, SessionEnded):
         return error_reply(401, error.code, None, CHALLENGE)
     message = "Internal server error" if error.http_status >= 500 else None

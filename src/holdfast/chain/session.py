@@ -8,7 +8,7 @@ from holdfast.errors import Reason
 from holdfast.rules import cookies
 
 if TYPE_CHECKING:
-    from holdfast.chain.request import Visit
+    from holdfast.chain.request import Request, Visit
     from holdfast.engine import AsyncSessions
     from holdfast.session import Session
     from holdfast.settings import Rate
@@ -25,17 +25,28 @@ async def identify(
         StoreError: the store cannot answer.
     """
     headers = visit.request.headers
+    fresh = _wants_fresh(sessions.settings.fresh_paths, visit.request)
     if "authorization" in headers and (bearer := visit.request.bearer) is not None:
-        session = await sessions.begin_bearer(bearer, visit.client, rate=rate)
+        session = await sessions.begin_bearer(bearer, visit.client, rate=rate, fresh=fresh)
     else:
         header = headers.get("cookie", "")
         values = cookies.read(header, cookie)
         if len(values) == 1:
-            session = await sessions.begin(values[0], visit.client, rate=rate)
+            session = await sessions.begin(values[0], visit.client, rate=rate, fresh=fresh)
         else:
             session = await _unread(sessions, visit, header, values)
     visit.session, visit.came_by, visit.identified = session, session.via, True
     return session
+
+
+def _wants_fresh(paths: tuple[str, ...], request: Request) -> bool:
+    """Whether no near cache may answer: what changes something, or outlives the bound, asks the store."""
+    if request.unsafe or request.websocket:
+        return True
+    if not paths:
+        return False
+    path = request.path
+    return path in paths or any(path.startswith(each) for each in paths if each.endswith("/"))
 
 
 async def _unread(

@@ -97,6 +97,21 @@ class Settings:
     """How often expired records are removed, by one process of all."""
     store_timeout: timedelta = timedelta(seconds=5)
     """How long one call of the store may take."""
+    cache: bool = False
+    """Keep the records of signed-in sessions in memory while the store says that they are unchanged: Redis
+    and PostgreSQL only."""
+    cache_bound: timedelta = timedelta(seconds=1)
+    """How long, at most, a session that was ended elsewhere is still served from memory."""
+    cache_entries: int = 10_000
+    """Sessions that one process keeps in memory."""
+    cache_bytes: int = 64 * 1024 * 1024
+    """Bytes that they may take, about."""
+    fresh_paths: tuple[str, ...] = ()
+    """Paths on which the store itself is always asked: exactly this path or, if it ends with a slash, all
+    below it. Unsafe requests and WebSockets ask it anyway."""
+    stale_reads: timedelta = timedelta(0)
+    """While the store is away, go on with sessions in memory for so long, though they may have been ended
+    elsewhere; only with `cache`. 0: never."""
 
     def __post_init__(self) -> None:
         name = f"holdfast:{self.environment}"
@@ -107,6 +122,7 @@ class Settings:
         self._check_tokens()
         self._check_network()
         self._check_rates()
+        self._check_cache()
 
     def _check_names(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", self.environment):
@@ -152,6 +168,16 @@ class Settings:
         ):
             if getattr(self, name) <= timedelta(0):
                 refuse(name, "must be above 0", "timedelta(minutes=1)")
+
+    def _check_cache(self) -> None:
+        if not timedelta(milliseconds=50) <= self.cache_bound <= timedelta(minutes=1):
+            refuse("cache_bound", "must be 50 ms to 1 minute", "timedelta(seconds=1)")
+        if self.cache_entries < 1:
+            refuse("cache_entries", "must be at least 1", "10000")
+        if self.cache_bytes < 1024 * 1024:
+            refuse("cache_bytes", "must be at least 1 MiB", "67108864")
+        if not timedelta(0) <= self.stale_reads <= timedelta(hours=1):
+            refuse("stale_reads", "must be 0 to 1 hour", "timedelta(minutes=5)")
 
     def _check_tokens(self) -> None:
         if not timedelta(seconds=1) <= self.access_lifetime <= self.refresh_lifetime:

@@ -55,13 +55,43 @@ def open_both(url: str, *, timeout: float = 5.0) -> Opened:
     """Both faces of the store that `url` names; `timeout` in seconds bounds every call.
 
     `sqlite:///sessions.db` (relative), `sqlite:////var/lib/app/sessions.db` (absolute), `memory://`,
-    `postgresql://user@host/database`.
+    `postgresql://user@host/database`. A `cache` among the options is the assembly's to judge.
 
     Raises:
         ConfigurationError: no such back end, its driver is not installed, or the URL is wrong.
     """
-    opened: Opened = _backend(url).from_url(url, timeout)
+    opened: Opened = _backend(url).from_url(_without_cache(url), timeout)
     return opened
+
+
+def asks_for_cache(url: str) -> bool:
+    """Whether the URL has the option `cache=yes`: a near cache in front of the store.
+
+    Raises:
+        ConfigurationError: it is neither yes nor no.
+    """
+    asked = [value for name, _, value in map(_pair, _options(url)) if name == "cache"]
+    if not set(asked) <= {"yes", "no"}:
+        raise ConfigurationError("store: cache is yes or no")
+    return asked[-1:] == ["yes"]
+
+
+def _without_cache(url: str) -> str:
+    options = _options(url)
+    kept = [option for option in options if _pair(option)[0] != "cache"]
+    if len(kept) == len(options):
+        return url
+    base = url.partition("?")[0]
+    return f"{base}?{'&'.join(kept)}" if kept else base
+
+
+def _options(url: str) -> list[str]:
+    query = url.partition("?")[2]
+    return query.split("&") if query else []
+
+
+def _pair(option: str) -> tuple[str, str, str]:
+    return option.partition("=")
 
 
 def open_store(url: str, *, timeout: float = 5.0) -> Store:

@@ -12,6 +12,7 @@ not delay it.
 from __future__ import annotations
 
 import logging
+import os
 import random
 import threading
 import time
@@ -58,7 +59,7 @@ class Channel:
 
     def heard(self, sent_at: float) -> None:
         """A probe of that moment was answered; one from before the channel says nothing of it."""
-        if self.open and sent_at >= self.opened_at:
+        if self.open and sent_at >= max(self.opened_at, self.heard_at):
             self.last_heard_at = self.heard_at = sent_at
 
     def end(self) -> None:
@@ -108,6 +109,7 @@ class Feed:
         self._lock = threading.Lock()
         self._watches: dict[str, Watch] = {}
         self._inherited: list[Watch] = []
+        self._pid = os.getpid()
         remote.on_change(self.moved)
 
     def channel(self, id: str) -> Channel | None:
@@ -135,6 +137,9 @@ class Feed:
 
     def after_fork(self) -> None:
         """In the child: forget the parent's lines, without closing what the parent still uses."""
+        if self._pid == os.getpid():
+            return
+        self._pid = os.getpid()
         self._lock = threading.Lock()
         self._inherited += self._watches.values()
         self._watches = {}
@@ -242,13 +247,18 @@ class Watch:
         if isinstance(happening, Changed):
             self._feed.listener.changed(happening.id)
         elif isinstance(happening, Answered):
-            sent_at = self._sent.pop(happening.serial, NEVER)
-            self._answered = True
-            with self._lock:
-                if self.channel is not None:
-                    self.channel.heard(sent_at)
+            self._hear(happening.serial)
         else:
             self.renew()
+
+    def _hear(self, serial: int) -> None:
+        """A probe was answered; one that was sent before it and never is matters no more."""
+        sent_at = self._sent.get(serial, NEVER)
+        self._sent = {later: at for later, at in self._sent.items() if later > serial}
+        self._answered = True
+        with self._lock:
+            if self.channel is not None:
+                self.channel.heard(sent_at)
 
     def _require_answers(self, now: float) -> None:
         """A connection may die without a word; then a new one may still get through."""

@@ -122,9 +122,9 @@ class Remote(Protocol):
     def on_loss(self, lost: Callable[[], None]) -> None:
         """Call `lost` when a connection that had worked is gone, or the node is another one.
 
-        The call comes before any verb is answered over the replacement. A verb that raises
-        `StoreUnavailable` counts as a loss by itself; what only the back end can see is a
-        reconnection that its driver hides.
+        The call comes before any verb is answered over the replacement, also where the driver
+        would hide a reconnection. What is owed to the store after a loss is said again; so a pool
+        that is merely busy is no loss.
         """
         ...
 

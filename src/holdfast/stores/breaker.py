@@ -1,0 +1,233 @@
+"""Fails fast while a node is away, and lets one call at a time try whether it is back.
+
+A node that does not answer would hold every request for the whole time limit, and all of them would
+come at it together when it returns. After a few failures in a row calls to it are refused at once,
+for a time that doubles and is spread by chance; then a single call tries. What was refused may try
+again after a time that is spread as well.
+"""
+
+from __future__ import annotations
+
+import random
+from functools import partial
+from threading import Lock
+from typing import TYPE_CHECKING, TypeVar
+
+from holdfast.errors import StoreError, StoreUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from holdfast.protocols import (
+        Admitted,
+        AsyncStore,
+        Cap,
+        Page,
+        Reading,
+        Refused,
+        Replacing,
+        Take,
+        Taken,
+    )
+    from holdfast.record import Record
+
+T = TypeVar("T")
+
+FAILURES = 5
+FIRST_PAUSE = 0.5
+LONGEST_PAUSE = 5.0
+RETRY_AFTER = (1, 4)
+"""Seconds after which clients are asked to come back, each by chance within these."""
+
+EVERYWHERE = ""
+"""The circuit of verbs that concern no single node."""
+
+
+class Circuit:
+    """Whether one node may be called. Closed at first; times are seconds of `clock`."""
+
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        spread: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self._clock = clock
+        self._spread = spread
+        self._lock = Lock()
+        self._failures = 0
+        self._pause = FIRST_PAUSE
+        self._until = 0.0
+        self._trying = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether calls are refused, or the one that tries is under way."""
+        return self._failures >= FAILURES
+
+    def enter(self) -> None:
+        """Before a call.
+
+        Raises:
+            StoreUnavailable: not now.
+        """
+        if not self.is_open:
+            return
+        with self._lock:
+            if self._trying or self._clock() < self._until:
+                raise StoreUnavailable("the store is away; it is being tried now and then")
+            self._trying = True
+
+    def succeeded(self) -> None:
+        """The node has answered."""
+        if self._failures:
+            with self._lock:
+                self._failures = 0
+                self._pause = FIRST_PAUSE
+                self._trying = False
+
+    def failed(self) -> None:
+        """The node did not answer."""
+        with self._lock:
+            self._failures += 1
+            if not self.is_open:
+                return
+            if self._trying:
+                self._pause = min(self._pause * 2, LONGEST_PAUSE)
+            self._trying = False
+            self._until = self._clock() + self._spread(self._pause / 2, self._pause)
+
+    def given_up(self) -> None:
+        """The caller went away before the answer: another may try."""
+        with self._lock:
+            self._trying = False
+
+
+class Circuits:
+    """The circuits of a store, one for each node, for both of its faces."""
+
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        spread: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self._clock = clock
+        self._spread = spread
+        self.clear()
+
+    def clear(self) -> None:
+        """Begin anew, as in a child of `fork`."""
+        self._circuits: dict[str, Circuit] = {}
+
+    def of(self, node: str) -> Circuit:
+        """The circuit of this node."""
+        found = self._circuits.get(node)
+        if found is None:
+            found = self._circuits.setdefault(node, Circuit(self._clock, self._spread))
+        return found
+
+    def away(self) -> tuple[str, ...]:
+        """The nodes that are not called now."""
+        return tuple(node for node, circuit in list(self._circuits.items()) if circuit.is_open)
+
+    def retry_after(self) -> int:
+        """Seconds after which a client may come back."""
+        return round(self._spread(*RETRY_AFTER))
+
+
+class Breaker:
+    """An `AsyncStore` in front of one that may be away; `node_of` gives the node of an id.
+
+    A subject's sessions and a quota are found by other means than an id, so all that is not asked
+    by id shares one circuit.
+    """
+
+    def __init__(
+        self, store: AsyncStore, circuits: Circuits, node_of: Callable[[str], str]
+    ) -> None:
+        self._store = store
+        self._circuits = circuits
+        self._node_of = node_of
+
+    async def _call(self, node: str, call: Callable[[], Awaitable[T]]) -> T:
+        circuit = self._circuits.of(node)
+        try:
+            circuit.enter()
+            answer = await self._watched(circuit, call)
+        except StoreUnavailable as error:
+            error.retry_after = self._circuits.retry_after()
+            raise
+        circuit.succeeded()
+        return answer
+
+    async def _watched(self, circuit: Circuit, call: Callable[[], Awaitable[T]]) -> T:
+        try:
+            return await call()
+        except StoreUnavailable:
+            circuit.failed()
+            raise
+        except StoreError:  # it answers, though not as one would like
+            circuit.succeeded()
+            raise
+        except BaseException:
+            circuit.given_up()
+            raise
+
+    async def salt(self) -> bytes:
+        return await self._call(EVERYWHERE, self._store.salt)
+
+    async def get(self, id: str, *, now: int, take: Take | None = None) -> Reading:
+        call = partial(self._store.get, id, now=now, take=take)
+        return await self._call(self._node_of(id), call)
+
+    async def insert(
+        self,
+        record: Record,
+        *,
+        now: int,
+        cap: Cap | None = None,
+        replacing: Replacing | None = None,
+    ) -> Admitted | Refused:
+        call = partial(self._store.insert, record, now=now, cap=cap, replacing=replacing)
+        return await self._call(self._node_of(record.id), call)
+
+    async def update(self, record: Record, *, expected: int, durable: bool = False) -> bool:
+        call = partial(self._store.update, record, expected=expected, durable=durable)
+        return await self._call(self._node_of(record.id), call)
+
+    async def touch(
+        self, id: str, *, seen_at: int, expires_at: int, address: str | None = None
+    ) -> bool:
+        call = partial(
+            self._store.touch, id, seen_at=seen_at, expires_at=expires_at, address=address
+        )
+        return await self._call(self._node_of(id), call)
+
+    async def delete(self, id: str, *, expected: int | None = None, durable: bool = True) -> bool:
+        call = partial(self._store.delete, id, expected=expected, durable=durable)
+        return await self._call(self._node_of(id), call)
+
+    async def page(
+        self, subject: str | None = None, *, after: str | None = None, limit: int = 100
+    ) -> Page:
+        call = partial(self._store.page, subject, after=after, limit=limit)
+        return await self._call(EVERYWHERE, call)
+
+    async def delete_all(self, subject: str, *, keep: str | None = None) -> tuple[str, ...]:
+        return await self._call(EVERYWHERE, partial(self._store.delete_all, subject, keep=keep))
+
+    async def purge(self, *, now: int, limit: int = 1000) -> int:
+        return await self._call(EVERYWHERE, partial(self._store.purge, now=now, limit=limit))
+
+    async def bump_epoch(self) -> int:
+        return await self._call(EVERYWHERE, self._store.bump_epoch)
+
+    async def take(self, key: str, *, limit: int, period: int, now: int) -> Taken:
+        call = partial(self._store.take, key, limit=limit, period=period, now=now)
+        return await self._call(EVERYWHERE, call)
+
+    async def after_fork(self) -> None:
+        self._circuits.clear()
+        await self._store.after_fork()
+
+    async def close(self) -> None:
+        await self._store.close()

@@ -1,0 +1,190 @@
+"""Asserts this process's recent revocations again after a loss, before the store is believed (P14).
+
+The first callers after a loss each say a part of what is owed and then go on, so that none waits
+for all of it. Meanwhile nobody is served what is still owed: `Revocations` is asked at every read.
+Only the end of everyone's sessions cannot be judged here; until the store has that again, every
+call fails.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from holdfast.errors import NotDurable, StoreError, StoreUnavailable
+from holdfast.protocols import Page, Reading
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from holdfast.protocols import Admitted, AsyncStore, Cap, Refused, Replacing, Take
+    from holdfast.record import Record
+    from holdfast.stores.revocations import Debt, Revocations, Tokens
+
+T = TypeVar("T")
+
+SLICE = 64
+"""Revocations that one caller asserts at most before its own call."""
+
+_ATTEMPTS = 16
+_log = logging.getLogger("holdfast")
+
+
+class Reassert:
+    """An `AsyncStore` that remembers revocations in `revocations`, which both faces share.
+
+    `raise_epoch` is that of the store, see `holdfast.stores.remote`.
+    """
+
+    def __init__(
+        self,
+        store: AsyncStore,
+        revocations: Revocations,
+        raise_epoch: Callable[[int], Awaitable[None]],
+    ) -> None:
+        self._store = store
+        self._revocations = revocations
+        self._raise_epoch = raise_epoch
+        self.salt = store.salt
+        self.take = store.take
+        self.purge = store.purge
+        self.close = store.close
+
+    async def settle(self, most: int = SLICE) -> bool:
+        """Assert up to `most` of what is owed; whether nothing is left.
+
+        Raises:
+            StoreError: the store cannot take it now.
+        """
+        epoch = self._revocations.owed_epoch
+        if epoch is not None:
+            await self._pay(partial(self._raise_epoch, epoch))
+            self._revocations.epoch_paid(epoch)
+        for _ in range(most):
+            debt = self._revocations.next_debt()
+            if debt is None:
+                break
+            try:
+                await self._pay(partial(self._assert, debt))
+            except BaseException:
+                self._revocations.put_back(debt)
+                raise
+        return not self._revocations.owes
+
+    async def _pay(self, call: Callable[[], Awaitable[object]]) -> None:
+        try:
+            await call()
+        except NotDurable:
+            _log.warning("a revocation was asserted again, without proof that it is durable")
+
+    async def _assert(self, debt: Debt) -> None:
+        if debt.tokens is None:
+            await self._store.delete(debt.id, durable=True)
+        else:
+            await self._revoke_tokens(debt.id, debt.tokens)
+
+    async def _revoke_tokens(self, id: str, tokens: Tokens) -> None:
+        for _ in range(_ATTEMPTS):
+            record = (await self._store.get(id, now=0)).record
+            if record is None or tokens.within(record):
+                return
+            draft = tokens.added_to(record, version=int.from_bytes(os.urandom(8), "big"))
+            if await self._store.update(draft, expected=record.version, durable=True):
+                return
+        raise StoreUnavailable("a session was changed too often to revoke its tokens again")
+
+    async def _call(self, call: Callable[[], Awaitable[T]]) -> T:
+        if self._revocations.owes:
+            await self.settle()
+        return await call()
+
+    async def get(self, id: str, *, now: int, take: Take | None = None) -> Reading:
+        if self._revocations.ended(id):
+            return Reading(None)
+        reading = await self._call(partial(self._store.get, id, now=now, take=take))
+        if reading.record is None:
+            return reading
+        judged = self._revocations.judged(reading.record)
+        return reading if judged is reading.record else reading._replace(record=judged)
+
+    async def insert(
+        self,
+        record: Record,
+        *,
+        now: int,
+        cap: Cap | None = None,
+        replacing: Replacing | None = None,
+    ) -> Admitted | Refused:
+        call = partial(self._store.insert, record, now=now, cap=cap, replacing=replacing)
+        return await self._call(call)
+
+    async def update(self, record: Record, *, expected: int, durable: bool = False) -> bool:
+        if self._revocations.ended(record.id):
+            return False
+        record = self._revocations.judged(record)
+        call = partial(self._store.update, record, expected=expected, durable=durable)
+        try:
+            done = await self._call(call)
+        except NotDurable:
+            self._revocations.note_tokens(record)
+            raise
+        if done and durable:
+            self._revocations.note_tokens(record)
+        return done
+
+    async def touch(
+        self, id: str, *, seen_at: int, expires_at: int, address: str | None = None
+    ) -> bool:
+        if self._revocations.ended(id):
+            return False
+        call = partial(
+            self._store.touch, id, seen_at=seen_at, expires_at=expires_at, address=address
+        )
+        return await self._call(call)
+
+    async def delete(self, id: str, *, expected: int | None = None, durable: bool = True) -> bool:
+        call = partial(self._store.delete, id, expected=expected, durable=durable)
+        try:
+            done = await self._call(call)
+        except NotDurable:
+            self._revocations.note_ended(id)
+            raise
+        if durable and (done or expected is None):
+            self._revocations.note_ended(id)
+        return done
+
+    async def page(
+        self, subject: str | None = None, *, after: str | None = None, limit: int = 100
+    ) -> Page:
+        page = await self._call(partial(self._store.page, subject, after=after, limit=limit))
+        living = (each for each in page.records if not self._revocations.ended(each.id))
+        return Page(tuple(map(self._revocations.judged, living)), page.after)
+
+    async def delete_all(self, subject: str, *, keep: str | None = None) -> tuple[str, ...]:
+        try:
+            gone = await self._call(partial(self._store.delete_all, subject, keep=keep))
+        except NotDurable as error:
+            self._revocations.note_ended(*error.ended)
+            raise
+        self._revocations.note_ended(*gone)
+        return gone
+
+    async def bump_epoch(self) -> int:
+        epoch = await self._call(self._store.bump_epoch)
+        self._revocations.note_epoch(epoch)
+        return epoch
+
+    async def after_fork(self) -> None:
+        self._revocations.clear()
+        await self._store.after_fork()
+
+
+async def settle_quietly(store: Reassert) -> None:
+    """Assert all that is owed, for a thread that has nobody to tell of a failure but the log."""
+    try:
+        while not await store.settle():
+            pass
+    except StoreError as error:
+        _log.warning("revocations are still to be asserted again: %s", error)

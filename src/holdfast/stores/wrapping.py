@@ -1,0 +1,140 @@
+"""Puts the wrappers around a store behind a network, in their order, for both of its faces.
+
+    store -> fence -> re-assertion -> breaker -> near cache
+
+The fence stands next to the store, since it judges single readings. Re-assertion stands inside the
+breaker, whose trial calls then assert first what is owed. The near cache is outermost: what it
+knows costs nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import weakref
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from holdfast.faces import BlockingShaped, async_shaped, run
+from holdfast.stores import Opened
+from holdfast.stores.breaker import Breaker, Circuits
+from holdfast.stores.feed import Feed, moment
+from holdfast.stores.fence import Fence, wait_in_loop, wait_in_thread
+from holdfast.stores.near_cache import Bounds, NearCache, Stats, Table
+from holdfast.stores.reassert import Reassert, settle_quietly
+from holdfast.stores.revocations import Revocations
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from holdfast.protocols import AsyncStore
+    from holdfast.stores.remote import AsyncRemoteStore, Durability, Remote, RemoteStore
+
+
+class Outlook(NamedTuple):
+    """How a wrapped store stands, for metrics, readiness and people.
+
+    `ages` are seconds since the probes that are believed were sent, by line, infinite while a line
+    is cut; empty where nothing listens. `away` are the nodes that are not called now, `owed` the
+    revocations that are still to be asserted again. `cache` is None while there is none.
+    """
+
+    durability: Durability
+    ages: dict[str, float]
+    away: tuple[str, ...]
+    owed: int
+    cache: Stats | None
+
+
+class Wrapped:
+    """Both faces of a store with everything around it: `opened`, and `fresh` without the near cache.
+
+    Args:
+        opened: the store, whose `remote` is there.
+        bounds: of the near cache; their `age` is also the fence's bound.
+        cache: whether there is a near cache.
+        clock: seconds; must not stand still while the machine is suspended.
+        spread: picks a number between two.
+    """
+
+    def __init__(
+        self,
+        opened: Opened,
+        bounds: Bounds,
+        *,
+        cache: bool,
+        clock: Callable[[], float] = moment,
+        spread: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self._remote = _required(opened.remote)
+        self._cache = cache
+        self._stale = bounds.stale > 0
+        self._table = Table(bounds, clock)
+        self._feed = Feed(self._remote, self._table, bound=bounds.age, clock=clock)
+        self._revocations = Revocations(clock)
+        self._circuits = Circuits(clock, spread)
+        self._remote.on_loss(self._revocations.lost)
+        self._stack(opened)
+        os.register_at_fork(after_in_child=partial(_after_fork, weakref.ref(self)))
+
+    def outlook(self) -> Outlook:
+        """How the store stands now."""
+        return Outlook(
+            self._remote.durability(),
+            self._feed.ages(),
+            self._circuits.away(),
+            self._revocations.debts,
+            self._table.stats() if self._cache else None,
+        )
+
+    def settle(self) -> None:
+        """Assert what is owed, for the background thread; a failure is logged."""
+        if self._revocations.owes:
+            run(settle_quietly(self._threads))
+
+    def after_fork(self) -> None:
+        """Begin anew in a child process, as it does by itself."""
+        self._table.clear()
+        self._feed.after_fork()
+        self._revocations.clear()
+        self._circuits.clear()
+
+    def _stack(self, opened: Opened) -> None:
+        blocking = cast("RemoteStore", opened.blocking)
+        coroutines = cast("AsyncRemoteStore", opened.asynchronous)
+
+        async def raise_epoch(epoch: int) -> None:
+            blocking.raise_epoch(epoch)
+
+        threads = self._fenced(async_shaped(blocking), wait_in_thread)
+        tasks = self._fenced(coroutines, wait_in_loop)
+        self._threads = Reassert(threads, self._revocations, raise_epoch)
+        cached, fresh = self._outer(self._threads)
+        acached, afresh = self._outer(Reassert(tasks, self._revocations, coroutines.raise_epoch))
+        self.opened = Opened(BlockingShaped(cached), acached, self._remote)
+        self.fresh = Opened(BlockingShaped(fresh), afresh, self._remote)
+
+    def _fenced(self, store: AsyncStore, wait: Callable[[], Awaitable[None]]) -> AsyncStore:
+        return Fence(store, self._feed, wait) if self._remote.fenced else store
+
+    def _outer(self, store: AsyncStore) -> tuple[AsyncStore, AsyncStore]:
+        """The face that may answer from memory, and the one that never does."""
+        breaker = Breaker(store, self._circuits, self._remote.line_of)
+        if not self._cache:
+            return breaker, breaker
+        return (
+            NearCache(breaker, self._table, self._feed, stale=self._stale),
+            NearCache(breaker, self._table, self._feed, fresh=True),
+        )
+
+
+def _required(remote: Remote | None) -> Remote:
+    if remote is None:
+        raise TypeError("a store inside this machine needs no wrapper")
+    return remote
+
+
+def _after_fork(reference: weakref.ref[Wrapped]) -> None:
+    wrapped = reference()
+    if wrapped is not None:
+        wrapped.after_fork()
