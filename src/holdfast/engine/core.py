@@ -96,10 +96,7 @@ class Core:
 
     def cookie_ended(self, record: Record, now: int) -> Reason | None:
         """Why the record's cookie is over; None while it counts."""
-        fixed = record.policy
-        today = self.policies.get(fixed.name)
-        limits = fixed if today == fixed else policy.stricter(fixed, today)
-        return policy.cookie_ended(record, limits, now, self.times.slack)
+        return policy.cookie_ended(record, self.limits(record), now, self.times.slack)
 
     def new_id(self, subject_tag: int | None = None) -> str:
         """A fresh id, of this tag or a random one."""

@@ -28,8 +28,10 @@ EVICTION_MARGIN = 3_600_000
 
 def stricter(fixed: Policy, today: Policy | None) -> Policy:
     """The limits that hold: the smaller of each pair; the fixed ones if today has no such name."""
-    if today is None or today == fixed:
+    if today is None:
         return fixed
+    if today.idle <= fixed.idle and today.absolute <= fixed.absolute:
+        return today
     return Policy(fixed.name, min(fixed.idle, today.idle), min(fixed.absolute, today.absolute))
 
 
@@ -56,7 +58,7 @@ def cookie_ended(record: Record, policy: Policy, now: int, slack: int) -> Reason
     """Why the cookie is over, or None; a live refresh family does not keep it."""
     if now >= absolute_end(record, policy):
         return Reason.ABSOLUTE
-    return Reason.IDLE if now >= record.seen_at + policy.idle + slack else None
+    return Reason.IDLE if now >= idle_end(record, policy, slack) else None
 
 
 def family_lives(record: Record, now: int) -> bool:

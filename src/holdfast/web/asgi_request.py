@@ -40,14 +40,12 @@ def request_of(
 
 def headers_of(scope: Scope, wanted: Mapping[bytes, str]) -> dict[str, str]:
     """The wanted headers as text. ASGI gives names in lower case; lines of one name are joined."""
-    lines = scope["headers"]
-    if len(dict(lines)) == len(lines):
-        return {wanted[raw]: value.decode("latin-1") for raw, value in lines if raw in wanted}
     headers: dict[str, str] = {}
-    for raw, value in lines:
+    for raw, value in scope["headers"]:
         name = wanted.get(raw)
         if name is not None:
             text = value.decode("latin-1")
-            joint = "; " if name == "cookie" else ", "
-            headers[name] = f"{headers[name]}{joint}{text}" if name in headers else text
+            if name in headers:
+                text = f"{headers[name]}{'; ' if name == 'cookie' else ', '}{text}"
+            headers[name] = text
     return headers
