@@ -57,6 +57,20 @@ def test_families(text, family):
     assert agent.family(text) == family
 
 
+@pytest.mark.parametrize(
+    "text", ["My\tApp/3.1", "\ufeffcurl/8", "Evil\r\nSet-Cookie: x", "a\u200bb/1"]
+)
+def test_a_stored_text_has_the_family_of_its_original(text):
+    """A client that retries a refresh is compared with what was stored of it, and is no thief."""
+    assert agent.family(agent.clean(text)) == agent.family(text)
+
+
+@given(st.text(max_size=600))
+def test_cleaning_changes_no_family(text):
+    """For every text."""
+    assert agent.family(agent.clean(text)) == agent.family(text)
+
+
 def test_only_the_first_512_characters_count():
     """P37: bounded work."""
     assert agent.family("Mozilla/5.0" + " " * 600 + "Chrome/142") == "unknown/unknown"

@@ -36,9 +36,10 @@ def family(user_agent: str | None) -> str:
     """What kind of client this is, without versions: "Chrome/Windows", "curl", "unknown".
 
     Browsers give browser and system; programs the name of their first product. Bounded work: only
-    the first 512 characters count. Never raises.
+    the first 512 characters count. Never raises. A stored, clean text has the family of its original:
+    otherwise a retry of an oddly named client would look like a theft.
     """
-    text = (user_agent or "")[:MAX_LENGTH].strip()
+    text = clean(user_agent or "").strip()
     if text.startswith(("Mozilla/", "Opera/")):
         return f"{_first(_BROWSERS, text)}/{_first(_SYSTEMS, text)}"
     product = _PRODUCT.match(text)
