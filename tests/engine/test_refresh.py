@@ -67,7 +67,7 @@ def test_an_exchange_costs_one_read_and_one_durable_write(world, monkeypatch):
 
 
 def test_claims_assurance_and_subject_survive(world):
-    """R47: `auth_time`, `acr`, `amr` stay those of the sign-in, e-mail and role are kept."""
+    """R47, R115: `auth_time`, `acr`, `amr` stay those of the sign-in, e-mail and role are kept."""
     tokens = world.tokens(role="admin", email="ada@example.org", acr="urn:2", amr=("pwd", "otp"))
     first = claims_of(world, tokens.access_token)
     world.clock.advance(2 * HOUR)
@@ -340,7 +340,7 @@ def test_rolling_forward_takes_the_largest_generation(world):
 
 
 def test_of_two_parallel_exchanges_one_is_the_exchange(world):
-    """R109, P6: the loser finds itself inside the grace and gets the winner's successor."""
+    """R13, R109, P6: the loser finds itself inside the grace and gets the winner's successor."""
     old = world.tokens().refresh_token
     theirs = []
     world.store.before("update", lambda: theirs.append(world.other.refresh(old, FIREFOX).tokens))

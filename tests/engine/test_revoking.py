@@ -36,7 +36,7 @@ def durability(world, verb, monkeypatch):
 
 
 def test_one_session_ends(world):
-    """By its public id, with every credential; others of the subject live (R36, R116)."""
+    """By its public id, with every credential; others of the subject live (R36, R116, P19)."""
     mine, other = world.login(), world.login()
     tokens = world.issue_tokens(mine)
     assert world.revoke(mine.id, FIREFOX, reason="lost phone") is True

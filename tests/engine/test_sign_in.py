@@ -43,7 +43,7 @@ def slots(request, monkeypatch):
 
 
 def test_a_sign_in_makes_a_new_id_and_ends_the_old_one(world, slots):
-    """The cookie from before is refused, the new one is the subject's (P4, R14)."""
+    """The cookie from before is refused, the new one is the subject's (P4, R14, R2)."""
     old = world.anonymous(cart=[1])
     session = world.login(cookie=old, email="ada@example.org")
     assert session.id != secret.parse_cookie(old).id

@@ -216,7 +216,7 @@ def test_the_two_kinds_never_stand_in_for_each_other(world):
     ],
 )
 def test_a_signed_token_with_a_wrong_claim_is_refused(world, claims, reason):
-    """R93, R95, R97, P33: by its reason and without a look-up."""
+    """R93, R95, R97, P33, P34: by its reason and without a look-up."""
     token = resigned(world, world.tokens().access_token, **claims)
     world.store.calls.clear()
     assert world.verify_token(token).reason is reason
@@ -378,7 +378,7 @@ def test_a_quota_rides_along(world):
 
 
 def test_an_outage_is_not_a_wrong_token(world):
-    """P20: "cannot know" is raised, for verification and refresh alike."""
+    """R153, P20: "cannot know" is raised, for verification and refresh alike."""
     tokens = world.tokens()
     for call in (
         lambda: world.verify_token(tokens.access_token),

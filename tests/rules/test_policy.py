@@ -67,7 +67,7 @@ def test_idle_ends_at_the_very_ms():
 
 
 def test_absolute_ends_at_the_very_ms():
-    """R22: however busy, and without slack: it is judged by times that are exact."""
+    """R22, R30: however busy, and without slack: it is judged by times that are exact."""
     found = record(seen_at=T0 + 168 * HOUR - 1)
     end = T0 + 168 * HOUR
     assert policy.record_ended(found, LIMITS, end - 1, SLACK) is None

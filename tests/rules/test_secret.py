@@ -32,7 +32,7 @@ def test_each_tag_is_two_letters_of_its_own():
 
 @given(ids, secrets)
 def test_a_cookie_gives_both_halves_back(id, key):
-    """R17: what is parsed is what was written, and nothing else gives it."""
+    """R17, R62: what is parsed is what was written, and nothing else gives it."""
     text = secret.cookie_text(id, key)
     assert secret.parse_cookie(text) == (id, key)
     assert len(text) == 71

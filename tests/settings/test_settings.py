@@ -16,8 +16,9 @@ DAY = timedelta(days=1)
 
 
 def test_the_defaults_are_those_of_the_specification():
-    """R20: each with its line in the reference."""
+    """R20, R39: each with its line in the reference."""
     settings = Settings()
+    assert settings.clear_site_data == ("storage",)
     assert (settings.idle, settings.absolute) == (24 * HOUR, 7 * DAY)
     assert (settings.touch_every, settings.flush_every) == (MINUTE, 10 * SECOND)
     assert (settings.access_lifetime, settings.refresh_lifetime) == (HOUR, 7 * DAY)
