@@ -117,6 +117,7 @@ def test_a_cookie_without_its_csrf_token(browser, run, ada, path, headers):
     run(login(ada))
     answer = browser.post(path, {"a": 1}, "application/json", **headers)
     assert (answer.status_code, answer.json()["code"]) == (403, "csrf_failed")
+    assert browser.get("/api/mine").status_code == 200
 
 
 def test_a_cookie_from_another_site(browser, run, ada):

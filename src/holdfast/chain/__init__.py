@@ -148,7 +148,10 @@ class Chain:
         if not visit.request.unsafe or visit.csrf != "exempt" or visit.came_by == "bearer":
             return None
         visit.csrf = None
-        return self.csrf.refuse_origin(visit) or await self._require_token(visit)
+        refused = self.csrf.refuse_origin(visit) or await self._require_token(visit)
+        if refused is not None:
+            visit.csrf = "exempt"  # nobody was signed in around the check, so nobody is signed out
+        return refused
 
     async def _require_token(self, visit: Visit) -> Reply | None:
         refused = await self.csrf.require_token(visit)
