@@ -41,11 +41,12 @@ A profile is `Settings` with other defaults. Each takes the same arguments as `S
 """
 _VARIABLES = """## Environment variables
 
-The library reads three of them, when `Holdfast(app)` is called and was not given their values. The
+The library reads four of them, when `Holdfast(app)` is called and was not given their values. The
 service reads them all, when it starts, and refuses a `HOLDFAST_…` variable that it does not know.
 """
 _WHO = dict.fromkeys(
-    ("HOLDFAST_SECRET", "HOLDFAST_SECRET_PREVIOUS", "HOLDFAST_STORE"), "library and service"
+    ("HOLDFAST_SECRET", "HOLDFAST_SECRET_PREVIOUS", "HOLDFAST_STORE", "HOLDFAST_STORE_FROM"),
+    "library and service",
 ) | {"HOLDFAST_PYTHON": "scripts/"}
 _SERVICE = """Beside these, the service takes every setting above that fits in one text as
 `HOLDFAST_<NAME>`, those of the cookie as `HOLDFAST_COOKIE_<NAME>`: `HOLDFAST_IDLE=2h`,

@@ -17,6 +17,7 @@ from holdfast.blocking import Sessions
 from holdfast.chain import Chain
 from holdfast.engine import AsyncSessions
 from holdfast.errors import ConfigurationError
+from holdfast.moving import open_moving
 from holdfast.rules.keys import KeyRing
 
 if TYPE_CHECKING:
@@ -100,8 +101,14 @@ def assemble(
         )
     cache = _asks_for_cache(settings, url)
     timeout = settings.store_timeout.total_seconds()
-    opened = stores.open_both(chosen, timeout=timeout) if isinstance(chosen, str) else chosen
+    opened = _opened(chosen, timeout) if isinstance(chosen, str) else chosen
     return _assembled(settings, ring, _wrapped(settings, opened, cache=cache), audit, clock)
+
+
+def _opened(url: str, timeout: float) -> Opened:
+    """The store; while sessions move to it, together with the one that `HOLDFAST_STORE_FROM` names."""
+    old = os.environ.get("HOLDFAST_STORE_FROM")
+    return open_moving(url, old, timeout=timeout) if old else stores.open_both(url, timeout=timeout)
 
 
 def _assembled(

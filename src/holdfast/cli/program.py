@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import typer
 
-from holdfast.cli import doctor, keys, serve, service_key, sessions, sweep, user, version
+from holdfast.cli import (
+    doctor,
+    keys,
+    migrate_store,
+    serve,
+    service_key,
+    sessions,
+    sweep,
+    user,
+    version,
+)
 
 app = typer.Typer(
     name="holdfast",
@@ -19,5 +29,6 @@ app.add_typer(sessions.commands, name="sessions")
 app.add_typer(keys.commands, name="keys")
 app.command("service-key")(service_key.service_key)
 app.command()(sweep.sweep)
+app.command("migrate-store")(migrate_store.migrate_store)
 app.command()(doctor.doctor)
 app.command()(version.version)

@@ -49,6 +49,7 @@ _OWN = {
     "SECRET",
     "SECRET_PREVIOUS",
     "STORE",
+    "STORE_FROM",
     "USERS",
     "WORKERS",
 }
