@@ -172,7 +172,9 @@ class CapEvictsTheYoungest(MemoryStore):
 
     def _over(self, subject, cap, now, gone):
         evicted = super()._over(subject, cap, now, gone)
-        return evicted and self._table.ids_of(subject)[-len(evicted) :]
+        rows = self._table.rows
+        youngest = sorted(self._table.ids_of(subject), key=lambda each: rows[each].created_at)
+        return evicted and tuple(youngest[-len(evicted) :])
 
 
 class CapCountsTheReplaced(MemoryStore):

@@ -4,7 +4,7 @@ import hashlib
 import random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from holdfast.errors import RecordReadOnly
@@ -18,6 +18,7 @@ FIXED = {"suppress_health_check": [HealthCheck.function_scoped_fixture], "deadli
 
 
 @settings(max_examples=40, **FIXED)
+@example(limit=1, period=15, start=10, steps=[2.0, -1.0, -2.0, -2.0, 1.0])
 @given(
     limit=st.integers(0, 12),
     period=st.sampled_from([1, 15, 16, 1000, 60_007, 900_000]),

@@ -10,14 +10,15 @@ local function window(key, bucket)
     counts[slot] = state and #state >= at + 3 and struct.unpack('>I4', state, at) or 0
     total = total + counts[slot]
   end
-  if newest - bucket > BUCKETS then -- the clock was put back: all of it counts as spent just now
+  local put_back = newest - bucket > BUCKETS
+  if put_back then -- the clock was: all of it counts as spent just now
     newest, counts = bucket, {math.min(total, MOST)}
   end
   local passed, shifted = math.max(bucket - newest, 0), {}
   for slot = 1, SLOTS do
     shifted[slot] = counts[slot - passed] or 0
   end
-  return newest + passed, shifted
+  return newest + passed, shifted, put_back
 end
 
 local function leaves_at(bucket, period)
@@ -51,12 +52,15 @@ end
 
 -- Spends one of `limit` per `period` ms: allowed (1 or 0), how many are left, ms to wait.
 local function take(key, limit, period, now)
-  local newest, counts = window(key, math.floor(now * BUCKETS / period))
+  local newest, counts, put_back = window(key, math.floor(now * BUCKETS / period))
   local spent = 0
   for slot = 1, SLOTS do
     spent = spent + counts[slot]
   end
   if spent >= limit or counts[1] == MOST then
+    if put_back then
+      keep(key, newest, counts, period)
+    end
     return {0, 0, wait(newest, counts, spent, limit, period, now)}
   end
   counts[1] = counts[1] + 1
