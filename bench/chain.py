@@ -17,7 +17,8 @@ from bench import _measure as measure
 from bench._drive import Server, redis_server
 
 SECONDS = 1 if measure.QUICK else int(os.environ.get("HOLDFAST_BENCH_SECONDS", "3"))
-VISITORS = 100 if measure.QUICK else int(os.environ.get("HOLDFAST_BENCH_VISITORS", "10000"))
+# Few enough to sign in quickly, many enough that no two requests of one meet.
+VISITORS = 800 if measure.QUICK else int(os.environ.get("HOLDFAST_BENCH_VISITORS", "10000"))
 
 UVICORN = [
     "uvicorn",
