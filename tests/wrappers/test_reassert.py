@@ -4,6 +4,7 @@ import pytest
 
 from holdfast.errors import NotDurable, StoreUnavailable
 from holdfast.faces import async_shaped, run
+from holdfast.protocols import Take
 from holdfast.record import changed
 from holdfast.stores import revocations as module
 from holdfast.stores.memory import MemoryStore
@@ -67,6 +68,26 @@ def test_a_lost_log_out_is_said_again_before_anything_is_served(world):
     assert world.get(other.id) == other
     assert world.hooked.calls == ["delete", "get"]
     assert world.stored_now(ended.id) is None
+
+
+def test_a_loss_that_is_noticed_in_a_read_comes_before_its_answer(world):
+    """The back end reconnects by itself within the call: what it read there does not count."""
+    ended, other = world.stored(), world.stored("bob")
+    run(world.store.delete(ended.id))
+    run(world.store.bump_epoch())
+    world.records.insert(other, now=0)
+    for verb, read in (
+        ("get", lambda: run(world.store.get(other.id, now=0, take=Take("key", 9, 1000)))),
+        ("page", lambda: run(world.store.page("bob"))),
+    ):
+        world.hooked.calls.clear()
+        world.epochs.clear()
+        world.hooked.before(verb, world.revocations.lost)
+        read()
+        assert world.epochs == [1]
+        assert world.hooked.calls == [verb, "delete", verb]
+    taken = run(world.store.get(other.id, now=0, take=Take("key", 9, 1000))).taken
+    assert taken.remaining == 7
 
 
 def test_it_is_said_once_for_each_loss(world):

@@ -1,9 +1,10 @@
 """Asserts this process's recent revocations again after a loss, before the store is believed (P14).
 
 The first callers after a loss each say a part of what is owed and then go on, so that none waits
-for all of it. Meanwhile nobody is served what is still owed: `Revocations` is asked at every read.
-Only the end of everyone's sessions cannot be judged here; until the store has that again, every
-call fails.
+for all of it. A back end may notice a loss only in a call, and still answer it from the other side:
+that reading is thrown away, and taken again after the assertion. Meanwhile nobody is served what is
+still owed: `Revocations` is asked at every read. Only the end of everyone's sessions cannot be
+judged here; until the store has that again, every call fails.
 """
 
 from __future__ import annotations
@@ -103,7 +104,11 @@ class Reassert:
     async def get(self, id: str, *, now: int, take: Take | None = None) -> Reading:
         if self._revocations.ended(id):
             return Reading(None)
+        losses = self._revocations.losses
         reading = await self._call(partial(self._store.get, id, now=now, take=take))
+        if losses != self._revocations.losses:
+            again = await self._call(partial(self._store.get, id, now=now))
+            reading = again._replace(taken=reading.taken)
         if reading.record is None:
             return reading
         judged = self._revocations.judged(reading.record)
@@ -158,7 +163,11 @@ class Reassert:
     async def page(
         self, subject: str | None = None, *, after: str | None = None, limit: int = 100
     ) -> Page:
-        page = await self._call(partial(self._store.page, subject, after=after, limit=limit))
+        losses = self._revocations.losses
+        call = partial(self._store.page, subject, after=after, limit=limit)
+        page = await self._call(call)
+        if losses != self._revocations.losses:
+            page = await self._call(call)
         living = (each for each in page.records if not self._revocations.ended(each.id))
         return Page(tuple(map(self._revocations.judged, living)), page.after)
 

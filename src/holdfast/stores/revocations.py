@@ -60,7 +60,8 @@ class Debt(NamedTuple):
 class Revocations:
     """Sessions, tokens and the epoch that this process has ended; never a subject.
 
-    A subject that was signed out everywhere may have signed in again since. `clock` gives seconds.
+    A subject that was signed out everywhere may have signed in again since. `clock` gives seconds,
+    `losses` counts those of which this was told.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -76,6 +77,7 @@ class Revocations:
         self._owed: deque[Debt] = deque()
         self._owes_epoch = False
         self._dropped = False
+        self.losses = 0
 
     @property
     def owes(self) -> bool:
@@ -127,6 +129,7 @@ class Revocations:
     def lost(self) -> None:
         """A connection is gone, so whatever is remembered may be undone: all of it is owed."""
         with self._lock:
+            self.losses += 1
             self._forget(self._clock())
             self._owed = deque(Debt(id) for id in self._ended)
             self._owed.extend(Debt(id, tokens) for id, (_, tokens) in self._tokens.items())
