@@ -6,6 +6,7 @@ that no HTTP library would send.
 
 import json
 import re
+import secrets
 import socket
 import string
 
@@ -85,15 +86,26 @@ def raw(server, data):
 
 
 def noticed(server, act):
-    """The audit events that came of it."""
-    before = len(server.lines)
+    """The audit events that came of it, and of nothing before or after."""
+    before = settled(server)
     act()
+    return events(server.lines[before : settled(server) - 1])
 
-    def events():
-        return [json.loads(line) for line in server.lines[before:] if line.startswith("{")]
 
-    until(events, "an audit event")
-    return events()
+def settled(server):
+    """How many lines there are once all is written that has happened: a request of ours comes last."""
+    mark = secrets.token_hex(8)
+    sent(server, "GET", "/api/me", b"Authorization: Bearer x", b"X-Request-ID: " + mark.encode())
+
+    def last():
+        return [at for at, line in enumerate(server.lines, 1) if mark in line]
+
+    until(last, "the mark")
+    return last()[0]
+
+
+def events(lines):
+    return [json.loads(line) for line in lines if line.startswith("{")]
 
 
 @pytest.mark.parametrize("shape", SHAPES)
