@@ -77,7 +77,7 @@ async def create(request: Request) -> Response:
 
 async def read(request: Request) -> Response:
     """One session with its data."""
-    session = await _loaded(request)
+    session = await _loaded(authorised(request, _SCOPE), request)
     return json_answer(described(session))
 
 
@@ -85,7 +85,7 @@ async def change(request: Request) -> Response:
     """Change some of a session's data; changes to other keys are kept (P3)."""
     context = authorised(request, _SCOPE)
     wanted = await body_of(request, Change)
-    session = await _loaded(request)
+    session = await _loaded(context, request)
     if wanted.if_version not in {None, (described(session) or {}).get("version")}:
         raise Refusal(error_reply(409, "conflict", "The session has changed since"))
     with checked():
@@ -100,7 +100,7 @@ async def rotate(request: Request) -> Response:
     """Give a session a new secret; its old cookie is refused at once (R14, R15)."""
     context = authorised(request, _SCOPE)
     wanted = await body_of(request, Rotation)
-    session = await _loaded(request)
+    session = await _loaded(context, request)
     with checked():
         session.rotate(
             reauthenticated=wanted.reauthenticated,
@@ -153,8 +153,7 @@ def _options(wanted: New) -> dict[str, Any]:
     return {name: getattr(wanted, name) for name in names}
 
 
-async def _loaded(request: Request) -> Session:
-    context = authorised(request, _SCOPE)
+async def _loaded(context: ServiceContext, request: Request) -> Session:
     session = await context.sessions.load(request.path_params["id"])
     if session is None:
         raise not_found()
