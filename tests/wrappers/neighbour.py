@@ -44,8 +44,10 @@ class Neighbour:
         return {"served": self.get(id).record is not None}
 
     def watch(self, id):
-        """Read until it is refused: when the last request that was served had begun."""
-        say({"watching": True})
+        """Read until it is refused: when the last request that was served had begun.
+
+        Says so once the first has been served, so that nothing is ended before.
+        """
         deadline, last, served = time.monotonic() + PATIENCE, None, 0
         while time.monotonic() < deadline:
             began = time.monotonic()
@@ -56,6 +58,8 @@ class Neighbour:
             if not served_now:
                 return {"last": last, "served": served, "refused": "unknown"}
             last, served = began, served + 1
+            if served == 1:
+                say({"watching": True})
         return {"last": last, "served": served, "refused": None}
 
     def revoke(self, id):
