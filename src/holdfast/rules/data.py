@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
+from sys import float_info
 from typing import Any, NamedTuple, cast
 
 import msgspec
@@ -22,7 +23,14 @@ Change = Callable[[Data], object]
 EMPTY = b"{}"
 _INT_BOUND = 2**63
 _MAX_DEPTH = 64
-_decode = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+def _within_range(text: str) -> float:
+    """A number beyond all ranges, which only damage can have written, as the largest there is."""
+    return min(max(float(text), -float_info.max), float_info.max)
+
+
+_decode = msgspec.json.Decoder(dict[str, Any], float_hook=_within_range).decode
 _skim = msgspec.json.Decoder(msgspec.Raw).decode
 _fragments = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 

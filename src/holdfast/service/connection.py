@@ -1,12 +1,14 @@
-"""One connection of the server: the head of a request is bounded, and what is no HTTP gets an answer.
+"""One connection of the server: a head is bounded in size and time, and what is no HTTP is answered.
 
-The server's own protocol takes heads of any size, and refuses what it cannot read in plain text that
-nobody is told of. Here the application refuses it as it refuses a request without a host: 400 with a
-code, and an audit event (promise 7).
+The server's own protocol takes heads of any size for any time, so that a few hundred clients which
+send a byte now and then would hold every connection there is; and it refuses what it cannot read in
+plain text that nobody is told of. Here the application refuses it as it refuses a request without a
+host: 400 with a code, and an audit event (promise 7).
 """
 
 from __future__ import annotations
 
+from asyncio import TimerHandle
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -14,6 +16,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MAX_HEAD = 128 * 1024
 """Bytes of a request line with its headers; browsers send some, proxies allow 8 to 64 KiB."""
+
+HEAD_WITHIN = 10.0
+"""Seconds for a head to be complete, from the connection or, later, from its first byte (P37)."""
 
 _LINGER = 2.0
 """Seconds in which a client that is still sending may read its answer before the end."""
@@ -27,6 +32,17 @@ class Connection(HttpToolsProtocol):
     _head = 0
     _in_head = True
     _refused = False
+    _late: TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        """The first head is awaited from now on."""
+        super().connection_made(transport)
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing is awaited any more."""
+        self._head_came()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Hand over as much as a head may have left; whatever comes after a refusal is dropped."""
@@ -38,6 +54,8 @@ class Connection(HttpToolsProtocol):
             super().data_received(piece)
             if self._head >= MAX_HEAD and not self._refused:
                 self.send_400_response("too large")
+        if self._head and self._late is None and not self._refused:
+            self._await_head()
 
     def on_message_begin(self) -> None:
         """A head begins."""
@@ -47,6 +65,7 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head is complete: what follows is a body, which the routes bound."""
         self._in_head, self._head = False, 0
+        self._head_came()
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -54,9 +73,25 @@ class Connection(HttpToolsProtocol):
         self._in_head = True
         super().on_message_complete()
 
+    def _await_head(self) -> None:
+        self._late = self.loop.call_later(HEAD_WITHIN, self._too_late)
+
+    def _head_came(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+    def _too_late(self) -> None:
+        """Refuse what has begun; of a client that has sent nothing, nobody need be told."""
+        if self._head:
+            self.send_400_response("too slow")
+        else:
+            self.transport.close()
+
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - what a client gets is ours to say
         """Refuse what cannot be read; behind an answer that is still under way only by the end."""
         self._refused = True
+        self._head_came()
         before: Any = self.cycle
         if before is not None and not before.response_complete:
             self.transport.close()
