@@ -143,12 +143,19 @@ def test_the_store_never_drops_what_lives(found):
 
 
 def test_the_eviction_hint():
-    """The latest possible end, and an hour (P21: whole numbers)."""
-    assert policy.expires_at(record(), SLACK) == T0 + 25 * HOUR + SLACK
+    """The latest possible end and an hour, up to the next quarter (P21: whole numbers)."""
+    quarter = HOUR // 4
+
+    def up(end):
+        return -(-end // quarter) * quarter
+
+    assert policy.expires_at(record(), SLACK) == up(T0 + 25 * HOUR + SLACK)
     family = record(refresh=Refresh("f", 0, 0, T0 + 100 * HOUR))
-    assert policy.expires_at(family, SLACK) == T0 + 101 * HOUR
+    assert policy.expires_at(family, SLACK) == up(T0 + 101 * HOUR)
     busy = record(seen_at=T0 + 160 * HOUR)
-    assert policy.expires_at(busy, SLACK) == T0 + 169 * HOUR
+    assert policy.expires_at(busy, SLACK) == up(T0 + 169 * HOUR)
+    hints = {policy.expires_at(record(seen_at=T0 + each), SLACK) for each in range(0, HOUR, 60_000)}
+    assert len(hints) <= 5
 
 
 # Activity

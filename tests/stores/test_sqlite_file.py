@@ -226,6 +226,7 @@ def test_a_file_that_is_replaced(store, samples, clock, path):
     assert store.get(new.id, now=later).record is None
     assert store.get(old.id, now=later).record == old
     assert store.update(changed(old, version=1), expected=old.version)
+    assert store.get(old.id, now=later).record.version == 1
 
 
 # Locked, full, read-only

@@ -1,8 +1,8 @@
 """The default store: one SQLite file, for one machine and several processes, no server to install.
 
 Both stores are the same verbs over one core. Reads happen at once in the calling thread, also under
-an event loop: they take microseconds, and handing them to a thread costs ten times as much. Writes
-go through the writer thread, in groups.
+an event loop: they take microseconds, and handing them to a thread costs ten times as much. So do
+small writes while nothing can hold them up; the others go through the writer thread, in groups.
 
 Durability: what is acknowledged survives the end of the process at any moment; durable writes, and
 everything before them, survive a power cut.
@@ -72,7 +72,10 @@ class SqliteStore:
         return self.core.write(verbs.insert(record, now, cap, replacing))
 
     def update(self, record: Record, *, expected: int, durable: bool = False) -> bool:
-        return self.core.write(verbs.update(record, expected), durable=durable)
+        values = verbs.replacement(record, expected)
+        if not durable and self.core.attempt(sql.UPDATE_IN_PLACE, values, wait=True):
+            return True
+        return self.core.write(verbs.update(values), durable=durable)
 
     def touch(self, id: str, *, seen_at: int, expires_at: int, address: str | None = None) -> bool:
         return self.core.write(verbs.touch(id, seen_at, expires_at, address))
@@ -104,9 +107,9 @@ class SqliteStore:
     def take(self, key: str, *, limit: int, period: int, now: int) -> Taken:
         name = quota.name(key, period)
         row = self.core.read_one(sql.QUOTA, (name,), now=now)
-        refusal = verbs.refusal(row, limit, period, now)
-        if refusal is not None:
-            return refusal
+        taken, statement, values = verbs.spending(row, name, limit, period, now)
+        if statement is None or self.core.attempt(statement, values, wait=True):
+            return taken
         return self.core.write(verbs.take(name, limit, period, now))
 
     def after_fork(self) -> None:
@@ -147,7 +150,10 @@ class AsyncSqliteStore:
         return await self.core.awrite(verbs.insert(record, now, cap, replacing))
 
     async def update(self, record: Record, *, expected: int, durable: bool = False) -> bool:
-        return await self.core.awrite(verbs.update(record, expected), durable=durable)
+        values = verbs.replacement(record, expected)
+        if not durable and self.core.attempt(sql.UPDATE_IN_PLACE, values, wait=False):
+            return True
+        return await self.core.awrite(verbs.update(values), durable=durable)
 
     async def touch(
         self, id: str, *, seen_at: int, expires_at: int, address: str | None = None
@@ -181,9 +187,9 @@ class AsyncSqliteStore:
     async def take(self, key: str, *, limit: int, period: int, now: int) -> Taken:
         name = quota.name(key, period)
         row = self.core.read_one(sql.QUOTA, (name,), now=now)
-        refusal = verbs.refusal(row, limit, period, now)
-        if refusal is not None:
-            return refusal
+        taken, statement, values = verbs.spending(row, name, limit, period, now)
+        if statement is None or self.core.attempt(statement, values, wait=False):
+            return taken
         return await self.core.awrite(verbs.take(name, limit, period, now))
 
     async def after_fork(self) -> None:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Sequence
 
+    from holdfast.stores.sqlite.writer import Params
+
 T = TypeVar("T")
 
 _LOOK_EVERY = 1000
@@ -66,6 +68,14 @@ class SqliteCore:
         if now is not None and not -_LOOK_EVERY < now - self._looked_at < _LOOK_EVERY:
             self._look(now)
         return self._readers.one(sql, params)
+
+    def attempt(self, sql: str, params: Params, *, wait: bool) -> int | None:
+        """Change something by one statement, in the calling thread; how many rows, once committed.
+
+        None: not now. Other processes or, unless the caller may `wait` for them, other threads are
+        writing, or the disk is to be synced. The same change as an operation for `write` is sure.
+        """
+        return self._writer.attempt(sql, params, wait=wait)
 
     def write(self, op: Callable[[sqlite3.Connection], T], *, durable: bool = False) -> T:
         """Run `op` in a transaction of the writer; its result, once that is committed.

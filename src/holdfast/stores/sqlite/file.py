@@ -52,6 +52,8 @@ class DatabaseFile:
         self.timeout = timeout
         self._lock = Lock()
         self._known: tuple[int, int] | None = None
+        self.turnover = 0
+        """How many files have been opened at this place; the connections of one share a number."""
 
     def reader(self) -> sqlite3.Connection:
         """A connection that only reads."""
@@ -92,6 +94,7 @@ class DatabaseFile:
             if self._identity() != self._known:
                 self._prepare()
                 self._known = self._identity()
+                self.turnover += 1
         return self._connect(busy)
 
     def _make(self) -> None:

@@ -44,6 +44,14 @@ UPDATE = f"""
         seen_at = max(seen_at, :seen_at), expires_at = max(expires_at, :expires_at)
     WHERE id = :id AND version = :expected AND {_ALIVE}
 """
+# The same where no index needs to change; half the pages. No row: try the other.
+UPDATE_IN_PLACE = f"""
+    UPDATE sessions SET
+        version = :version, body = :body, created_at = :created_at,
+        address = iif(seen_at > :seen_at, address, :address), seen_at = max(seen_at, :seen_at)
+    WHERE id = :id AND version = :expected AND {_ALIVE}
+        AND subject IS :subject AND expires_at >= :expires_at
+"""
 TOUCH = f"""
     UPDATE sessions SET
         address = iif(seen_at > :seen_at, address, ifnull(:address, address)),
@@ -63,3 +71,7 @@ PURGES = (
         SELECT key FROM quotas WHERE expires_at <= :now LIMIT :limit)""",
 )
 SPEND = "INSERT OR REPLACE INTO quotas (key, expires_at, state) VALUES (?, ?, ?)"
+# Compare and set, from the state that was read.
+SPEND_FIRST = "INSERT OR IGNORE INTO quotas (key, expires_at, state) VALUES (?, ?, ?)"
+SPEND_NEXT = "UPDATE quotas SET expires_at = ?, state = ? WHERE key = ? AND state = ?"
+SPEND_IN_PLACE = "UPDATE quotas SET state = ? WHERE key = ? AND state = ?"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from holdfast.protocols import Admitted, Page, Reading, Refused, Taken
 from holdfast.record import decode, encode
@@ -45,13 +45,6 @@ def page(rows: Sequence[tuple[bytes, int, int, str | None, str]], limit: int) ->
     return Page(tuple(record for record in records if record is not None), after)
 
 
-def refusal(row: tuple[bytes] | None, limit: int, period: int, now: int) -> Taken | None:
-    """The answer if the quota in the row of `QUOTA` is used up: that needs no write."""
-    old = row[0] if row else None
-    state, taken = quota.take(old, limit=limit, period=period, now=now)
-    return taken if state is old and not taken.allowed else None
-
-
 def insert(
     record: Record, now: int, cap: Cap | None, replacing: Replacing | None
 ) -> Callable[[sqlite3.Connection], Admitted | Refused]:
@@ -83,9 +76,14 @@ def insert(
     return op
 
 
-def update(record: Record, expected: int) -> Callable[[sqlite3.Connection], bool]:
-    """Replace a record if it still has the version `expected`."""
-    values = {
+def update(values: dict[str, Any]) -> Callable[[sqlite3.Connection], bool]:
+    """Replace a record if it still has the expected version; `values` from `replacement`."""
+    return partial(_hit, sql.UPDATE, values)
+
+
+def replacement(record: Record, expected: int) -> dict[str, Any]:
+    """The values of `UPDATE` and `UPDATE_IN_PLACE` for a record of the version `expected`."""
+    return {
         "id": record.id,
         "subject": record.subject,
         "version": _signed(record.version),
@@ -96,7 +94,6 @@ def update(record: Record, expected: int) -> Callable[[sqlite3.Connection], bool
         "body": encode(record),
         "expected": _signed(expected),
     }
-    return partial(_hit, sql.UPDATE, values)
 
 
 def touch(
@@ -142,6 +139,31 @@ def bump_epoch(conn: sqlite3.Connection) -> int:
     conn.execute(sql.BUMP)
     epoch: int = conn.execute(f"SELECT {sql.EPOCH}").fetchone()[0]
     return epoch
+
+
+class Spending(NamedTuple):
+    """What taking from a quota means for the state that was read.
+
+    `statement` writes it if that state is still there; None: nothing needs to be written.
+    """
+
+    taken: Taken
+    statement: str | None
+    values: tuple[Any, ...] = ()
+
+
+def spending(row: tuple[bytes] | None, name: str, limit: int, period: int, now: int) -> Spending:
+    """Spend one from the quota in the row of `QUOTA`."""
+    old = row[0] if row else None
+    state, taken = quota.take(old, limit=limit, period=period, now=now)
+    if state is old or state is None:
+        return Spending(taken, None)
+    end = quota.ends_at(state, period)
+    if old is None:
+        return Spending(taken, sql.SPEND_FIRST, (name, end, state))
+    if end == quota.ends_at(old, period):
+        return Spending(taken, sql.SPEND_IN_PLACE, (state, name, old))
+    return Spending(taken, sql.SPEND_NEXT, (end, state, name, old))
 
 
 def take(name: str, limit: int, period: int, now: int) -> Callable[[sqlite3.Connection], Taken]:
