@@ -187,7 +187,7 @@ class AsyncSessions:
         """
         return minting.assertion(self._core, session, audience, lifetime)
 
-    async def verify_token(
+    def verify_token(
         self,
         token: str,
         kind: Kind = "access",
@@ -196,26 +196,26 @@ class AsyncSessions:
         stateless: bool = False,
         rate: Rate | None = None,
         fresh: bool = False,
-    ) -> Verified:
+    ) -> Coroutine[Any, Any, Verified]:
         """Whether a token counts: signature, type, issuer, audience, times; and its session lives.
 
         `stateless` leaves out the last check, and with it log-out: only for readers who accept
         tokens of ended sessions until they expire. `fresh` is that of `begin`. Never raises for
         what a client sent.
         """
-        return await verifying.verify(
+        return verifying.verify(
             self._core, token, kind, client, stateless=stateless, rate=rate, fresh=fresh
         )
 
-    async def refresh(
+    def refresh(
         self, token: str, client: ClientFacts = _NOBODY, *, rate: Rate | None = None
-    ) -> Refreshed:
+    ) -> Coroutine[Any, Any, Refreshed]:
         """Exchange a refresh token for new tokens.
 
         Within the grace a repeated exchange gets the same successor; a later one ends the session
         with every credential (RFC 9700 §4.14.2, R107-R112). Claims and assurance survive (R47).
         """
-        return await refreshing.refresh(self._core, token, client, rate)
+        return refreshing.refresh(self._core, token, client, rate)
 
     async def revoke_token(self, token: str, client: ClientFacts = _NOBODY) -> bool:
         """End one access token; a refresh token ends its session with every credential (RFC 7009).

@@ -103,6 +103,11 @@ async def living(
     return reason
 
 
+def lives(core: Core, record: Record, now: int) -> bool:
+    """Whether the record lives for tokens; `living` says why not."""
+    return core.record_ended(record, now) is None and _intact(record)
+
+
 def _intact(record: Record) -> bool:
     return record.data[:1] != b"{" or data.well_formed(record.data)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from holdfast.engine.core import ATTEMPTS
 from holdfast.engine.minting import Tokens, mint
 from holdfast.engine.reading import living, note_refused, take_for
-from holdfast.engine.verifying import verified_claims
+from holdfast.engine.verifying import checked_claims
 from holdfast.errors import Conflict, Reason
 from holdfast.events import EventName, Severity
 from holdfast.rules import agent
@@ -35,7 +35,7 @@ class Refreshed(NamedTuple):
 async def refresh(core: Core, text: str, client: ClientFacts, rate: Rate | None) -> Refreshed:
     """Exchange a refresh token for its successor, by one conditional write; see `rules.refresh`."""
     now = core.clock()
-    claims = verified_claims(core, text, "refresh", now)
+    claims = checked_claims(core, text, "refresh", now)  # used once: not worth a cache
     token = None if isinstance(claims, Reason) else rules.parse_jti(claims["jti"])
     if token is None:
         reason = claims if isinstance(claims, Reason) else Reason.MALFORMED

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from holdfast.engine.reading import living, note_refused, take_for
+from holdfast.engine.reading import lives, living, note_refused, take_for
 from holdfast.errors import Reason
 from holdfast.rules import jose
 from holdfast.rules import refresh as rules
@@ -55,10 +55,15 @@ async def verify(
     if stateless:
         return Verified(claims)
     sid: str = claims["sid"]
-    found = await _find(core, sid, now, rate, fresh=fresh or kind == "refresh")
-    record = await living(core, sid, found, client, now)
-    if isinstance(record, Reason):
-        return Verified(None, record, taken=found.taken)
+    take = None if rate is None else take_for(sid, rate)
+    store = core.fresh if fresh or kind == "refresh" else core.store
+    found = await store.get(sid, now=now, take=take)
+    record = found.record
+    if record is None or not lives(core, record, now):
+        judged = await _judged(core, sid, found, client, now)
+        if isinstance(judged, Reason):
+            return Verified(None, judged, taken=found.taken)
+        record = judged
     reason = _revoked(record, claims, kind)
     if reason is not None:
         note_refused(core, reason, client, record)
@@ -66,34 +71,40 @@ async def verify(
     return Verified(claims, None, record, found.taken)
 
 
-async def _find(core: Core, sid: str, now: int, rate: Rate | None, *, fresh: bool) -> Reading:
-    found = await core.source(fresh=fresh).get(sid, now=now, take=take_for(sid, rate))
+async def _judged(
+    core: Core, sid: str, found: Reading, client: ClientFacts, now: int
+) -> Record | Reason:
+    """`living`, but no near cache's word is enough to refuse somebody."""
     if found.cached and found.record is not None and core.record_ended(found.record, now):
-        return await core.fresh.get(sid, now=now)
-    return found
+        found = await core.fresh.get(sid, now=now)
+    return await living(core, sid, found, client, now)
 
 
 def verified_claims(core: Core, text: str, kind: Kind, now: int) -> Claims | Reason:
-    """The claims, if all that needs no store is right; from the cache when it is warm."""
-    now_s = now // 1000
-    cached = core.verified.get(kind, text, now_s)
+    """`checked_claims`, from the cache when it is warm."""
+    cached = core.verified.get(kind, text, now // 1000)
     if cached is not None:
         return cached
+    claims = checked_claims(core, text, kind, now)
+    if not isinstance(claims, Reason):
+        core.verified.put(kind, text, claims)
+    return claims
+
+
+def checked_claims(core: Core, text: str, kind: Kind, now: int) -> Claims | Reason:
+    """The claims, if all that needs no store is right."""
     claims = jose.verify(
         core.keys,
         text,
         kind=kind,
         issuer=core.settings.issuer,
         audience=core.settings.audience,
-        now_s=now_s,
+        now_s=now // 1000,
         leeway_s=core.times.leeway_s,
     )
-    if isinstance(claims, Reason):
+    if isinstance(claims, Reason) or _is_ours(kind, claims["sid"], claims["jti"]):
         return claims
-    if not _is_ours(kind, claims["sid"], claims["jti"]):
-        return Reason.MALFORMED
-    core.verified.put(kind, text, claims)
-    return claims
+    return Reason.MALFORMED
 
 
 def _is_ours(kind: Kind, sid: str, jti: str) -> bool:
@@ -111,5 +122,5 @@ def _revoked(record: Record, claims: Claims, kind: Kind) -> Reason | None:
         return None if claims["jti"] == current else Reason.SUPERSEDED
     if claims["iat"] < record.tokens_not_before:
         return Reason.REVOKED
-    part = claims["jti"][rules.ACCESS_PART]
-    return Reason.REVOKED if part in record.revoked else None
+    revoked = record.revoked and claims["jti"][rules.ACCESS_PART] in record.revoked
+    return Reason.REVOKED if revoked else None

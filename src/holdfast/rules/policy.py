@@ -40,7 +40,8 @@ def stricter(fixed: Policy, today: Policy | None) -> Policy:
 
 def absolute_end(record: Record, policy: Policy) -> int:
     """When the session ends, however active, in Unix ms; re-authentication starts anew (R26)."""
-    return max(record.created_at, record.authenticated_at or 0) + policy.absolute
+    begun, proved = record.created_at, record.authenticated_at
+    return (begun if proved is None or proved < begun else proved) + policy.absolute
 
 
 def idle_end(record: Record, policy: Policy, slack: int) -> int:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     Claims = Mapping[str, Any]
+    Entry = tuple[str, int, Claims]
 
 
 class VerifiedCache:
@@ -27,8 +28,8 @@ class VerifiedCache:
 
     def __init__(self, capacity: int) -> None:
         self._half = max(capacity // 2, 1)
-        self._young: dict[bytes, Claims] = {}
-        self._old: dict[bytes, Claims] = {}
+        self._young: dict[bytes, Entry] = {}
+        self._old: dict[bytes, Entry] = {}
 
     def __len__(self) -> int:
         return len(self._young) + len(self._old)
@@ -36,23 +37,24 @@ class VerifiedCache:
     def get(self, kind: str, text: str, now_s: int) -> Claims | None:
         """The claims of a token of this kind that was put here and has not expired; else None."""
         digest = _digest(text)
-        claims = self._young.get(digest)
-        if claims is None:
-            claims = self._old.get(digest)
-            if claims is None:
+        entry = self._young.get(digest)
+        if entry is None:
+            entry = self._old.get(digest)
+            if entry is None:
                 return None
-            self._keep(digest, claims)
-        return claims if now_s < claims["exp"] and claims["type"] == kind else None
+            self._keep(digest, entry)
+        known_as, end, claims = entry
+        return claims if now_s < end and known_as == kind else None
 
     def put(self, kind: str, text: str, claims: Claims) -> None:
         """Remember what a token says; `claims` must come from `jose.verify` for this very text."""
         if claims["type"] == kind:
-            self._keep(_digest(text), claims)
+            self._keep(_digest(text), (kind, claims["exp"], claims))
 
-    def _keep(self, digest: bytes, claims: Claims) -> None:
+    def _keep(self, digest: bytes, entry: Entry) -> None:
         if len(self._young) >= self._half:
             self._old, self._young = self._young, {}
-        self._young[digest] = claims
+        self._young[digest] = entry
 
 
 def _digest(text: str) -> bytes:
