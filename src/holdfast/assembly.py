@@ -23,7 +23,7 @@ from holdfast.rules.keys import KeyRing
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from holdfast.protocols import AsyncStore, Clock, Sink, Store
+    from holdfast.protocols import AsyncStore, Changes, Clock, Sink, Store
     from holdfast.settings import Settings
     from holdfast.stores import Opened
     from holdfast.stores.wrapping import Wrapped
@@ -43,8 +43,9 @@ class Assembly:
 
     `sessions` and `chain` are for coroutines, `blocking` and `blocking_chain` for threads: the same
     engine and the same chain over the two faces of one store. `wrapped` is what stands around a
-    store behind a network, None around any other. Close it when the application ends; at the exit
-    of the process this happens by itself.
+    store behind a network, None around any other. `changes` is where changes of any process can be
+    heard of, None for a store that cannot tell. Close it when the application ends; at the exit of
+    the process this happens by itself.
     """
 
     settings: Settings
@@ -57,11 +58,14 @@ class Assembly:
     blocking_chain: Chain
     background: Background
     wrapped: Wrapped | None = None
+    changes: Changes | None = None
 
     def close(self) -> None:
         """Send pending activity and close the store."""
         self.background.close()
         self.blocking_store.close()
+        if self.wrapped is not None:
+            self.wrapped.close()
 
 
 def assemble(
@@ -153,6 +157,7 @@ def _assembled(
         blocking_chain=_chain(blocking.engine, clock, background),
         background=background,
         wrapped=wrapped,
+        changes=opened.changes if wrapped is None else wrapped.changes,
     )
 
 

@@ -81,6 +81,7 @@ class Sessions:
     revoke_all = sync(AsyncSessions.revoke_all)
     revoke_everyone = sync(AsyncSessions.revoke_everyone)
     find = sync(AsyncSessions.find)
+    look = sync(AsyncSessions.look)
     load = sync(AsyncSessions.load)
     sessions_of = sync(AsyncSessions.sessions_of)
     sweep = sync(AsyncSessions.sweep)

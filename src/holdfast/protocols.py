@@ -115,6 +115,43 @@ class Page(NamedTuple):
     after: str | None
 
 
+class Told(NamedTuple):
+    """What a watcher was told since the last time: these records changed, or any if `everything`.
+
+    All changes that were acknowledged before `heard_at` have been told: seconds of a clock that runs
+    while the machine is suspended, minus infinity while nothing is known. `nodes` are the server
+    processes that were heard, as in `Reading.node`; none where there is no server.
+    """
+
+    ids: tuple[str, ...] = ()
+    everything: bool = False
+    heard_at: float = float("-inf")
+    nodes: tuple[str, ...] = ()
+
+
+class Watcher(Protocol):
+    """Hears of the changes that any process makes from now on. Activity alone is no change."""
+
+    async def take(self) -> Told:
+        """What was heard since the last call; it never waits for a change, and never raises.
+
+        Changes that were not told, or not kept, are part of `everything`.
+        """
+        ...
+
+    def close(self) -> None:
+        """Stop listening."""
+        ...
+
+
+class Changes(Protocol):
+    """Where a store's changes can be heard of."""
+
+    def watch(self) -> Watcher:
+        """A new watcher. Nothing is paid for changes while there is none."""
+        ...
+
+
 class Store(Protocol):
     """A blocking store. See the module's text for what each verb owes; all times are Unix ms."""
 

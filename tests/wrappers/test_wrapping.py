@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 from datetime import timedelta
 from functools import partial
 
@@ -12,6 +13,7 @@ from holdfast.assembly import assemble
 from holdfast.errors import ConfigurationError, StoreUnavailable
 from holdfast.stores import Opened, asks_for_cache, open_both
 from holdfast.stores.breaker import FAILURES
+from holdfast.stores.feed import NEVER
 from holdfast.stores.memory import AsyncMemoryStore, MemoryStore
 from holdfast.stores.near_cache import Bounds
 from holdfast.stores.remote import Answered, Durability
@@ -264,3 +266,59 @@ def test_bounds_that_bound_nothing_are_refused(wrong):
     """P25."""
     with pytest.raises(ConfigurationError, match=next(iter(wrong))):
         Settings(**wrong)
+
+
+# Watchers
+
+
+def watching(server, *, cache=False):
+    """A watcher of a wrapped store, and what it is told."""
+    wrapped = Wrapped(opened_over(server), Bounds(), cache=cache)
+    return wrapped, wrapped.changes.watch()
+
+
+def heard(watcher):
+    """What is told once the line is heard, all that came before included."""
+    deadline = time.monotonic() + 30
+    while True:
+        told = asyncio.run(watcher.take())
+        if told.heard_at > NEVER:
+            return told
+        assert time.monotonic() < deadline, "the line is never heard"
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("cache", [False, True])
+def test_a_watcher_hears_what_the_line_brings(server, cache):
+    """With a near cache or without; the moment is that of the probe, and the node is named."""
+    wrapped, watcher = watching(server, cache=cache)
+    first = heard(watcher)
+    assert first.nodes == (server.remote.nodes["a"],)
+    server.tell("x")
+    ids = set()
+    while "x" not in ids:
+        told = asyncio.run(watcher.take())
+        ids |= set(told.ids)
+    wrapped.close()
+
+
+def test_a_line_that_is_cut_is_not_vouched_for(server):
+    """Everything may have changed behind it, and nothing is heard until another is open."""
+    wrapped, watcher = watching(server)
+    heard(watcher)
+    server.remote.away = True
+    server.lines["a"].lost = True
+    told = asyncio.run(watcher.take())
+    while told.heard_at > NEVER:
+        told = asyncio.run(watcher.take())
+    assert told.everything or asyncio.run(watcher.take()).everything
+    wrapped.close()
+
+
+def test_nothing_listens_before_somebody_watches(server):
+    """A store without a cache has no line, until a watcher asks."""
+    wrapped = Wrapped(opened_over(server), Bounds(), cache=False)
+    assert server.remote.opened == []
+    heard(wrapped.changes.watch())
+    assert len(server.remote.opened) == 1
+    wrapped.close()

@@ -12,6 +12,7 @@ threads: a coroutine that never suspends is a function. Time, randomness and sin
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from holdfast.engine import commit, minting, reading, refreshing, revoking, verifying
@@ -20,13 +21,13 @@ from holdfast.engine.core import Core, Times, Touch
 from holdfast.engine.minting import Tokens
 from holdfast.engine.refreshing import Refreshed
 from holdfast.engine.verifying import Kind, Verified
-from holdfast.protocols import AsyncStore, ClientFacts, Clock, Entropy, Page, Sink
+from holdfast.protocols import AsyncStore, ClientFacts, Clock, Entropy, Page, Reading, Sink
 from holdfast.rules.verified import VerifiedCache
 from holdfast.session import Session
+from holdfast.settings import ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
-    from datetime import timedelta
 
     from holdfast.errors import Reason
     from holdfast.record import Record
@@ -248,7 +249,19 @@ class AsyncSessions:
 
     async def find(self, id: str) -> Record | None:
         """A living session by its public id; None for any other text."""
-        return await revoking.find(self._core, id)
+        return (await self.look(id)).record
+
+    async def look(self, id: str) -> Reading:
+        """What the store itself, and no cache, says of a living session; its `record` is as in `find`."""
+        return await revoking.look(self._core, id)
+
+    def keep_for(self, record: Record, most: timedelta, *, cookie: bool) -> timedelta:
+        """How long a record that was read now may be believed by who hears of its changes.
+
+        Until it ends, or with `cookie` its cookie does; until activity is to be noted; at most `most`.
+        """
+        now = self._core.clock()
+        return timedelta(milliseconds=self._core.keep_for(record, now, ms(most), cookie=cookie))
 
     async def load(self, id: str, client: ClientFacts = _NOBODY) -> Session | None:
         """A living session by its public id, for code that acts in its owner's name; None: gone.
@@ -256,8 +269,10 @@ class AsyncSessions:
         No credential was presented, so sealed data stay closed.
         """
         record = await self.find(id)
-        if record is None:
-            return None
+        return None if record is None else self.opened(record, client)
+
+    def opened(self, record: Record, client: ClientFacts = _NOBODY) -> Session:
+        """The session of a record that `find` has found."""
         return Session(record, plain=self._core.opened(record, None), client=client)
 
     async def sessions_of(

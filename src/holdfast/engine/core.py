@@ -98,6 +98,16 @@ class Core:
         """Why the record's cookie is over; None while it counts."""
         return policy.cookie_ended(record, self.limits(record), now, self.times.slack)
 
+    def keep_for(self, record: Record, now: int, most: int, *, cookie: bool) -> int:
+        """Ms for which a reading of this moment may be believed by who hears of changes, at most `most`.
+
+        It is over when the record is, or its cookie, and when activity has to be noted again.
+        """
+        ends_at = policy.ends_at(record, self.limits(record), self.times.slack, cookie=cookie)
+        noted = record.seen_at + self.times.touch_every
+        due = noted if noted > now else now + self.times.touch_every
+        return max(min(ends_at - now, due - now, most), 0)
+
     def new_id(self, subject_tag: int | None = None) -> str:
         """A fresh id, of this tag or a random one."""
         tag = secret.random_tag(self.entropy(2)) if subject_tag is None else subject_tag

@@ -9,7 +9,7 @@ from holdfast.engine.ending import end
 from holdfast.engine.verifying import verified_claims
 from holdfast.errors import Conflict, Reason
 from holdfast.events import EventName, Severity
-from holdfast.protocols import ClientFacts, Page
+from holdfast.protocols import ClientFacts, Page, Reading
 from holdfast.rules import policy
 from holdfast.rules import refresh as rules
 from holdfast.rules.intents import subject_text
@@ -116,13 +116,14 @@ def _with_revoked(core: Core, record: Record, part: str, ends: int | None, now: 
     return core.rewritten(record, now, revoked={}, tokens_not_before=not_before)
 
 
-async def find(core: Core, id: str) -> Record | None:
-    """A living session by its public id."""
+async def look(core: Core, id: str) -> Reading:
+    """What the store itself says of a living session, by its public id."""
     if not valid_id(id):
-        return None
+        return Reading(None)
     now = core.clock()
-    record = (await core.fresh.get(id, now=now)).record
-    return None if record is None or core.record_ended(record, now) else record
+    reading = await core.fresh.get(id, now=now)
+    record = reading.record
+    return Reading(None) if record is None or core.record_ended(record, now) else reading
 
 
 async def sessions_of(core: Core, subject: str | int, after: str | None, limit: int) -> Page:

@@ -65,6 +65,12 @@ def cookie_ended(record: Record, policy: Policy, now: int, slack: int) -> Reason
     return Reason.IDLE if now >= idle_end(record, policy, slack) else None
 
 
+def ends_at(record: Record, policy: Policy, slack: int, *, cookie: bool) -> int:
+    """When the record, or with `cookie` its cookie, ends if nothing happens, in Unix ms."""
+    family_end = record.refresh.ends_at if record.refresh and not cookie else 0
+    return min(absolute_end(record, policy), max(idle_end(record, policy, slack), family_end))
+
+
 def family_lives(record: Record, now: int) -> bool:
     """Whether a refresh token of this record may still be used."""
     return record.refresh is not None and now < record.refresh.ends_at

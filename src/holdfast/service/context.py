@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from holdfast.service.backend.streams import Streams
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -27,7 +29,8 @@ class ServiceContext:
 
     `authenticator` says whose credentials are right, `checks` runs it beside the event loop,
     `throttle` bounds how often it may be asked, `known_devices` signs the cookie of a browser that
-    has signed in before. `service_keys` open the back-end API. `database` holds the service's own tables.
+    has signed in before. `service_keys` open the back-end API, `streams` bounds the streams of changes
+    that are open. `database` holds the service's own tables.
     """
 
     assembly: Assembly
@@ -41,6 +44,7 @@ class ServiceContext:
     show_docs: bool
     clock: Clock
     metrics: Metrics | None = None
+    streams: Streams = field(default_factory=Streams)
 
     @property
     def sessions(self) -> AsyncSessions:

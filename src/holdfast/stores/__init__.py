@@ -16,19 +16,21 @@ from holdfast.errors import ConfigurationError
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from holdfast.protocols import AsyncStore, Store
+    from holdfast.protocols import AsyncStore, Changes, Store
     from holdfast.stores.remote import Remote
 
 
 class Opened(NamedTuple):
     """Both faces of one store; closing the blocking one closes it.
 
-    `remote` is what the wrappers ask a store behind a network; None for one inside this machine.
+    `remote` is what the wrappers ask a store behind a network; None for one inside this machine,
+    whose `changes` can be heard without.
     """
 
     blocking: Store
     asynchronous: AsyncStore
     remote: Remote | None = None
+    changes: Changes | None = None
 
 
 class _Backend(NamedTuple):

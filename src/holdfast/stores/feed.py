@@ -114,7 +114,10 @@ class Feed:
 
     def channel(self, id: str) -> Channel | None:
         """The channel that carries the changes of this id; None: nothing may be kept of it now."""
-        name = self.remote.line_of(id)
+        return self.channel_of(self.remote.line_of(id))
+
+    def channel_of(self, name: str) -> Channel | None:
+        """The channel of this line, which is opened if it is not yet."""
         watch = self._watches.get(name) or self._started(name)
         return watch.channel
 

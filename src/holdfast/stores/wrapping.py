@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from holdfast.faces import BlockingShaped, async_shaped, run
 from holdfast.stores import Opened
 from holdfast.stores.breaker import Breaker, Circuits
+from holdfast.stores.changes import Both, Hub, Whole
 from holdfast.stores.feed import Feed, moment
 from holdfast.stores.fence import Fence, wait_in_loop, wait_in_thread
 from holdfast.stores.near_cache import Bounds, NearCache, Stats, Table
@@ -27,7 +28,7 @@ from holdfast.stores.revocations import Revocations
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from holdfast.protocols import AsyncStore
+    from holdfast.protocols import AsyncStore, Changes
     from holdfast.stores.remote import AsyncRemoteStore, Durability, Remote, RemoteStore
 
 
@@ -70,7 +71,10 @@ class Wrapped:
         self._cache = cache
         self._stale = bounds.stale > 0
         self._table = Table(bounds, clock)
-        self._feed = Feed(self._remote, self._table, bound=bounds.age, clock=clock)
+        self._hub = Hub(self._heard)
+        listener = Both(self._table, self._hub)
+        self._feed = Feed(self._remote, listener, bound=bounds.age, clock=clock)
+        self._whole = Whole(self._feed)
         self._revocations = Revocations(clock)
         self._circuits = Circuits(clock, spread)
         self._remote.on_loss(self._revocations.lost)
@@ -87,17 +91,31 @@ class Wrapped:
             self._table.stats() if self._cache else None,
         )
 
+    @property
+    def changes(self) -> Changes:
+        """What any process changes in the store."""
+        return self._hub
+
     def settle(self) -> None:
         """Assert what is owed, for the background thread; a failure is logged."""
         if self._revocations.owes:
             run(settle_quietly(self._threads))
 
+    def close(self) -> None:
+        """Stop listening."""
+        self._feed.close()
+
     def after_fork(self) -> None:
         """Begin anew in a child process, as it does by itself."""
         self._table.clear()
+        self._hub.after_fork()
+        self._whole.after_fork()
         self._feed.after_fork()
         self._revocations.clear()
         self._circuits.clear()
+
+    def _heard(self) -> tuple[float, tuple[str, ...]]:
+        return self._whole.heard()
 
     def _stack(self, opened: Opened) -> None:
         blocking = cast("RemoteStore", opened.blocking)

@@ -47,10 +47,16 @@ def authorised(request: Request, scope: str) -> ServiceContext:
     Raises:
         Refusal: 401 without a valid key, 403 `scope_missing` with one that is for something else.
     """
+    service_key(request, scope)
+    return context_of(request)
+
+
+def service_key(request: Request, scope: str) -> keys.ServiceKey:
+    """The key of this request, which has this scope; raises as `authorised`."""
     context, visit = context_of(request), visit_of(request)
     key = keys.find(context.service_keys, visit.request.bearer or "")
     if key is not None and scope in key.scopes:
-        return context
+        return key
     context.sessions.auditor.emit(
         EventName.AUTHZ_FAIL,
         visit.client,

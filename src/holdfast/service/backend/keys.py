@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
     from holdfast.protocols import Entropy
 
-SCOPES = ("sessions", "tokens", "requests")
-"""Sessions and their owners; tokens; judging requests in place of the application's own chain."""
+SCOPES = ("sessions", "tokens", "requests", "changes")
+"""Sessions and their owners; tokens; judging requests in place of the application's own chain; which
+sessions change, for who keeps what was read."""
 
 _PREFIX = "hfk1_"
 _KEY_BYTES = 32

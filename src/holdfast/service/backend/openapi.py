@@ -30,6 +30,16 @@ _ERROR = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}
 _OBJECT: Json = {"type": "object"}
 _MAYBE: Json = {"type": ["object", "null"]}
 _TEXT: Json = {"type": "string"}
+_MS: Json = {"type": "integer", "description": "Milliseconds."}
+_KEEP: Json = {
+    "type": ["object", "null"],
+    "description": "How long this may be kept by who follows the changes, and under which node.",
+    "properties": {"node": _TEXT, "for_ms": _MS},
+}
+_STREAM: Json = {
+    "description": "Events `open`, `changed`, `forget` and `proof`; it ends with the connection.",
+    "content": {"text/event-stream": {"schema": _TEXT}},
+}
 _ID = {"name": "id", "in": "path", "required": True, "description": "A session's public id."}
 
 
@@ -45,6 +55,7 @@ def paths() -> Json:
     session = _object(id=_TEXT, subject={"type": ["string", "null"]}, claims=_OBJECT, data=_MAYBE)
     given = _object(session=session, cookie=_TEXT, set_cookie=_TEXT)
     judged = _object(reply=_MAYBE)
+    read = _object(**session["properties"], keep=_KEEP)
     ended, of = _object(ended={"type": "integer"}), _query("subject", "Whose.", required=True)
     after, keep = _query("after", "Continue behind this id."), _query("keep", "An id to keep.")
     pair = _object(access_token=_TEXT, refresh_token=_TEXT, expires_in={"type": "integer"})
@@ -58,7 +69,7 @@ def paths() -> Json:
             "delete": _operation("End those of a subject", ended, parameters=[of, keep]),
         },
         "/sessions/{id}": {
-            "get": _operation("Read a session", session, parameters=[id]),
+            "get": _operation("Read a session", read, parameters=[id]),
             "patch": _operation("Change its data", session, sessions.Change, parameters=[id]),
             "delete": _operation("End it", ended, parameters=[id]),
         },
@@ -72,6 +83,17 @@ def paths() -> Json:
         },
         "/tokens/revoke": {
             "post": _operation("End a token", _object(revoked={"type": "boolean"}), tokens.Revoke)
+        },
+        "/changes": {
+            "get": {
+                **_operation("Hear which sessions change", _OBJECT),
+                "responses": {"200": _STREAM, **dict.fromkeys(_REFUSED, _refusal())},
+            }
+        },
+        "/changes/clock": {
+            "get": _operation(
+                "This moment on the clock of the proofs", _object(clock=_TEXT, now=_MS)
+            )
         },
         "/requests/begin": {"post": _operation("Judge a request", judged, requests.Begin)},
         "/requests/commit": {
@@ -104,17 +126,20 @@ def _operation(
     parameters: Sequence[Json] = (),
 ) -> Json:
     done = {"description": "Done.", "content": {"application/json": {"schema": answer}}}
-    refused = {"description": "Refused, with a stable code.", "content": _ERROR}
     operation: Json = {
         "summary": summary,
         "security": [{"backend": []}],
         "parameters": list(parameters),
-        "responses": {status: done, **dict.fromkeys(_REFUSED, refused)},
+        "responses": {status: done, **dict.fromkeys(_REFUSED, _refusal())},
     }
     if body is not None:
         media = {"schema": {"$ref": _REF.format(name=body.__name__)}, "example": _EXAMPLES[body]}
         operation["requestBody"] = {"required": True, "content": {"application/json": media}}
     return operation
+
+
+def _refusal() -> Json:
+    return {"description": "Refused, with a stable code.", "content": _ERROR}
 
 
 def _object(**properties: Json) -> Json:

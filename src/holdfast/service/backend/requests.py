@@ -18,6 +18,7 @@ from holdfast.chain import Chain, Proof, Reply, Visit
 from holdfast.chain import Request as ChainRequest
 from holdfast.service.answers import json_answer
 from holdfast.service.backend.asking import authorised, body_of, checked, sign_in
+from holdfast.service.backend.keeping import kept_of
 from holdfast.service.backend.shapes import described
 
 _SCOPE = "requests"
@@ -60,9 +61,10 @@ class Rotate(msgspec.Struct, forbid_unknown_fields=True, tag="rotate"):
 
 
 class Begin(msgspec.Struct, forbid_unknown_fields=True):
-    """A request before its handler runs."""
+    """A request before its handler runs. `keep` asks how long its session may be kept."""
 
     request: Facts
+    keep: bool = False
 
 
 class Commit(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -89,15 +91,16 @@ async def begin(request: Request) -> Response:
     if visit.reply is not None:
         return json_answer({"reply": _reply(visit.reply)})
     session = visit.session
-    return json_answer(
-        {
-            "reply": None,
-            "session": described(session),
-            "reason": session.reason,
-            "via": visit.came_by,
-            "proof": visit.csrf,
-        }
-    )
+    answer = {
+        "reply": None,
+        "session": described(session),
+        "reason": session.reason,
+        "via": visit.came_by,
+        "proof": visit.csrf,
+    }
+    if wanted.keep:
+        answer["keep"] = await kept_of(context, session)
+    return json_answer(answer)
 
 
 async def commit(request: Request) -> Response:

@@ -20,6 +20,7 @@ from holdfast.service.backend.asking import (
     not_found,
     sign_in,
 )
+from holdfast.service.backend.keeping import kept
 from holdfast.service.backend.shapes import described, listed
 from holdfast.session import Session
 
@@ -76,9 +77,13 @@ async def create(request: Request) -> Response:
 
 
 async def read(request: Request) -> Response:
-    """One session with its data."""
-    session = await _loaded(authorised(request, _SCOPE), request)
-    return json_answer(described(session))
+    """One session with its data, as the store has it, and how long that may be kept."""
+    context = authorised(request, _SCOPE)
+    reading = await context.sessions.look(request.path_params["id"])
+    if reading.record is None:
+        raise not_found()
+    shown = described(context.sessions.opened(reading.record))
+    return json_answer({**(shown or {}), "keep": await kept(context, reading, cookie=False)})
 
 
 async def change(request: Request) -> Response:

@@ -16,6 +16,7 @@ from holdfast.protocols import Admitted, Page, Reading, Refused, Taken
 from holdfast.record import decode, encode
 from holdfast.rules import quota
 from holdfast.stores import Opened
+from holdfast.stores.changes import Hub
 from holdfast.stores.memory.table import Endings, Row, Table, row_of
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class MemoryStore:
     """
 
     def __init__(self) -> None:
+        self.changes = Hub()
         self._lock = Lock()
         self._salt = os.urandom(32)
         self._epoch = 0
@@ -73,7 +75,7 @@ class MemoryStore:
             if evicted is None:
                 return Refused("cap")
             for each in (*evicted, gone) if gone else evicted:
-                self._table.remove(each)
+                self._remove(each)
             self._table.put(record.id, row_of(record, raw))
             self._endings.add(record.id, record.expires_at)
             return Admitted(evicted)
@@ -91,6 +93,7 @@ class MemoryStore:
             if old is None or old.version != expected:
                 return False
             self._table.put(record.id, row_of(record, raw, old))
+            self.changes.changed(record.id)
             return True
 
     def touch(self, id: str, *, seen_at: int, expires_at: int, address: str | None = None) -> bool:
@@ -117,7 +120,7 @@ class MemoryStore:
             old = self._table.rows.get(id)
             if old is None or (expected is not None and old.version != expected):
                 return False
-            self._table.remove(id)
+            self._remove(id)
             return True
 
     def page(
@@ -134,7 +137,7 @@ class MemoryStore:
         with self._lock:
             ids = tuple(each for each in self._table.ids_of(subject) if each != keep)
             for each in ids:
-                self._table.remove(each)
+                self._remove(each)
             return ids
 
     def purge(self, *, now: int, limit: int = 1000) -> int:
@@ -142,7 +145,7 @@ class MemoryStore:
             records = self._endings.due(now, limit, self._end_of_record)
             quotas = self._quota_endings.due(now, limit - len(records), self._end_of_quota)
             for each in records:
-                self._table.remove(each)
+                self._remove(each)
             for each in quotas:
                 del self._quotas[each]
             return len(records) + len(quotas)
@@ -151,6 +154,7 @@ class MemoryStore:
         with self._lock:
             self._epoch += 1
             self._table = Table()
+            self.changes.changed_all()
             return self._epoch
 
     def take(self, key: str, *, limit: int, period: int, now: int) -> Taken:
@@ -167,9 +171,14 @@ class MemoryStore:
 
     def after_fork(self) -> None:
         self._lock = Lock()  # another thread of the parent may have held the old one
+        self.changes.after_fork()
 
     def close(self) -> None:
         """Do nothing: the records stay for other users of this object."""
+
+    def _remove(self, id: str) -> None:
+        self._table.remove(id)
+        self.changes.changed(id)
 
     def _over(
         self, subject: str | None, cap: Cap | None, now: int, gone: str | None
@@ -269,4 +278,4 @@ def from_url(url: str, timeout: float) -> Opened:  # noqa: ARG001 - a dict never
     if url.removesuffix("/").lower() not in {"memory:", "memory:/"}:
         raise ConfigurationError("store: a memory store has no path; use memory://")
     store = MemoryStore()
-    return Opened(store, AsyncMemoryStore(store))
+    return Opened(store, AsyncMemoryStore(store), changes=store.changes)

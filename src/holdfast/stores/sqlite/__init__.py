@@ -17,6 +17,7 @@ from holdfast.errors import ConfigurationError
 from holdfast.rules import quota
 from holdfast.stores import Opened
 from holdfast.stores.sqlite import sql, verbs
+from holdfast.stores.sqlite.changes import SqliteChanges
 from holdfast.stores.sqlite.core import SqliteCore
 
 if TYPE_CHECKING:
@@ -216,7 +217,8 @@ def _page(core: SqliteCore, subject: str | None, after: str | None, limit: int) 
 def from_url(url: str, timeout: float) -> Opened:
     """The store of `sqlite:///relative` or `sqlite:////absolute`; for `open_both`."""
     core = SqliteCore(_path(url), timeout=timeout)
-    return Opened(SqliteStore(core, owns=True), AsyncSqliteStore(core, owns=True))
+    faces = SqliteStore(core, owns=True), AsyncSqliteStore(core, owns=True)
+    return Opened(*faces, changes=SqliteChanges(core))
 
 
 def _path(url: str) -> str:

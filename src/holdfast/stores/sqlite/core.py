@@ -1,8 +1,8 @@
 """One database file as a process uses it: reads in the calling thread, writes through the writer.
 
 Other components keep their tables in the same file: they bring them up to date with `migrate` and
-work with `read`, `write` and `awrite`. Table names that begin with `sessions`, `quotas`, `meta` and
-`migrations` are taken.
+work with `read`, `write` and `awrite`. Table names that begin with `sessions`, `quotas`, `meta`,
+`migrations` and `changes` are taken.
 """
 
 from __future__ import annotations
@@ -107,6 +107,10 @@ class SqliteCore:
         Scripts are only ever added at the end. Of several processes one does the work.
         """
         return self.write(partial(schema.migrate, name=name, scripts=scripts), durable=True)
+
+    async def amigrate(self, name: str, scripts: Sequence[str]) -> int:
+        """As `migrate`, for coroutines."""
+        return await self.awrite(partial(schema.migrate, name=name, scripts=scripts), durable=True)
 
     def after_fork(self) -> None:
         """Begin anew in a child process; called by itself after `os.fork`."""
