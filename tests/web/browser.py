@@ -62,12 +62,13 @@ class Browser:
         given = list(headers.items()) if isinstance(headers, dict) else list(headers)
         named = {name for name, _ in given}
         lines = [item for item in sent.items() if item[0] not in named] + given
-        answer = asyncio.run(
-            exchange(self.app, self.scope(method, path, lines), chunks or [body or data])
-        )
+        answer = self.exchange(method, path, lines, chunks or [body or data])
         if jar:
             self._keep(answer)
         return answer
+
+    def exchange(self, method, path, lines, chunks):
+        return asyncio.run(exchange(self.app, self.scope(method, path, lines), chunks))
 
     def sign_in(self, user="ann"):
         answer = self.post("/login", json={"user": user})

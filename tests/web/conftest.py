@@ -4,50 +4,12 @@ import secrets
 
 import pytest
 
-from holdfast.assembly import assemble
-from holdfast.errors import StoreUnavailable
 from holdfast.rules.keys import KeyRing
 from holdfast.settings import Rate, Settings
-from holdfast.stores import Opened
-from holdfast.testing import AsyncMemoryStore, FakeClock, HookedStore, MemoryStore
 from web.browser import Browser
+from web.parts import Parts
 from web.site_work import REACHED
 from web.sites import SITES
-
-
-class Parts:
-    """What a test turns its screws on: the store under either face, time, what was audited."""
-
-    def __init__(self, settings, keys):
-        self.clock = FakeClock()
-        self.events = []
-        memory = MemoryStore()
-        self.store = HookedStore(AsyncMemoryStore(memory))
-        blocking = HookedStore(memory)
-        vars(blocking).update({**vars(self.store), "_store": memory})  # the same hooks and calls
-        self.assembly = assemble(
-            settings,
-            keys=keys,
-            store=Opened(blocking.blocking(), self.store.asynchronous()),
-            audit=[self.events.append],
-            clock=self.clock,
-        )
-
-    @property
-    def sessions(self):
-        """For what another request does meanwhile, whichever face the site is on."""
-        return self.assembly.blocking
-
-    def fail(self, verb, error=StoreUnavailable, times=1):
-        """The store answers the next calls of this verb with an error."""
-
-        def hook():
-            raise error("as the test wishes")
-
-        self.store.before(verb, hook, times=times)
-
-    def reasons(self):
-        return [event.reason for event in self.events if event.reason]
 
 
 @pytest.fixture
