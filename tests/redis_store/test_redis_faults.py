@@ -224,3 +224,19 @@ def test_connections_are_few(server, opening, clock):
     assert listed(store) == []
     names = [each["name"] for each in server.client.client_list()]
     assert 2 <= names.count("holdfast") <= 9
+
+
+def test_a_server_that_takes_no_writes_may_still_be_read(servers, opening, clock, face):
+    """A primary without its replicas, as it may be told, refuses sign-ins and knows who is signed in."""
+    server = servers.start()
+    store = opening(server.url, face)
+    record = Samples(store, clock).stored()
+    server.client.config_set("min-replicas-to-write", 1)
+    assert store.get(record.id, now=clock()).record == record
+    with pytest.raises(StoreUnavailable):
+        store.touch(record.id, seen_at=clock(), expires_at=record.expires_at + 1000)
+    server.client.config_set("min-replicas-to-write", 0)
+    server.client.config_set("replica-serve-stale-data", "yes")
+    server.client.replicaof("127.0.0.1", 1)
+    with pytest.raises(StoreUnavailable):  # a replica may be out of date
+        store.get(record.id, now=clock())

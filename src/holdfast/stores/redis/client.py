@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from holdfast.errors import NotDurable, StoreError, StoreUnavailable
 from holdfast.stores.redis.calls import Answer, Call, Work
 from holdfast.stores.redis.errors import Late, Lost, store_error
+from holdfast.stores.redis.reads import PackedGet
 from holdfast.stores.redis.wire import ReplyError, pack
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Client:
         self.core = core
         self.keys = core.keys
         self.wires = wires
+        self.packed_get = PackedGet(core.keys)
 
     async def value(self, call: Call) -> Any:
         """The reply to one call. Raises as `exchange`."""
@@ -58,18 +60,30 @@ class Client:
 
     async def ask(self, call: Call) -> Answer:
         """The answer to one call. Raises as `exchange`."""
-        core = self.core
-        if core.topology.known and not call.durable:  # nearly always, and then with no ado
-            address, payload = core.topology.address(call.tag), pack((call.command(),))
-            try:
-                replies, node = await self.wires.send(address, payload, 1, seconds=core.seconds)
-            except Lost as error:
-                if self._hopeless(error, safe=call.safe):
-                    raise StoreUnavailable(str(error)) from error
-            else:
-                if not isinstance(replies[0], ReplyError):
-                    return Answer(replies[0], node)
+        if not call.durable:
+            packed = pack((call.command(),))
+            found = await self.at_once(call.tag, packed, safe=call.safe)
+            if found is not None:
+                return Answer(*found)
         return (await self.exchange((call,)))[0]
+
+    async def at_once(self, tag: str, packed: bytes, *, safe: bool) -> tuple[Any, str] | None:
+        """The reply to one packed command and who gave it, nearly always; None: `exchange` it instead.
+
+        Raises:
+            StoreUnavailable: as `exchange`.
+        """
+        address = self.core.topology.homes.get(tag)
+        if address is None:
+            return None
+        try:
+            replies, node = await self.wires.send(address, packed, 1, seconds=self.core.seconds)
+        except Lost as error:
+            if self._hopeless(error, safe=safe):
+                raise StoreUnavailable(str(error)) from error
+            return None
+        reply = replies[0]
+        return None if isinstance(reply, ReplyError) else (reply, node)
 
     async def exchange(self, calls: Sequence[Call]) -> list[Answer]:
         """The answers to some calls, each of which was carried out once.

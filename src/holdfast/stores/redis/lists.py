@@ -11,7 +11,8 @@ from holdfast.stores.redis import scripts
 from holdfast.stores.redis.calls import Call
 from holdfast.stores.redis.client import require_proved
 from holdfast.stores.redis.keys import ALL_TAGS, subject_of
-from holdfast.stores.redis.records import call_of_get, delete
+from holdfast.stores.redis.reads import call_of_get
+from holdfast.stores.redis.records import delete
 from holdfast.stores.redis.values import subject_key_of, unpack
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ async def _elsewhere(
     found: list[tuple[str, bytes]] = []
     for raw in ids:
         id = raw.decode()
-        value = await client.value(call_of_get(client, id))
+        value = await client.value(call_of_get(client.keys, id))
         if value is None or subject_key_of(value) != place.key:
             arguments = (2, *client.keys.lists(place.tag), place.key, raw, 0)
             await client.value(Call(place.tag, scripts.LIST_ELSEWHERE, arguments, safe=True))

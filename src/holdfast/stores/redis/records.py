@@ -7,7 +7,7 @@ the record, and a replaced record of another slot.
 from __future__ import annotations
 
 import hmac
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from holdfast.errors import UsageError
 from holdfast.protocols import Admitted, Reading, Refused, Taken
@@ -15,6 +15,7 @@ from holdfast.rules.secret import tag_of
 from holdfast.stores.redis import scripts
 from holdfast.stores.redis.calls import Call
 from holdfast.stores.redis.keys import subject_of
+from holdfast.stores.redis.reads import call_of_get
 from holdfast.stores.redis.values import pack, packed_version, time_text, unpack, version_of
 
 if TYPE_CHECKING:
@@ -26,28 +27,30 @@ if TYPE_CHECKING:
 
 async def get(client: Client, id: str, take: Take | None) -> Reading:
     """The record, and what was taken from the quota."""
+    if take is None:
+        return await read(client, id)
     tag, keys = tag_of(id), client.keys.record(id)
-    if take is not None and take.period < 1:
+    if take.period < 1:
         raise UsageError("the period of a quota must be at least 1 ms")
-    place = client.keys.quota(take.key, take.period) if take else None
-    if take is None or place is None or place[0] != tag:
-        value, node = await client.ask(Call(tag, scripts.GET, (2, *keys), safe=True))
-        reading = _reading(value, id, node)
-        return reading if take is None else await _spend(client, reading, take)
+    place = client.keys.quota(take.key, take.period)
+    if place[0] != tag:
+        return await _spend(client, await read(client, id), take)
     arguments = (3, *keys, place[1], take.limit, take.period)
     proof = () if take.proof is None else (take.proof,)
     found, node = await client.ask(Call(tag, scripts.GET_AND_TAKE, (*arguments, *proof)))
     if found is None:
         return Reading(None, node=node)
-    reading = _reading(found[0], id, node)
+    reading = _reading(found[0], node, id)
     if reading.record is None or len(found) == 1:
         return reading
     return reading._replace(taken=taken(found[1]))
 
 
-def call_of_get(client: Client, id: str) -> Call:
-    """The call that reads a record."""
-    return Call(tag_of(id), scripts.GET, (2, *client.keys.record(id)), safe=True)
+async def read(client: Client, id: str) -> Reading:
+    """The record alone."""
+    found = await client.at_once(id[:2], client.packed_get(id), safe=True)
+    value, node = found or await client.ask(call_of_get(client.keys, id))
+    return _reading(value, node, id)
 
 
 def taken(reply: list[int]) -> Taken:
@@ -130,11 +133,9 @@ async def delete(client: Client, id: str, expected: int | None, *, durable: bool
     return bool(await client.value(Call(tag_of(id), scripts.DELETE, arguments, durable=durable)))
 
 
-def _reading(value: Any, id: str, node: str) -> Reading:
-    if value is None:
-        return Reading(None, node=node)
-    record = unpack(value, id)
-    return Reading(record, corrupt=record is None, node=node)
+def _reading(value: bytes | None, node: str, id: str) -> Reading:
+    record = None if value is None else unpack(value, id)
+    return Reading(record, None, record is None and value is not None, node)
 
 
 async def _spend(client: Client, reading: Reading, wanted: Take) -> Reading:
@@ -165,7 +166,7 @@ async def _insert_across(
     client: Client, salt: bytes, record: Record, cap: Cap | None, replacing: Replacing
 ) -> Admitted | Refused:
     """Insert, then remove the replaced record of another slot; if that has changed, take it back."""
-    old = await client.value(call_of_get(client, replacing.id))
+    old = await client.value(call_of_get(client.keys, replacing.id))
     if old is not None and version_of(old) != replacing.version:
         return Refused("changed")
     answer = await insert(client, salt, record, cap, None)
@@ -173,7 +174,7 @@ async def _insert_across(
         return answer
     if await delete(client, replacing.id, replacing.version, durable=False):
         return answer
-    if await client.value(call_of_get(client, replacing.id)) is None:
+    if await client.value(call_of_get(client.keys, replacing.id)) is None:
         return answer
     await delete(client, record.id, None, durable=False)
     return Refused("changed")

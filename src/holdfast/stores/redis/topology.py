@@ -39,7 +39,8 @@ class _Map(NamedTuple):
 class Topology:
     """The servers of a target, shared by threads and event loops.
 
-    `looks` counts discoveries. `facts` are those of the primaries that were met.
+    `looks` counts discoveries. `homes` are the primaries by tag, none before the first discovery.
+    `facts` are those of the primaries that were met.
     """
 
     def __init__(self, target: Target, seconds: float) -> None:
@@ -47,7 +48,7 @@ class Topology:
         self.looks = 0
         self.facts: dict[Address, Facts] = {}
         self._seconds = seconds
-        self._homes: dict[str, Address] = {}
+        self.homes: dict[str, Address] = {}
         self._names: dict[str, str] = {}
         self._replicas: dict[str, int] = {}
         self._suspect: Address | None = None
@@ -58,11 +59,11 @@ class Topology:
     @property
     def known(self) -> bool:
         """Whether the servers were found once; the methods below need that."""
-        return bool(self._homes)
+        return bool(self.homes)
 
     def address(self, tag: str) -> Address:
         """The primary that holds this tag, as far as is known."""
-        return self._homes[tag]
+        return self.homes[tag]
 
     def name(self, tag: str) -> str:
         """The name of that primary; empty while nothing is known."""
@@ -70,7 +71,7 @@ class Topology:
 
     def primaries(self) -> tuple[Address, ...]:
         """All primaries that hold something."""
-        return tuple(dict.fromkeys(self._homes.values()))
+        return tuple(dict.fromkeys(self.homes.values()))
 
     def replicas(self, tag: str) -> int:
         """How many replicas must acknowledge a durable write of this tag."""
@@ -92,7 +93,7 @@ class Topology:
     def move(self, slot: int, address: Address) -> None:
         """Note that a slot has moved."""
         tags = [tag for tag in ALL_TAGS if SLOT_OF[tag] == slot]
-        self._learn({**self._homes, **dict.fromkeys(tags, address)})
+        self._learn({**self.homes, **dict.fromkeys(tags, address)})
 
     def suspect(self, address: Address) -> None:
         """Ask this server last."""
@@ -125,7 +126,7 @@ class Topology:
                 return
             self.looks += 1
             found = _FINDERS[self.target.kind](self)
-            if not self._homes:
+            if not self.homes:
                 self._start(found)
             self._learn(found.homes)
 
@@ -176,7 +177,7 @@ class Topology:
 
     def guides(self) -> Iterator[Address]:
         """The nodes of a Cluster to ask, in random order, the suspect last."""
-        nodes = {*self.target.seeds, *self._homes.values()}
+        nodes = {*self.target.seeds, *self.homes.values()}
         yield from sorted(nodes, key=lambda node: (node == self._suspect, random.random()))  # noqa: S311
 
     def _start(self, found: _Map) -> None:
@@ -195,11 +196,11 @@ class Topology:
         self._replicas = replicas
 
     def _learn(self, homes: dict[str, Address]) -> None:
-        if homes == self._homes:
+        if homes == self.homes:
             return
-        strangers = bool(self._homes) and not {*homes.values()} <= {*self._homes.values()}
+        strangers = bool(self.homes) and not {*homes.values()} <= {*self.homes.values()}
         self._names = {tag: name_of(address) for tag, address in homes.items()}
-        self._homes = homes
+        self.homes = homes
         for each in (*self._replaced, *self._moved) if strangers else self._moved:
             each()
 

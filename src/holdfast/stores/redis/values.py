@@ -82,19 +82,21 @@ def unpack(value: bytes, id: str) -> Record | None:
     """
     if len(value) < HEAD:
         return None
-    head = _HEAD.unpack_from(value)
-    if head[0] != LAYOUT:
-        raise RecordReadOnly(f"the stored record has layout {head[0]}, newer than {LAYOUT}")
-    start = HEAD + (_SUBJECT_KEY if head[1] & _SUBJECT else 0)
-    end = len(value) - head[11]
-    address = value[end:].decode("utf-8", "replace") if head[1] & _ADDRESS else None
-    record = decode(value[start:end], head[6] << 32 | head[7], head[8] << 32 | head[9], address)
+    layout, flags, _, version, made, created, saw, seen, ends, expires, digest, length = (
+        _HEAD.unpack_from(value)
+    )
+    if layout != LAYOUT:
+        raise RecordReadOnly(f"the stored record has layout {layout}, newer than {LAYOUT}")
+    start = HEAD + (_SUBJECT_KEY if flags & _SUBJECT else 0)
+    end = len(value) - length
+    address = value[end:].decode("utf-8", "replace") if flags & _ADDRESS else None
+    record = decode(value[start:end], saw << 32 | seen, ends << 32 | expires, address)
     if record is None:
         return None
     _set(record, "id", id)
-    _set(record, "secret_hash", head[10])
-    _set(record, "version", head[3])
-    _set(record, "created_at", head[4] << 32 | head[5])
+    _set(record, "secret_hash", digest)
+    _set(record, "version", version)
+    _set(record, "created_at", made << 32 | created)
     return record
 
 
