@@ -39,9 +39,12 @@ class Visitor:
     def get(self, path, **headers):
         return self.browser.get(path, headers=headers)
 
+    def csrf_token(self):
+        return self.browser.token()
+
     def proof(self):
         """The header that shows that a request comes from a page of the application."""
-        return {"x-csrf-token": self.browser.token()}
+        return {"x-csrf-token": self.csrf_token()}
 
     def sign_in(self, subject=ANN):
         proof = self.proof() if self.cookie else {}
@@ -95,15 +98,15 @@ class BehindProxy(Visitor):
     def sign_in(self, subject=ANN):
         """Whoever is signed in already confirms the password."""
         path = "/confirm" if self.subject() else "/sign-in"
-        form = {"email": subject, "password": PASSWORD, "csrf_token": self._token()}
+        form = {"email": subject, "password": PASSWORD, "csrf_token": self.csrf_token()}
         answer = self.browser.post(path, form=form)
         assert answer.status == 303, answer
         return answer
 
     def sign_out(self):
-        return self.browser.post("/sign-out", form={"csrf_token": self._token()})
+        return self.browser.post("/sign-out", form={"csrf_token": self.csrf_token()})
 
-    def _token(self):
+    def csrf_token(self):
         """From the page that somebody sees who is, or is not, signed in."""
         pages = (self.get(path).body.decode() for path in ("/sign-in", "/sessions"))
         found = (re.search(r'name="csrf_token" value="([^"]*)"', page) for page in pages)

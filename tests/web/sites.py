@@ -275,7 +275,8 @@ async def handle(assembly, here, body):
         status = work(asgi.session_of(here), jsonlib.loads(body))
         own = [(name.lower().encode(), value.encode()) for name, value in OWN_HEADERS.items()]
         return status, own, b'{"done": true}'
-    return 200, [], jsonlib.dumps(await say(assembly, here, path, body)).encode()
+    said = await say(assembly, here, path, body)
+    return 404 if said is None else 200, [], jsonlib.dumps(said).encode()
 
 
 async def say(assembly, here, path, body):
@@ -306,6 +307,8 @@ async def say(assembly, here, path, body):
             return {"user": asgi.session_of(here).subject}
         case "/tokens":
             return (await assembly.sessions.issue_tokens(asgi.require(here))).as_dict()
+        case _:
+            return None
     return {"success": True}
 
 
