@@ -129,9 +129,9 @@ def test_a_malformed_uri_is_denied(client, uri):
 
 @pytest.mark.parametrize("method", ["", "get", "GET,POST"])
 def test_a_malformed_method_is_denied(client, method):
-    """A method that is not understood could be an unsafe one."""
+    """A method that is not understood could be an unsafe one; no origin vouches for it."""
     client.sign_in()
-    assert ask(client, method=method).status_code == 403
+    assert outcome(ask(client, method=method, Origin=ORIGIN)) == (403, "bad_request")
 
 
 @pytest.mark.parametrize("name", ["X-Forwarded-Method", "X-Forwarded-Uri"])
@@ -280,3 +280,31 @@ def test_strange_names_are_encoded(client, context):
     answer = ask(client, Cookie=f"session={session.cookie}")
     assert answer.headers["X-Auth-Subject"] == "zo%C3%AB%20100%25"
     assert answer.headers["X-Auth-Roles"] == "a%2Cb,c"
+
+
+def test_what_nobody_foresaw_lets_nobody_pass(client, context, monkeypatch, caplog):
+    """500 without details, with the headers of every answer to a browser; the log says what it was."""
+
+    async def broken(*_, **__):
+        raise ZeroDivisionError
+
+    client.sign_in()
+    monkeypatch.setattr(context.assembly.chain, "begin", broken)
+    answer = ask(client)
+    assert outcome(answer) == (500, "internal_error")
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_only_the_answer_to_the_proxy_does_without_the_headers_of_pages(client):
+    """Whatever it hands on to a browser has them."""
+    assert ask(client).headers["X-Content-Type-Options"] == "nosniff"
+    client.sign_in()
+    assert "X-Content-Type-Options" not in ask(client).headers
+
+
+def test_a_question_is_a_get(client):
+    """405 for others: a method that counts comes in a header."""
+    answer = client.post("/forward-auth", headers=facts())
+    assert outcome(answer) == (405, "method_not_allowed")
+    assert answer.headers["Allow"] == "GET"

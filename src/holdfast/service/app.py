@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Route
 
 from holdfast import sinks
 from holdfast.chain import error_reply
@@ -31,6 +31,7 @@ from holdfast.service import (
 from holdfast.service.answers import reply_answer
 from holdfast.service.audit_output import AuditOutput
 from holdfast.service.building import build
+from holdfast.service.forward_auth import ForwardAuth
 from holdfast.service.headers import SecurityHeaders
 from holdfast.service.internal_errors import InternalErrors
 from holdfast.service.metrics import Measured
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 
     from holdfast.service.context import ServiceContext
     from holdfast.web.asgi import App
+    from holdfast.web.asgi_answer import Scope, Send
+    from holdfast.web.asgi_body import Receive
 
 _CODES = {
     404: ("not_found", "Not found"),
@@ -76,11 +79,12 @@ def create_app(context: ServiceContext) -> App:
     )
     app.router.redirect_slashes = False
     app.state.context = context
-    return SecurityHeaders(
+    security = SecurityHeaders(
         app,
         https=context.assembly.settings.cookie.secure,
         return_hosts=context.options.return_hosts,
     )
+    return _with_forward_auth(security, context)
 
 
 def _routes(context: ServiceContext) -> list[BaseRoute]:
@@ -89,7 +93,6 @@ def _routes(context: ServiceContext) -> list[BaseRoute]:
         *browser_routes.ROUTES,
         *session_routes.ROUTES,
         *health.ROUTES,
-        *forward_auth.ROUTES,
     ]
     if context.options.introspection_key:
         routes += introspection.ROUTES
@@ -98,6 +101,19 @@ def _routes(context: ServiceContext) -> list[BaseRoute]:
     if context.show_docs:
         routes += openapi.ROUTES
     return routes
+
+
+def _with_forward_auth(app: SecurityHeaders, context: ServiceContext) -> App:
+    """The application, with the questions of proxies ahead of it: they come with every request."""
+    decide: App = ForwardAuth(context, app)
+    if context.metrics is not None:
+        decide = Measured(decide, context.metrics, [Route(forward_auth.PATH, decide)])
+
+    async def chosen(scope: Scope, receive: Receive, send: Send) -> None:
+        asked = scope["type"] == "http" and forward_auth.asked_of(scope["path"])
+        await (decide if asked else app)(scope, receive, send)
+
+    return chosen
 
 
 def _measuring(context: ServiceContext, routes: list[BaseRoute]) -> list[Middleware]:

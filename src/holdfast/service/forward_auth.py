@@ -9,124 +9,185 @@ cannot be decided is denied.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, cast
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
-
-from holdfast.chain import Refusal, error_reply
+from holdfast.chain import Refusal, Reply, error_reply, reply_to
 from holdfast.chain import Request as Facts
+from holdfast.chain.reply import PRIVATE
+from holdfast.errors import HoldfastError
 from holdfast.rules.target import valid_method, valid_target
-from holdfast.service.answers import reply_answer
-from holdfast.service.context import context_of
-from holdfast.web.asgi import visit_of
+from holdfast.service.internal_errors import internal_error
+from holdfast.web.asgi_request import headers_of
 
 if TYPE_CHECKING:
     from holdfast.chain import Visit
+    from holdfast.chain.reply import Headers
     from holdfast.service.context import ServiceContext
+    from holdfast.service.headers import SecurityHeaders
     from holdfast.session import Session
+    from holdfast.web.asgi_answer import RawHeaders, Scope, Send
+    from holdfast.web.asgi_body import Receive
 
 PATH = "/forward-auth"
-PATHS = (PATH, f"{PATH}/")
-"""What the chain leaves alone but for its transport check: the decision runs a chain of its own."""
+_BELOW = f"{PATH}/"
+PATHS = (PATH, _BELOW)
+"""What the chain of the service leaves alone: the decision runs a chain of its own."""
 
 _FORWARDED = "/forwarded"
 """The path that the inner chain sees: the application's paths are not this service's."""
 
-_METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
+_PASSES = 200
+_MOST_KNOWN = 1024
+_ASKING = frozenset({"GET"})
+_OWN = ("accept", "x-forwarded-method", "x-forwarded-uri")
 _VISIBLE = "".join(map(chr, range(0x21, 0x7F))).replace("%", "")
 _IN_A_LIST = _VISIBLE.replace(",", "")
+_PLAIN = re.compile(r"[!-$&-+\--~]*")
 _PAGE = "text/html"
 
 
-async def asked(request: Request) -> Response:
-    """The question as nginx, Caddy, Traefik and HAProxy put it: the facts stand in headers."""
-    method, target = _one(request, "x-forwarded-method"), _one(request, "x-forwarded-uri")
-    return await _decide(request, method, target)
+def asked_of(path: str) -> bool:
+    """Whether a request for this path is a question."""
+    return path == PATH or path.startswith(_BELOW)
 
 
-async def passed(request: Request) -> Response:
-    """The question as Envoy puts it: the request itself, below a prefix."""
-    target = request.scope["raw_path"].decode("latin-1").removeprefix(PATH)
-    query = request.scope["query_string"].decode("latin-1")
-    return await _decide(request, request.method, f"{target}?{query}" if query else target)
+class ForwardAuth:
+    """The questions, as an ASGI application of their own: a proxy asks one for every request."""
+
+    def __init__(self, context: ServiceContext, security: SecurityHeaders) -> None:
+        self._context = context
+        self._security = security
+        self._chain = context.assembly.chain
+        self._wanted = {name.encode(): name for name in (*self._chain.headers, *_OWN)}
+        self._proxies: set[str] = set()
+        self._names: dict[str, bytes] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - no body is read
+        """Answer a question."""
+        try:
+            answer = await self._answer(scope)
+        except HoldfastError as error:
+            answer = reply_to(error)
+        except Exception:  # noqa: BLE001 - whatever fails, nobody passes
+            answer = internal_error("forward-auth")
+        if isinstance(answer, Reply):  # for a browser, to which the proxy hands it on
+            headers = self._security.added([_length(answer.body), *_raw(answer.headers)])
+            await _send(send, answer.status or 500, headers, answer.body)
+        else:
+            await _send(send, _PASSES, answer)
+
+    async def _answer(self, scope: Scope) -> Reply | RawHeaders:
+        headers = headers_of(scope, self._wanted)
+        client = scope.get("client")
+        peer = client[0] if client else None
+        if peer not in self._proxies:
+            self._meet(peer)
+        method, target = _question(scope, headers)
+        if not (valid_method(method) and valid_target(target)):
+            raise Refusal(error_reply(403, "bad_request", "Malformed method or URI"))
+        facts = Facts(
+            method=method,
+            scheme=scope["scheme"],
+            host=headers.get("host", ""),
+            path=_FORWARDED,
+            peer=peer,
+            headers=headers,
+            body_unseen=True,
+        )
+        return await self._decide(facts, target, _role(scope))
+
+    def _meet(self, peer: str | None) -> None:
+        """Note a proxy that may ask: to read its address costs more than most of the answer.
+
+        Raises:
+            Refusal: 403, nobody has named it.
+        """
+        if not self._chain.trusts(peer):
+            raise Refusal(error_reply(403, "untrusted_proxy", "Name this proxy in trusted_proxies"))
+        if peer is not None and len(self._proxies) < _MOST_KNOWN:
+            self._proxies.add(peer)
+
+    async def _decide(self, facts: Facts, target: str, role: str | None) -> Reply | RawHeaders:
+        """The answer about a request with these facts: a refusal, or who it is."""
+        chain = self._chain
+        visit = await chain.begin(facts)
+        if visit.reply is not None:
+            return visit.reply
+        try:
+            session = chain.require(visit) if role is None else chain.require_role(visit, role)
+        except Refusal as refusal:
+            return _to_sign_in(self._context, visit, target) or refusal.reply
+        reply = chain.commit_at_once(visit) or await chain.commit(visit, _PASSES)
+        if reply.status is not None:
+            return reply
+        added = _TOUCHED if reply.headers == PRIVATE else _raw(reply.headers)
+        return [_EMPTY, *added, *self._identity(session)]
+
+    def _identity(self, session: Session) -> RawHeaders:
+        """Who it is. Whatever is no visible ASCII is percent-encoded, and so is the percent sign."""
+        headers = [
+            (b"x-auth-subject", _encoded(session.subject or "", _VISIBLE)),
+            (b"x-auth-session", self._named(session.id or "")),
+            (b"x-auth-roles", b",".join(_encoded(each, _IN_A_LIST) for each in _roles(session))),
+        ]
+        options = self._context.options
+        if options.forward_auth_audience:
+            token = self._context.sessions.assertion(
+                session, options.forward_auth_audience, options.forward_auth_lifetime
+            )
+            headers.append((b"x-auth-token", token.encode()))
+        return headers
+
+    def _named(self, id: str) -> bytes:
+        """What the session is called in logs."""
+        name = self._names.get(id)
+        if name is None:
+            if len(self._names) >= _MOST_KNOWN:
+                self._names.clear()
+            name = self._context.sessions.auditor.session_hash(id).encode()
+            self._names[id] = name
+        return name
 
 
-ROUTES = (
-    Route(PATH, asked, methods=["GET"]),
-    Route(PATH + "/{target:path}", passed, methods=_METHODS),
-)
+def _question(scope: Scope, headers: dict[str, str]) -> tuple[str, str]:
+    """Method and URI of the request that is asked about.
+
+    nginx, Caddy, Traefik and HAProxy tell them in headers; a missing one is empty, a doubled one
+    joined, and neither is valid. Envoy passes the request itself, below the path.
+
+    Raises:
+        Refusal: 405.
+    """
+    method: str = scope["method"]
+    if scope["path"] == PATH:
+        if method not in _ASKING:
+            allowed = ("Allow", ", ".join(sorted(_ASKING)))
+            raise Refusal(error_reply(405, "method_not_allowed", "Method not allowed", allowed))
+        return headers.get("x-forwarded-method", ""), headers.get("x-forwarded-uri", "")
+    target = scope["raw_path"].decode("latin-1").removeprefix(PATH)
+    query = scope["query_string"].decode("latin-1")
+    return method, f"{target}?{query}" if query else target
 
 
-async def _decide(request: Request, method: str, target: str) -> Response:
-    context, outer = context_of(request), visit_of(request)
-    _require_proxy(context, outer)
-    if not (valid_method(method) and valid_target(target)):
-        raise Refusal(error_reply(403, "bad_request", "Malformed method or URI"))
-    chain = context.assembly.chain
-    visit = await chain.begin(_facts(outer.request, method))
-    if visit.reply is not None:
-        return reply_answer(visit.reply)
-    try:
-        session = _admitted(context, visit, request)
-    except Refusal as refusal:
-        return _to_sign_in(context, visit, request, target) or reply_answer(refusal.reply)
-    reply = await chain.commit(visit, 200)
-    answer = reply_answer(reply)
-    if reply.status is None:
-        answer.headers.update(_identity(context, session))
-    return answer
+def _role(scope: Scope) -> str | None:
+    """`?role=` in the address that the proxy asks makes a role a condition."""
+    query: bytes = scope["query_string"]
+    if not query or scope["path"] != PATH:
+        return None
+    return dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)).get("role")
 
 
-def _one(request: Request, name: str) -> str:
-    """A header that must be there once; otherwise nothing that passes."""
-    values = request.headers.getlist(name)
-    return values[0] if len(values) == 1 else ""
-
-
-def _require_proxy(context: ServiceContext, outer: Visit) -> None:
-    if context.assembly.chain.trusts(outer.request.peer):
-        return
-    raise Refusal(error_reply(403, "untrusted_proxy", "Name this proxy in trusted_proxies"))
-
-
-def _facts(outer: Facts, method: str) -> Facts:
-    return Facts(
-        method=method,
-        scheme=outer.scheme,
-        host=outer.host,
-        path=_FORWARDED,
-        peer=outer.peer,
-        headers=outer.headers,
-        form_field=_no_field,
-        body_unseen=True,
-    )
-
-
-async def _no_field(_name: str) -> None:
-    return None
-
-
-def _admitted(context: ServiceContext, visit: Visit, request: Request) -> Session:
-    """Who it is; `?role=` in the address that the proxy asks makes a role a condition."""
-    role = request.query_params.get("role") if request.url.path == PATH else None
-    chain = context.assembly.chain
-    return chain.require(visit) if role is None else chain.require_role(visit, role)
-
-
-def _to_sign_in(
-    context: ServiceContext, visit: Visit, request: Request, target: str
-) -> Response | None:
+def _to_sign_in(context: ServiceContext, visit: Visit, target: str) -> Reply | None:
     """A person on the way to a page is sent to sign in and back; programs get the 401."""
     address = context.options.forward_auth_sign_in
-    page = _PAGE in request.headers.get("accept", "")
+    page = _PAGE in visit.request.headers.get("accept", "")
     if not address or not page or visit.request.unsafe or visit.session.subject is not None:
         return None
     back = target if address.startswith(f"{visit.origin}/") else visit.origin + target
     location = f"{address}?{urlencode({'next': back})}"
-    return Response(status_code=302, headers={"Location": location, "Cache-Control": "no-store"})
+    return Reply(302, (("Location", location), ("Cache-Control", "no-store")))
 
 
 def _roles(session: Session) -> list[str]:
@@ -136,15 +197,22 @@ def _roles(session: Session) -> list[str]:
     return [str(each) for each in several if each is not None]
 
 
-def _identity(context: ServiceContext, session: Session) -> dict[str, str]:
-    """Who it is. Whatever is no visible ASCII is percent-encoded, and so is the percent sign."""
-    headers = {
-        "X-Auth-Subject": quote(session.subject or "", safe=_VISIBLE),
-        "X-Auth-Session": context.sessions.auditor.session_hash(session.id or ""),
-        "X-Auth-Roles": ",".join(quote(each, safe=_IN_A_LIST) for each in _roles(session)),
-    }
-    audience = context.options.forward_auth_audience
-    if audience:
-        lifetime = context.options.forward_auth_lifetime
-        headers["X-Auth-Token"] = context.sessions.assertion(session, audience, lifetime)
-    return headers
+def _encoded(text: str, kept: str) -> bytes:
+    return (text if _PLAIN.fullmatch(text) else quote(text, safe=kept)).encode()
+
+
+async def _send(send: Send, status: int, headers: RawHeaders, body: bytes = b"") -> None:
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _raw(headers: Headers) -> RawHeaders:
+    return [(name.lower().encode(), text.encode("latin-1")) for name, text in headers]
+
+
+def _length(body: bytes) -> tuple[bytes, bytes]:
+    return b"content-length", b"%d" % len(body)
+
+
+_EMPTY = _length(b"")
+_TOUCHED = _raw(PRIVATE)

@@ -52,11 +52,12 @@ class SecurityHeaders:
 
         async def with_headers(message: Message) -> None:
             if message["type"] in {"http.response.start", "websocket.http.response.start"}:
-                message["headers"] = self._added(list(message.get("headers", ())))
+                message["headers"] = self.added(list(message.get("headers", ())))
             await send(message)
 
         await self._app(scope, receive, with_headers)
 
-    def _added(self, own: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    def added(self, own: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        """The headers of an answer, and those that it does not have itself."""
         present = {name.lower() for name, _ in own}
         return own + [(name, value) for name, value in self._headers if name not in present]

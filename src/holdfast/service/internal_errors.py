@@ -12,11 +12,18 @@ from holdfast.errors import HoldfastError
 from holdfast.service.answers import reply_answer
 
 if TYPE_CHECKING:
+    from holdfast.chain import Reply
     from holdfast.web.asgi import App
     from holdfast.web.asgi_answer import Message, Scope, Send
     from holdfast.web.asgi_body import Receive
 
 _log = logging.getLogger("holdfast.service")
+
+
+def internal_error(what: str) -> Reply:
+    """The answer while an exception is handled that is none of ours; it goes into the log."""
+    _log.exception("%s failed", what)
+    return error_reply(500, "internal_error", "Internal server error")
 
 
 class InternalErrors:
@@ -41,8 +48,8 @@ class InternalErrors:
         except HoldfastError:
             raise
         except Exception:
-            _log.exception("%s failed", scope["type"])
+            reply = internal_error(scope["type"])
             if begun or scope["type"] != "http":
                 raise
-            answer = reply_answer(error_reply(500, "internal_error", "Internal server error"))
+            answer = reply_answer(reply)
             await answer(scope, receive, send)
