@@ -11,7 +11,7 @@ import subprocess
 import time
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg
 import redis
@@ -143,7 +143,7 @@ def _port(client: redis.Redis) -> int:
 
 
 def _serves(client: redis.Redis) -> bool:
-    reply = client.execute_command("CLUSTER INFO")
+    reply: Any = client.execute_command("CLUSTER INFO")
     state = reply if isinstance(reply, dict) else dict(r.split(":") for r in reply.decode().split())
     return state["cluster_state"] == "ok" and int(state["cluster_known_nodes"]) == _CLUSTER
 

@@ -1,16 +1,21 @@
 """How many commands each kind of request sends to Redis (§12), counted by the server itself.
 
+And that nothing grows with the number of sessions: ending everybody's takes as many among many.
+
 A script is one command: what it asks for inside is its own affair, and appears in `commandstats` beside it.
 """
 
 import secrets
+import time
 from datetime import timedelta
 
 import pytest
 from flask import Flask
 
 from holdfast import Rate, Settings
+from holdfast.rules.secret import TAGS
 from holdfast.testing import client, csrf
+from holdfast.testing.contracts.samples import Samples
 from holdfast.web import flask as holdfast
 from redis_servers import until
 
@@ -92,3 +97,24 @@ def test_with_a_near_cache(server, sent):
     assert sent(lambda: browser.post("/note", headers=proof)) == 2
     assert sent(lambda: browser.get("/me")) == 1  # once, since it has changed
     until(lambda: sent(lambda: browser.get("/me")) == 0)
+
+
+@pytest.mark.parametrize("sessions", [10, 3000])
+def test_everybodys_end_takes_as_many_commands_whatever_there_is(server, opening, sessions):
+    """Two commands for each of the 1,024 tags, a few more inside, and none that looks at a record."""
+    store = opening(server.url)
+    samples = Samples(store, lambda: time.time_ns() // 1_000_000)
+    some = [samples.stored(None) for _ in range(sessions)]
+    store.bump_epoch()
+    some = [samples.stored(None) for _ in range(sessions)]
+    server.client.config_resetstat()
+    store.bump_epoch()
+    stats = server.client.info("commandstats")
+    found = {name.removeprefix("cmdstat_"): each["calls"] for name, each in stats.items()}
+    assert found["evalsha"] == TAGS
+    assert found["get"] == 2 * TAGS  # one before, and one inside
+    assert found.keys() <= BESIDE | {
+        "evalsha", "get", "set", "expire", "persist", "exists", "rename", "zadd", "del",
+    }  # fmt: skip
+    assert max(found.values()) <= 2 * TAGS
+    assert not any(store.get(each.id, now=0).record for each in some[:10])
