@@ -149,7 +149,19 @@ def test_what_only_reads_goes_on(server, person, obstacle):
     """Sessions and tokens are checked as if nothing were."""
     with obstacle():
         assert person.me() == (200, 200)
-        assert httpx.get(f"{server.url}/readyz").status_code == 200
+
+
+@pytest.mark.parametrize("obstacle", [locked, full], indirect=True, ids=["locked", "full"])
+def test_what_cannot_be_written_is_not_ready(server, person, obstacle):
+    """Within the bound, and ready again by itself; alive all the while."""
+
+    def ready():
+        return httpx.get(f"{server.url}/readyz", timeout=20).status_code
+
+    with obstacle():
+        until(lambda: ready() == 503, "it is noticed")
+        assert httpx.get(f"{server.url}/healthz").status_code == 200
+    until(lambda: ready() == 200, "it is over")
 
 
 @pytest.mark.parametrize("obstacle", [moved], indirect=True, ids=["moved"])

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING
 
 import typer
 
-from holdfast.cli import output
-from holdfast.cli.opening import configured, opened
+from holdfast.cli import doctor_remote, output
+from holdfast.cli.doctor_remote import Finding
+from holdfast.cli.opening import Opened, configured, opened
 from holdfast.cli.options import Home, Json, Store
 from holdfast.errors import HoldfastError
 
@@ -19,14 +20,6 @@ if TYPE_CHECKING:
 
 _RELEASED = 1_763_000_000
 _OPEN_TO_OTHERS = 0o077
-
-
-class Finding(NamedTuple):
-    """The result of one check."""
-
-    check: str
-    state: Literal["ok", "warning", "failed"]
-    text: str
 
 
 def doctor(*, home: Home = None, store: Store = None, json: Json = False) -> None:
@@ -51,7 +44,13 @@ def _findings(home: str | None, store: str | None) -> Iterator[Finding]:
     yield _private("home", configuration.home, "chmod 700")
     yield from _cookie(configuration)
     yield _tried("keys", lambda: _keys(configuration))
-    yield _tried("store", lambda: _store(home, store))
+    try:
+        with opened(home, store) as data:
+            yield _tried("store", lambda: _store(data))
+            if data.assembly.wrapped is not None:
+                yield from doctor_remote.findings(data.assembly)
+    except HoldfastError as error:
+        yield Finding("store", "failed", str(error))
 
 
 def _tried(name: str, check: Callable[[], str]) -> Finding:
@@ -101,10 +100,9 @@ def _keys(configuration: Configuration) -> str:
     return f"{len(keyfile.load(path).masters)} in {path}"
 
 
-def _store(home: str | None, store: str | None) -> str:
+def _store(data: Opened) -> str:
     """A real write and a real read."""
-    with opened(home, store) as data:
-        now = int(time.time() * 1000)
-        data.assembly.blocking_store.take("doctor", limit=1_000_000, period=60_000, now=now)
-        users = len(data.administration.users.page(limit=1).users)
+    now = int(time.time() * 1000)
+    data.assembly.blocking_store.take("doctor", limit=1_000_000, period=60_000, now=now)
+    users = len(data.administration.users.page(limit=1).users)
     return "answers" if users else "answers; there is no user yet: holdfast user add EMAIL"

@@ -13,6 +13,7 @@ from holdfast.cli.options import Home, Store
 from holdfast.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from holdfast.service.context import ServiceContext
     from holdfast.service.environment import Configuration
 
 
@@ -88,12 +89,22 @@ def _prepared(configuration: Configuration, *, demo: bool):  # type: ignore[no-u
 
     context = build(configuration)
     try:
+        _say_durability(context)
         if not demo:
             return None
         administration = Administration(context.assembly, context.database, context.options, now_ms)
         return ensure_user(administration, configuration.home)
     finally:
         context.close()
+
+
+def _say_durability(context: ServiceContext) -> None:
+    """What an acknowledged revocation survives, for the log of whoever starts the service."""
+    from holdfast.stores.standing import survives
+
+    if context.assembly.wrapped is not None:
+        durability = context.assembly.wrapped.outlook().durability
+        print(f"Revocations are {durability}: survive {survives(durability)}", flush=True)
 
 
 def _require_reachable(configuration: Configuration, *, demo: bool) -> None:

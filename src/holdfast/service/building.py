@@ -17,6 +17,7 @@ from holdfast.service.failures import Failures
 from holdfast.service.known_device import KnownDevices
 from holdfast.service.metrics import Metrics
 from holdfast.service.passwords import Hasher
+from holdfast.service.readiness import Readiness
 from holdfast.service.throttle import Throttle
 from holdfast.service.user_authenticator import UserAuthenticator
 from holdfast.service.users import Users
@@ -61,6 +62,8 @@ def build(
     if metrics:
         outputs = (sink for sink in audit if isinstance(sink, AuditOutput))
         metrics.watch(assembly.sessions.auditor, *outputs)
+        if assembly.wrapped is not None:
+            assembly.wrapped.standing.tell(metrics.store.note)
     if configuration.options.forward_auth_audience and not assembly.keys.signing:
         raise ConfigurationError(
             "forward_auth_audience: needs an asymmetric key; for example: holdfast keys asymmetric"
@@ -93,6 +96,7 @@ def build(
         service_keys=keys_of_backends.parse(options.service_keys),
         show_docs=configuration.development or options.expose_docs,
         clock=clock,
+        readiness=Readiness(assembly.store, clock),
         metrics=metrics,
     )
 

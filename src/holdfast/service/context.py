@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from holdfast.service.known_device import KnownDevices
     from holdfast.service.metrics import Metrics
     from holdfast.service.options import ServiceOptions
+    from holdfast.service.readiness import Readiness
     from holdfast.service.throttle import Throttle
 
 
@@ -28,9 +29,10 @@ class ServiceContext:
     """Everything a route needs. What is done with it stands in `accounts` and `devices`.
 
     `authenticator` says whose credentials are right, `checks` runs it beside the event loop,
-    `throttle` bounds how often it may be asked, `known_devices` signs the cookie of a browser that
-    has signed in before. `service_keys` open the back-end API, `streams` bounds the streams of changes
-    that are open. `database` holds the service's own tables.
+    `throttle` bounds how often it may be asked, `readiness` proves that the store can be used,
+    `known_devices` signs the cookie of a browser that has signed in before. `service_keys` open the
+    back-end API, `streams` bounds the streams of changes that are open. `database` holds the service's
+    own tables.
     """
 
     assembly: Assembly
@@ -43,6 +45,7 @@ class ServiceContext:
     service_keys: tuple[ServiceKey, ...]
     show_docs: bool
     clock: Clock
+    readiness: Readiness
     metrics: Metrics | None = None
     streams: Streams = field(default_factory=Streams)
 

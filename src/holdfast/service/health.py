@@ -11,9 +11,6 @@ from holdfast.service.context import context_of
 
 PATHS = ("/healthz", "/readyz", "/.well-known/jwks.json")
 
-_NO_SESSION = "aa1" + "A" * 22
-"""An id of the right shape; asking for it is a real look-up that finds nothing."""
-
 
 async def alive(_request: Request) -> Response:
     """The process answers; the store is not asked, so that its outage restarts nobody."""
@@ -21,10 +18,16 @@ async def alive(_request: Request) -> Response:
 
 
 async def ready(request: Request) -> Response:
-    """The store answers too; otherwise 503, from the `StoreError` that comes out here."""
+    """The store answers and takes writes; otherwise 503, from the `StoreError` that comes out here.
+
+    Of a store behind a network it also says what an acknowledged revocation survives.
+    """
     context = context_of(request)
-    await context.assembly.store.get(_NO_SESSION, now=context.clock())
-    return json_answer({"status": "ready"})
+    await context.readiness.prove()
+    wrapped = context.assembly.wrapped
+    outlook = None if wrapped is None else wrapped.standing.latest
+    durability = {} if outlook is None else {"durability": str(outlook.durability)}
+    return json_answer({"status": "ready", **durability})
 
 
 async def jwks(request: Request) -> Response:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from starlette.requests import Request
@@ -23,7 +24,6 @@ from holdfast.service.key import require_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, MutableMapping
-    from pathlib import Path
 
     from holdfast.events import Event
     from holdfast.web.asgi import App
@@ -47,6 +47,24 @@ def prepare(home: Path, environ: MutableMapping[str, str]) -> None:
     environ[_SHARED] = str(folder)
 
 
+def forget_ended(folder: Path) -> None:
+    """Remove what processes that have ended said of themselves; their counts stay."""
+    for path in folder.glob("gauge_live*_*.db"):
+        pid = path.stem.rpartition("_")[2]
+        if not _is_running(int(pid)):
+            path.unlink(missing_ok=True)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
 class Losing(Protocol):
     """Whatever takes audit events and counts those that it could not deliver."""
 
@@ -67,6 +85,8 @@ class Metrics:
             raise ConfigurationError(
                 "metrics_key: metrics need an extra; for example: pip install 'holdfast[metrics]'"
             ) from None
+        from holdfast.service.store_metrics import StoreMetrics
+
         self._losing: list[Losing] = []
         self._lost_before = 0
         self._registry = CollectorRegistry()
@@ -88,6 +108,7 @@ class Metrics:
         self._lost = Counter(
             "holdfast_audit_lost", "Audit events that a sink did not take.", registry=self._registry
         )
+        self.store = StoreMetrics(self._registry)
 
     def watch(self, *losing: Losing) -> None:
         """Count the audit events that these could not deliver."""
@@ -113,6 +134,7 @@ class Metrics:
 
         if _SHARED not in os.environ:
             return generate_latest(self._registry)
+        forget_ended(Path(os.environ[_SHARED]))
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # it has no types
         return generate_latest(registry)

@@ -127,6 +127,7 @@ _SCHEMAS = {
     },
     "KeySet": _object(keys={"type": "array", "items": {"type": "object"}}),
     "Status": _object(status=_TEXT),
+    "Ready": {**_object(status=_TEXT), "properties": {"status": _TEXT, "durability": _TEXT}},
     "Nothing": {"type": "object", "maxProperties": 0},
 }
 
@@ -303,7 +304,7 @@ def _forward_auth_paths() -> Json:
 def _health_paths() -> Json:
     return {
         "/healthz": {"get": _operation("The process answers", "Status")},
-        "/readyz": {"get": _operation("The store answers too", "Status", 503)},
+        "/readyz": {"get": _operation("The store answers and takes writes", "Ready", 503)},
         "/.well-known/jwks.json": {
             "get": _operation("Public keys of access tokens (RFC 7517)", "KeySet")
         },

@@ -13,7 +13,7 @@ import os
 import random
 import weakref
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, cast
 
 from holdfast.faces import BlockingShaped, async_shaped, run
 from holdfast.stores import Opened
@@ -21,34 +21,22 @@ from holdfast.stores.breaker import Breaker, Circuits
 from holdfast.stores.changes import Both, Hub, Whole
 from holdfast.stores.feed import Feed, moment
 from holdfast.stores.fence import Fence, wait_in_loop, wait_in_thread
-from holdfast.stores.near_cache import Bounds, NearCache, Stats, Table
+from holdfast.stores.near_cache import Bounds, NearCache, Table
 from holdfast.stores.reassert import Reassert, settle_quietly
 from holdfast.stores.revocations import Revocations
+from holdfast.stores.standing import Outlook, Standing
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from holdfast.protocols import AsyncStore, Changes
-    from holdfast.stores.remote import AsyncRemoteStore, Durability, Remote, RemoteStore
-
-
-class Outlook(NamedTuple):
-    """How a wrapped store stands, for metrics, readiness and people.
-
-    `ages` are seconds since the probes that are believed were sent, by line, infinite while a line
-    is cut; empty where nothing listens. `away` are the nodes that are not called now, `owed` the
-    revocations that are still to be asserted again. `cache` is None while there is none.
-    """
-
-    durability: Durability
-    ages: dict[str, float]
-    away: tuple[str, ...]
-    owed: int
-    cache: Stats | None
+    from holdfast.stores.remote import AsyncRemoteStore, Remote, RemoteStore
 
 
 class Wrapped:
     """Both faces of a store with everything around it: `opened`, and `fresh` without the near cache.
+
+    `standing` is how the store stood when `settle` last looked.
 
     Args:
         opened: the store, whose `remote` is there.
@@ -77,6 +65,7 @@ class Wrapped:
         self._whole = Whole(self._feed)
         self._revocations = Revocations(clock)
         self._circuits = Circuits(clock, spread)
+        self.standing = Standing()
         self._remote.on_loss(self._revocations.lost)
         self._stack(opened)
         os.register_at_fork(after_in_child=partial(_after_fork, weakref.ref(self)))
@@ -97,7 +86,11 @@ class Wrapped:
         return self._hub
 
     def settle(self) -> None:
-        """Assert what is owed, for the background thread; a failure is logged."""
+        """Look how the store stands and assert what is owed, for the background thread.
+
+        A failure is logged.
+        """
+        self.standing.look(self.outlook())
         if self._revocations.owes:
             run(settle_quietly(self._threads))
 

@@ -71,6 +71,8 @@ class RedisRemote:
 
     def durability(self) -> Durability:
         topology = self._core.topology
+        if not topology.known:
+            self._discover()
         replicas = topology.fewest_replicas()
         if replicas:
             return Durability("replicated", replicas)

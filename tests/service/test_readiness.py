@@ -1,0 +1,85 @@
+"""Readiness: the store answers and takes writes, proved within bounds whoever asks."""
+
+import asyncio
+
+import pytest
+
+from holdfast.errors import StoreUnavailable
+from holdfast.service.readiness import AGAIN_AFTER_MS, PROVED_FOR_MS, Readiness
+from holdfast.stores.memory import AsyncMemoryStore
+from holdfast.testing import FakeClock
+
+
+class Disk(AsyncMemoryStore):
+    """A store whose disk may be full."""
+
+    def __init__(self):
+        super().__init__()
+        self.full = False
+        self.tried = self.looked = 0
+
+    async def get(self, id, **options):
+        self.looked += 1
+        return await super().get(id, **options)
+
+    async def take(self, key, **options):
+        self.tried += 1
+        if self.full:
+            raise StoreUnavailable("disk full")
+        return await super().take(key, **options)
+
+
+@pytest.fixture
+def disk():
+    return Disk()
+
+
+@pytest.fixture
+def clock():
+    return FakeClock()
+
+
+@pytest.fixture
+def ready(disk, clock):
+    readiness = Readiness(disk, clock)
+
+    def asked():
+        try:
+            asyncio.run(readiness.prove())
+        except StoreUnavailable:
+            return False
+        return True
+
+    return asked
+
+
+def test_a_full_disk_is_found_within_the_bound(ready, disk, clock):
+    """What still reads and takes no writes is not ready (P20)."""
+    assert ready()
+    disk.full = True
+    assert ready()
+    clock.advance(PROVED_FOR_MS)
+    assert not ready()
+    assert not ready()
+
+
+def test_it_comes_back_by_itself(ready, disk, clock):
+    """The next try after a second finds it."""
+    disk.full = True
+    assert not ready()
+    disk.full = False
+    assert not ready()
+    clock.advance(AGAIN_AFTER_MS)
+    assert ready()
+
+
+def test_who_asks_often_writes_no_more(ready, disk, clock):
+    """Anybody may ask, so writes are few: also those that fail (promise 7)."""
+    for _ in range(50):
+        ready()
+    assert (disk.tried, disk.looked) == (1, 50)
+    disk.full = True
+    clock.advance(PROVED_FOR_MS)
+    for _ in range(50):
+        ready()
+    assert disk.tried == 2
