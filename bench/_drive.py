@@ -1,4 +1,8 @@
-"""Servers under load: start one, sign visitors in, drive it with wrk, stop it by its process id."""
+"""Servers under load: start one, sign visitors in, drive it with wrk, stop it by its process id.
+
+Beside requests a second each load reports the processor time of the server for one request, which
+says the same on a machine that is busy with other things.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +14,9 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +25,14 @@ HERE = Path(__file__).parent
 CONNECTIONS = 32
 SERVER_CPU, CLIENT_CPU = 0, (os.cpu_count() or 1) - 1
 PATIENCE_S = 30
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Load(NamedTuple):
+    """Answered requests a second, and the server's microseconds of processor time for each."""
+
+    rate: float
+    cpu_us: float
 
 
 def free_port() -> int:
@@ -36,8 +48,8 @@ def pinned(cpu: int) -> list[str]:
 
 
 @contextmanager
-def process(command: list[str], port: int, env: dict[str, str] | None = None) -> Iterator[None]:
-    """A server that accepts connections on `port`, stopped at the end."""
+def process(command: list[str], port: int, env: dict[str, str] | None = None) -> Iterator[int]:
+    """The id of a server process that accepts connections on `port`; stopped at the end."""
     child = subprocess.Popen(
         command, env={**os.environ, **(env or {})}, stdout=subprocess.DEVNULL, cwd=HERE.parent
     )
@@ -47,10 +59,24 @@ def process(command: list[str], port: int, env: dict[str, str] | None = None) ->
             if child.poll() is not None or time.monotonic() > deadline:
                 raise SystemExit(f"did not start: {' '.join(command)}")
             time.sleep(0.05)
-        yield
+        yield child.pid
     finally:
         child.terminate()
         child.wait(PATIENCE_S)
+
+
+def cpu_s(pid: int) -> float:
+    """Seconds of processor time, user and system, of a process and the workers it started."""
+    spent, parents = {}, {}
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # a process that ended meanwhile
+            fields = file.read_text().rpartition(")")[2].split()
+            own = int(file.parent.name)
+            parents[own], spent[own] = int(fields[1]), int(fields[11]) + int(fields[12])
+    family = [pid]
+    for each in family:
+        family += [child for child, parent in parents.items() if parent == each]
+    return sum(spent[each] for each in family) / TICKS
 
 
 @contextmanager
@@ -91,30 +117,31 @@ class Server:
         self._env = env
         self._signs_in = signs_in
         self._visitors = Path(os.devnull)
+        self._pid = 0
 
     @contextmanager
     def running(self, visitors: Path, count: int) -> Iterator[None]:
         """The server, with `count` visitors signed in and checked."""
-        with process([*pinned(SERVER_CPU), *self._command], self.port, self._env):
+        with process([*pinned(SERVER_CPU), *self._command], self.port, self._env) as self._pid:
             rows = Visitors(self.port).sign_in(count) if self._signs_in else ["\t\t"]
             visitors.write_text("\n".join(rows) + "\n")
             self._visitors = visitors
             yield
 
-    def drive(self, method: str, path: str, seconds: int) -> float:
-        """Answered requests a second; stops everything if one answer is not 200."""
+    def drive(self, method: str, path: str, seconds: int) -> Load:
+        """What the server did in this time; stops everything if one answer is not 200."""
         command = [*pinned(CLIENT_CPU), "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s"]
         env = {"BENCH_METHOD": method, "BENCH_PATH": path, "BENCH_VISITORS": str(self._visitors)}
-        url = f"http://127.0.0.1:{self.port}"
+        url, before = f"http://127.0.0.1:{self.port}", cpu_s(self._pid)
         done = subprocess.run(
             [*command, "-s", str(HERE / "visit.lua"), url],
             env={**os.environ, **env}, capture_output=True, text=True, check=True,
         )  # fmt: skip
         result = next(row for row in done.stdout.splitlines() if row.startswith("RESULT"))
-        rate, bad = result.split()[1:]
+        rate, answered, bad = result.split()[1:]
         if bad != "0":
             raise SystemExit(f"{method} {path} of {self.module}: {bad} answers were not 200")
-        return float(rate)
+        return Load(float(rate), (cpu_s(self._pid) - before) / int(answered) * 1e6)
 
 
 class Visitors:

@@ -10,10 +10,12 @@ import time
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+T = TypeVar("T")
 
 RESULTS = Path(__file__).parent / "results"
 QUICK = bool(os.environ.get("HOLDFAST_BENCH_QUICK"))
@@ -23,13 +25,17 @@ ROUNDS = 1 if QUICK else int(os.environ.get("HOLDFAST_BENCH_ROUNDS", "7"))
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One measured quantity: the median over rounds, and the least and greatest of them."""
+    """One measured quantity: the median over rounds, and the least and greatest of them.
+
+    `cpu_us` is the processor time of a server for one request, where one was measured.
+    """
 
     name: str
     unit: str
     median: float
     low: float
     high: float
+    cpu_us: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,7 @@ class Ratio:
     """One quantity over another, round by round, against what it must and what it should be.
 
     `at_most` says which way is good: a cost must not exceed `must`, a throughput must reach it.
+    `cpu` is the same ratio by processor time, where it was measured.
     """
 
     name: str
@@ -46,6 +53,7 @@ class Ratio:
     must: float | None = None
     aim: float | None = None
     at_most: bool = True
+    cpu: float | None = None
 
     @property
     def verdict(self) -> str:
@@ -65,19 +73,20 @@ def per_call(function: Callable[[], object], calls: int) -> float:
 
 
 def interleaved(
-    subjects: Mapping[str, Callable[[], float]], rounds: int = ROUNDS
-) -> dict[str, list[float]]:
+    subjects: Mapping[str, Callable[[], T]], rounds: int = ROUNDS
+) -> dict[str, list[T]]:
     """What each subject measured, in rounds A B C, A B C, …, so that drift hits all alike."""
-    samples: dict[str, list[float]] = {name: [] for name in subjects}
+    samples: dict[str, list[T]] = {name: [] for name in subjects}
     for _ in range(rounds):
         for name, measure in subjects.items():
             samples[name].append(measure())
     return samples
 
 
-def figure(name: str, unit: str, values: list[float]) -> Figure:
+def figure(name: str, unit: str, values: list[float], cpu_us: list[float] | None = None) -> Figure:
     """The samples of one subject as a figure."""
-    return Figure(name, unit, statistics.median(values), min(values), max(values))
+    cpu = statistics.median(cpu_us) if cpu_us else None
+    return Figure(name, unit, statistics.median(values), min(values), max(values), cpu)
 
 
 def ratio(
@@ -88,10 +97,12 @@ def ratio(
     must: float | None = None,
     aim: float | None = None,
     at_most: bool = True,
+    cpu: list[float] | None = None,
 ) -> Ratio:
-    """Round by round `over / under`."""
+    """Round by round `over / under`; `cpu` has the same ratio by processor time."""
     each = [a / b for a, b in zip(over, under, strict=True)]
-    return Ratio(name, statistics.median(each), min(each), max(each), must, aim, at_most)
+    by_cpu = statistics.median(cpu) if cpu else None
+    return Ratio(name, statistics.median(each), min(each), max(each), must, aim, at_most, by_cpu)
 
 
 def machine() -> dict[str, str]:
@@ -125,14 +136,17 @@ def publish(
 ) -> None:
     """Print a table, and keep the run as `bench/results/NAME.json`."""
     for each in figures:
+        cpu = "" if each.cpu_us is None else f"  CPU {each.cpu_us:,.1f} µs"
         print(
             f"{each.name:<58}{each.median:>12,.2f} {each.unit:<10}{each.low:,.2f} to {each.high:,.2f}"
+            f"{cpu}"
         )
     for line in ratios:
         targets = " / ".join(f"{t:g}" for t in (line.must, line.aim) if t is not None)
+        cpu = "" if line.cpu is None else f"  by CPU {line.cpu:.3f}"
         print(
             f"{line.name:<58}{line.median:>12.3f} x{'':<9}{line.low:.3f} to {line.high:.3f}"
-            f"  {targets and f'must/aim {targets}: {line.verdict}'}"
+            f"{cpu}  {targets and f'must/aim {targets}: {line.verdict}'}"
         )
     if QUICK:
         return

@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from bench import _measure as measure
-from bench._drive import Server, redis_server
+from bench._drive import Load, Server, redis_server
 
 SECONDS = 1 if measure.QUICK else int(os.environ.get("HOLDFAST_BENCH_SECONDS", "3"))
 # Few enough to sign in quickly, many enough that no two requests of one meet.
@@ -80,11 +80,9 @@ def main() -> None:
         posts = measure.interleaved(
             {n: (lambda s=s: s.drive("POST", "/note", SECONDS)) for n, s in writers.items()}
         )
-    figures = [measure.figure(f"GET {n}", "req/s", v) for n, v in reads.items()]
-    figures += [measure.figure(f"POST {n}", "req/s", v) for n, v in posts.items()]
     measure.publish(
         "chain",
-        figures,
+        [*figures("GET", reads), *figures("POST", posts)],
         ratios(reads, posts),
         (
             "starlette",
@@ -98,7 +96,17 @@ def main() -> None:
     )
 
 
-def ratios(reads: dict[str, list[float]], posts: dict[str, list[float]]) -> list[measure.Ratio]:
+def figures(method: str, samples: dict[str, list[Load]]) -> list[measure.Figure]:
+    """Requests a second of each server, and its processor time for one."""
+    return [
+        measure.figure(
+            f"{method} {name}", "req/s", [v.rate for v in some], [v.cpu_us for v in some]
+        )
+        for name, some in samples.items()
+    ]
+
+
+def ratios(reads: dict[str, list[Load]], posts: dict[str, list[Load]]) -> list[measure.Ratio]:
     """Each chain over its bare framework, against the targets."""
     targets = {
         "GET Starlette, Holdfast memory": (0.70, 0.80),
@@ -113,10 +121,15 @@ def ratios(reads: dict[str, list[float]], posts: dict[str, list[float]]) -> list
             bare = f"{name.partition(',')[0]}, bare"
             if name != bare:
                 must, aim = targets.get(f"{method} {name}", (None, None))
-                label = f"{method} {name} / bare"
                 result.append(
-                    measure.ratio(label, values, samples[bare], must=must, aim=aim, at_most=False)
-                )
+                    measure.ratio(
+                        f"{method} {name} / bare",
+                        [each.rate for each in values],
+                        [each.rate for each in samples[bare]],
+                        must=must, aim=aim, at_most=False,
+                        cpu=[a.cpu_us / b.cpu_us for a, b in zip(samples[bare], values, strict=True)],
+                    )
+                )  # fmt: skip
     return result
 
 

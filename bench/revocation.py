@@ -51,10 +51,13 @@ def watch(url: str, mode: str) -> None:
         while not store.get(id, now=0).cached:
             time.sleep(WAIT_S)
         print("warm", flush=True)
+        began = last = time.monotonic()
         while store.get(id, now=0).record is not None:
+            last = began
             if pause:
                 time.sleep(pause)
-        print(json.dumps(time.monotonic()), flush=True)
+            began = time.monotonic()
+        print(json.dumps([last, time.monotonic()]), flush=True)
 
 
 def press(url: str) -> None:
@@ -93,9 +96,13 @@ class Watcher:
         self._process.stdin.flush()
         assert self._line() == "warm"
 
-    def refused_at(self) -> float:
-        """When it was refused, in the time of `time.monotonic`, which processes share."""
-        return float(json.loads(self._line()))
+    def times(self) -> tuple[float, float]:
+        """When the last request began that was served, and when one was refused.
+
+        Both in the time of `time.monotonic`, which processes share.
+        """
+        last, refused = json.loads(self._line())
+        return last, refused
 
     def _line(self) -> str:
         assert self._process.stdout
@@ -106,17 +113,20 @@ class Watcher:
 
 
 def lateness(store: Store, watcher: Watcher, samples: Samples, relay: Relay | None = None) -> float:
-    """Milliseconds from one revocation to its refusal; 0 if it was refused before it was acknowledged."""
+    """Milliseconds from one revocation to its refusal; 0 if it was refused before it was acknowledged.
+
+    With a relay, which holds the changes back: to the beginning of the last request that was served.
+    """
     record = samples.stored(f"user-{os.urandom(4).hex()}")
     watcher.warm(record.id)
     if relay:
         relay.hold()
     store.delete(record.id)
     ended = time.monotonic()
-    late = max(watcher.refused_at() - ended, 0.0) * 1000
+    last, refused = watcher.times()
     if relay:
         relay.go_on()
-    return late
+    return max((last if relay else refused) - ended, 0.0) * 1000
 
 
 def many(url: str, mode: str) -> list[float]:

@@ -28,5 +28,6 @@ end
 
 function done(summary)
   local bad = summary.errors.status + summary.errors.connect + summary.errors.read
-  io.write(string.format("RESULT %f %d\n", summary.requests / (summary.duration / 1e6), bad))
+  local rate = summary.requests / (summary.duration / 1e6)
+  io.write(string.format("RESULT %f %d %d\n", rate, summary.requests, bad))
 end
