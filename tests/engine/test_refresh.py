@@ -276,6 +276,20 @@ def test_the_alarm_comes_even_if_the_store_does_not_answer(world, error):
     assert world.refresh(tokens.refresh_token, FIREFOX).reason is Reason.UNKNOWN
 
 
+def test_a_reuse_that_was_not_proved_is_proved_by_a_repeat(world):
+    """P13: the session is gone, and no answer claims it before the store has proved it."""
+    tokens = world.tokens()
+    exchange(world, tokens.refresh_token)
+    world.clock.advance(MINUTE)
+    world.store.after("delete", raising(NotDurable), times=2)
+    for _ in range(2):
+        with pytest.raises(NotDurable):
+            world.refresh(tokens.refresh_token, FIREFOX)
+    world.store.calls.clear()
+    assert world.refresh(tokens.refresh_token, FIREFOX).reason is Reason.UNKNOWN
+    assert world.store.calls == ["get", "delete"]
+
+
 def test_the_end_after_reuse_is_durable(world, monkeypatch):
     """P12: it is on disk before anybody hears of it."""
     tokens = world.tokens()

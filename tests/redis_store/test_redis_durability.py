@@ -153,6 +153,22 @@ def test_a_full_server_still_reads_and_ends(servers, opening, clock, face):
     assert samples.stored()
 
 
+def test_a_full_server_still_revokes(servers, opening, clock, face):
+    """What revokes by writing needs no free memory: a token of a session, and everybody (P12)."""
+    server = servers.start("maxmemory-policy noeviction")
+    store = opening(server.url, face)
+    record, other = Samples(store, clock).several(2)
+    server.client.config_set("maxmemory", 1)
+    later = changed(record, version=record.version + 1)
+    with pytest.raises(StoreUnavailable, match="memory"):
+        store.update(later, expected=record.version)
+    assert store.update(later, expected=record.version, durable=True)
+    assert store.get(record.id, now=clock()).record == later
+    assert store.bump_epoch() == 1
+    assert store.get(record.id, now=clock()).record is None
+    assert store.get(other.id, now=clock()).record is None
+
+
 def test_a_replica_is_not_believed(servers, primary, opening, clock, face):
     """A server that has become a replica serves neither writes nor reads, which may be out of date."""
     store = opening(primary.url, face, timeout=0.4)

@@ -48,6 +48,8 @@ async def refresh(core: Core, text: str, client: ClientFacts, rate: Rate | None)
     for _ in range(ATTEMPTS):
         record = await living(core, token.sid, found, client, now)
         if isinstance(record, Reason):
+            if record is Reason.UNKNOWN:  # perhaps ended for reuse, without proof: this proves it
+                await core.store.delete(token.sid, durable=True)
             return Refreshed(None, record, taken)
         answer = await _exchange(core, record, token, client, now)
         if answer is not None:
