@@ -154,6 +154,38 @@ def test_tokens_for_a_session_that_there_is(ask, signed_in):
     assert ask("POST", "/tokens", {"session": id}) == (404, "not_found")
 
 
+def test_whether_a_token_was_ended(ask):
+    """By its `jti` alone: ended, replaced by its successor, or with its session."""
+    made = ask("POST", "/tokens", {"subject": "ada"})
+
+    def jti(token, kind):
+        body = {"token": token, "type": kind, "stateless": True}
+        return ask("POST", "/tokens/verify", body)["claims"]["jti"]
+
+    def over(jti):
+        return ask("POST", "/tokens/status", {"jti": jti})["revoked"]
+
+    access, refresh = jti(made["access_token"], "access"), jti(made["refresh_token"], "refresh")
+    assert [over(access), over(refresh), over("x"), over("")] == [False, False, True, True]
+    ask("POST", "/tokens/revoke", {"jti": access})
+    after = ask("POST", "/tokens/refresh", {"refresh_token": made["refresh_token"]})
+    fresh = jti(after["access_token"], "access")
+    assert [over(access), over(refresh), over(fresh)] == [True, True, False]
+    ask("DELETE", f"/sessions/{made['session']}")
+    assert over(fresh)
+
+
+def test_how_long_a_verified_token_may_be_kept(ask, clock):
+    """As its session, and never beyond the token's own end."""
+    token = ask("POST", "/tokens", {"subject": "ada"})["access_token"]
+    keep = ask("POST", "/tokens/verify", {"token": token, "keep": True})["keep"]
+    assert keep["for_ms"] == 60_000
+    clock.advance(3_600_000 - 20_000)
+    keep = ask("POST", "/tokens/verify", {"token": token, "keep": True})["keep"]
+    assert 19_000 <= keep["for_ms"] <= 20_000
+    assert ask("POST", "/tokens/verify", {"token": "x", "keep": True})["keep"] is None
+
+
 # Requests
 
 
@@ -214,6 +246,28 @@ def test_a_quota_is_spent_once_a_request(ask, signed_in, context):
         assert ask("POST", "/requests/begin", {"request": unsafe})["reply"] is None
         ask("POST", "/requests/commit", {"request": unsafe, "proof": "token"})
     assert ask("POST", "/requests/begin", {"request": unsafe})["reply"]["status"] == 429
+
+
+def test_the_paths_of_an_application_are_its_own(ask):
+    """What this service has at `/login` says nothing of an application's `/login`."""
+    for path in ("/login", "/refresh", "/healthz", "/backend/v1/sessions", "/api/logout"):
+        post = facts("POST", path, content_type="application/json")
+        proof = ask("POST", "/requests/begin", {"request": post})["proof"]
+        intent = {"type": "sign_in", "subject": "ada"}
+        done = ask("POST", "/requests/commit", {"request": post, "proof": proof, "intent": intent})
+        assert done["session"]["subject"] == "ada"
+
+
+def test_a_change_of_what_has_changed_meanwhile_is_refused(ask, signed_in):
+    """409 where the handler saw another value; other keys merge (P3)."""
+    request = facts("POST", cookie=signed_in["cookie"])
+    body = {"request": request, "proof": "token", "base": {"cart": [1]}}
+    assert ask("POST", "/requests/commit", body | {"set": {"cart": [2]}})["reply"] is None
+    lost = ask("POST", "/requests/commit", body | {"set": {"cart": [3]}, "delete": ["x"]})
+    assert lost["reply"]["status"] == 409
+    gone = {"delete": ["cart"], "base": {"cart": [2]}}
+    assert ask("POST", "/requests/commit", body | gone)["session"]["data"] == {}
+    assert ask("POST", "/requests/commit", body | {"set": {"cart": 1}})["reply"]["status"] == 409
 
 
 # Bad input

@@ -15,6 +15,7 @@ from holdfast.settings import ms
 
 if TYPE_CHECKING:
     from holdfast.protocols import Reading
+    from holdfast.record import Record
     from holdfast.service.context import ServiceContext
     from holdfast.session import Session
 
@@ -36,16 +37,21 @@ async def kept(context: ServiceContext, reading: Reading, *, cookie: bool) -> An
 
 
 async def kept_of(context: ServiceContext, session: Session) -> Any:
-    """The same for a session that a near cache may have answered: the store is asked once more.
+    """The same for a session that a near cache may have answered."""
+    if session.record is None:
+        return None
+    return await kept_unchanged(context, session.record, cookie=session.via == "cookie")
+
+
+async def kept_unchanged(context: ServiceContext, record: Record, *, cookie: bool) -> Any:
+    """The same for a record that a near cache may have answered: the store is asked once more.
 
     Only what it still has unchanged may be kept.
     """
-    if session.record is None:
+    reading = await context.sessions.look(record.id)
+    if reading.record is None or reading.record.version != record.version:
         return None
-    reading = await context.sessions.look(session.record.id)
-    if reading.record is None or reading.record.version != session.record.version:
-        return None
-    return await kept(context, reading, cookie=session.via == "cookie")
+    return await kept(context, reading, cookie=cookie)
 
 
 async def name_of_store(context: ServiceContext) -> str | None:

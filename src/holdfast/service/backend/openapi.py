@@ -16,7 +16,7 @@ Json = dict[str, Any]
 _REF = "#/components/schemas/{name}"
 _BODIES = (
     *(sessions.New, sessions.Change, sessions.Rotation),
-    *(tokens.Issue, tokens.Refresh, tokens.Verify, tokens.Revoke),
+    *(tokens.Issue, tokens.Refresh, tokens.Verify, tokens.Revoke, tokens.TokenStatus),
     *(requests.Begin, requests.Commit),
 )
 _FACTS = {
@@ -84,6 +84,13 @@ def paths() -> Json:
         "/tokens/revoke": {
             "post": _operation("End a token", _object(revoked={"type": "boolean"}), tokens.Revoke)
         },
+        "/tokens/status": {
+            "post": _operation(
+                "Whether a token was ended",
+                _object(revoked={"type": "boolean"}),
+                tokens.TokenStatus,
+            )
+        },
         "/changes": {
             "get": {
                 **_operation("Hear which sessions change", _OBJECT),
@@ -111,6 +118,7 @@ _EXAMPLES: dict[type, Json] = {
     tokens.Refresh: {"refresh_token": "eyJhbGciOiJIUzI1NiIsInR5cCI6InJ0K2p3dCJ9.…"},
     tokens.Verify: {"token": "eyJhbGciOiJIUzI1NiIsInR5cCI6ImF0K2p3dCJ9.…"},
     tokens.Revoke: {"token": "eyJhbGciOiJIUzI1NiIsInR5cCI6ImF0K2p3dCJ9.…"},
+    tokens.TokenStatus: {"jti": "aa1AAAAAAAAAAAAAAAAAAAAAAA.AAAAAAAAAAAAAAAAAAAAAA"},
     requests.Begin: {"request": {**_FACTS, "headers": {"cookie": "__Host-session=…"}}},
     requests.Commit: {"request": _FACTS, "status": 200, "set": {"theme": "dark"}},
 }

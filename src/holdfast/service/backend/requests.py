@@ -7,7 +7,7 @@ of the chain, so an application in any language behaves as one in Python.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 from starlette.requests import Request
@@ -16,12 +16,20 @@ from starlette.routing import Route
 
 from holdfast.chain import Chain, Proof, Reply, Visit
 from holdfast.chain import Request as ChainRequest
+from holdfast.errors import Conflict
 from holdfast.service.answers import json_answer
 from holdfast.service.backend.asking import authorised, body_of, checked, sign_in
 from holdfast.service.backend.keeping import kept_of
 from holdfast.service.backend.shapes import described
 
+if TYPE_CHECKING:
+    from holdfast.session import Session
+
 _SCOPE = "requests"
+_PATH = "/requested"
+"""The path that the chain sees: the application's paths are not this service's."""
+_ABSENT = object()
+_OVERTAKEN = "another request changed the same key"
 
 
 class Facts(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -70,7 +78,9 @@ class Begin(msgspec.Struct, forbid_unknown_fields=True):
 class Commit(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """A request after its handler: `status` of its answer, what it did, what `begin` had proved.
 
-    `clear` comes before `set` and `delete`. `csrf_token` asks for a token for the next request.
+    `clear` comes before `set` and `delete`. `base` has the values, as the handler was given them, of
+    what it changed: where the session has another one by now, nothing is carried out (409).
+    `csrf_token` asks for a token for the next request.
     """
 
     request: Facts
@@ -80,6 +90,7 @@ class Commit(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     set: dict[str, Any] = {}
     delete: tuple[str, ...] = ()
     clear: bool = False
+    base: dict[str, Any] | None = None
     csrf_token: bool = False
 
 
@@ -112,6 +123,8 @@ async def commit(request: Request) -> Response:
     if visit.reply is not None:
         return json_answer({"reply": _reply(visit.reply)})
     visit.require_session()
+    if _overtaken(visit.session, wanted):
+        return json_answer({"reply": _reply(chain.refused(visit, Conflict(_OVERTAKEN)))})
     with checked():
         token = _apply(chain, visit, wanted)
     reply = await chain.commit(visit, wanted.status)
@@ -141,7 +154,7 @@ def _chain_request(facts: Facts) -> ChainRequest:
         method=facts.method,
         scheme=facts.scheme,
         host=facts.host,
-        path=facts.path,
+        path=_PATH,
         peer=facts.peer,
         headers=facts.headers,
         form_field=field,
@@ -155,6 +168,15 @@ def _reply(reply: Reply) -> dict[str, Any]:
         "headers": [list(pair) for pair in reply.headers],
         "body": reply.body.decode(),
     }
+
+
+def _overtaken(session: Session, wanted: Commit) -> bool:
+    """Whether somebody else has changed what the handler changed, after it had been read."""
+    base = wanted.base
+    if base is None or session.record is None:
+        return False
+    named = {*wanted.set, *wanted.delete, *(base if wanted.clear else ())}
+    return any(session.get(name, _ABSENT) != base.get(name, _ABSENT) for name in named)
 
 
 def _apply(chain: Chain, visit: Visit, wanted: Commit) -> str | None:

@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from holdfast.chain import Refusal, error_reply
 from holdfast.chain.limit import refuse
+from holdfast.rules import refresh as rules
 from holdfast.service.answers import json_answer
 from holdfast.service.backend.asking import (
     Client,
@@ -20,10 +21,13 @@ from holdfast.service.backend.asking import (
     not_found,
     sign_in,
 )
+from holdfast.service.backend.keeping import kept_unchanged
 from holdfast.session import Session
 from holdfast.web.asgi import visit_of
 
 if TYPE_CHECKING:
+    from holdfast.engine import Verified
+    from holdfast.record import Record
     from holdfast.service.context import ServiceContext
 
 _SCOPE = "tokens"
@@ -46,11 +50,21 @@ class Refresh(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Verify(msgspec.Struct, forbid_unknown_fields=True):
-    """A token to be judged; `stateless` leaves out whether its session lives."""
+    """A token to be judged; `stateless` leaves out whether its session lives.
+
+    `keep` asks how long the answer may be kept, for an access token.
+    """
 
     token: str
     type: Literal["access", "refresh"] = "access"
     stateless: bool = False
+    keep: bool = False
+
+
+class TokenStatus(msgspec.Struct, forbid_unknown_fields=True):
+    """A token to be asked for by its `jti`."""
+
+    jti: str
 
 
 class Revoke(msgspec.Struct, forbid_unknown_fields=True):
@@ -107,7 +121,38 @@ async def verify(request: Request) -> Response:
         wanted.token, wanted.type, stateless=wanted.stateless
     )
     claims = None if verified.claims is None else dict(verified.claims)
-    return json_answer({"claims": claims, "reason": verified.reason})
+    answer = {"claims": claims, "reason": verified.reason}
+    if wanted.keep:
+        answer["keep"] = await _kept(context, verified)
+    return json_answer(answer)
+
+
+async def _kept(context: ServiceContext, verified: Verified) -> Any:
+    """Never beyond the token's own end."""
+    claims, record = verified.claims, verified.record
+    if claims is None or record is None or claims["type"] != "access":
+        return None
+    keep = await kept_unchanged(context, record, cookie=False)
+    rest: int = claims["exp"] * 1000 - context.clock()
+    return keep and {**keep, "for_ms": max(min(keep["for_ms"], rest), 0)}
+
+
+async def status(request: Request) -> Response:
+    """Whether a token counts no more: it was ended, replaced, or its session is over.
+
+    Whether it was one that counted at all, and whether its time is up, only the token itself tells.
+    """
+    context = authorised(request, _SCOPE)
+    jti = (await body_of(request, TokenStatus)).jti
+    record = await context.sessions.find(jti.partition(".")[0])
+    return json_answer({"revoked": record is None or _is_over(record, jti)})
+
+
+def _is_over(record: Record, jti: str) -> bool:
+    if rules.parse_access_jti(jti) is not None:
+        return jti[rules.ACCESS_PART] in record.revoked
+    token, live = rules.parse_jti(jti), record.refresh
+    return token is None or live is None or token[1:] != (live.family, live.generation)
 
 
 async def revoke(request: Request) -> Response:
@@ -126,4 +171,5 @@ ROUTES = (
     Route("/backend/v1/tokens/refresh", refresh, methods=["POST"]),
     Route("/backend/v1/tokens/verify", verify, methods=["POST"]),
     Route("/backend/v1/tokens/revoke", revoke, methods=["POST"]),
+    Route("/backend/v1/tokens/status", status, methods=["POST"]),
 )
