@@ -270,6 +270,19 @@ def test_a_change_of_what_has_changed_meanwhile_is_refused(ask, signed_in):
     assert ask("POST", "/requests/commit", body | {"set": {"cart": 1}})["reply"]["status"] == 409
 
 
+def test_what_is_written_to_an_ended_session_makes_no_new_one(ask, signed_in):
+    """401, and no cookie: a late write does not revive (P1); a log-out and a sign-in go on."""
+    id, request = signed_in["session"]["id"], facts("POST", cookie=signed_in["cookie"])
+    ask("DELETE", f"/sessions/{id}")
+    body = {"request": request, "proof": "token", "session": id}
+    late = ask("POST", "/requests/commit", body | {"set": {"cart": []}})["reply"]
+    assert (late["status"], "set-cookie" in str(late["headers"]).lower()) == (401, False)
+    out = ask("POST", "/requests/commit", body | {"intent": {"type": "sign_out"}})
+    assert out["reply"] is None
+    again = body | {"intent": {"type": "sign_in", "subject": "ada"}}
+    assert ask("POST", "/requests/commit", again)["session"]["subject"] == "ada"
+
+
 # Bad input
 
 

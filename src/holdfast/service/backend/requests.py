@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from holdfast.chain import Chain, Proof, Reply, Visit
 from holdfast.chain import Request as ChainRequest
-from holdfast.errors import Conflict
+from holdfast.errors import Conflict, HoldfastError, SessionEnded
 from holdfast.service.answers import json_answer
 from holdfast.service.backend.asking import authorised, body_of, checked, sign_in
 from holdfast.service.backend.keeping import kept_of
@@ -29,7 +29,6 @@ _SCOPE = "requests"
 _PATH = "/requested"
 """The path that the chain sees: the application's paths are not this service's."""
 _ABSENT = object()
-_OVERTAKEN = "another request changed the same key"
 
 
 class Facts(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -80,6 +79,8 @@ class Commit(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     `clear` comes before `set` and `delete`. `base` has the values, as the handler was given them, of
     what it changed: where the session has another one by now, nothing is carried out (409).
+    `session` is the id of the session that it had: if that has ended, so has the request (401), and
+    what it wrote makes no new session.
     `csrf_token` asks for a token for the next request.
     """
 
@@ -91,6 +92,7 @@ class Commit(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     delete: tuple[str, ...] = ()
     clear: bool = False
     base: dict[str, Any] | None = None
+    session: str | None = None
     csrf_token: bool = False
 
 
@@ -123,8 +125,9 @@ async def commit(request: Request) -> Response:
     if visit.reply is not None:
         return json_answer({"reply": _reply(visit.reply)})
     visit.require_session()
-    if _overtaken(visit.session, wanted):
-        return json_answer({"reply": _reply(chain.refused(visit, Conflict(_OVERTAKEN)))})
+    error = _overtaken(visit.session, wanted)
+    if error is not None:
+        return json_answer({"reply": _reply(chain.refused(visit, error))})
     with checked():
         token = _apply(chain, visit, wanted)
     reply = await chain.commit(visit, wanted.status)
@@ -170,13 +173,18 @@ def _reply(reply: Reply) -> dict[str, Any]:
     }
 
 
-def _overtaken(session: Session, wanted: Commit) -> bool:
-    """Whether somebody else has changed what the handler changed, after it had been read."""
+def _overtaken(session: Session, wanted: Commit) -> HoldfastError | None:
+    """What another request has done meanwhile that this one must not write over."""
+    if isinstance(wanted.intent, SignIn | SignOut):
+        return None
+    if wanted.session is not None and session.id != wanted.session:
+        return SessionEnded("the session ended while the request was under way")
     base = wanted.base
     if base is None or session.record is None:
-        return False
+        return None
     named = {*wanted.set, *wanted.delete, *(base if wanted.clear else ())}
-    return any(session.get(name, _ABSENT) != base.get(name, _ABSENT) for name in named)
+    changed = any(session.get(name, _ABSENT) != base.get(name, _ABSENT) for name in named)
+    return Conflict("another request changed the same key") if changed else None
 
 
 def _apply(chain: Chain, visit: Visit, wanted: Commit) -> str | None:

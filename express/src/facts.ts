@@ -1,0 +1,92 @@
+/** What the service is told of a request. */
+import type { IncomingMessage } from "node:http";
+import type { TLSSocket } from "node:tls";
+import * as crypto from "node:crypto";
+
+/** One request, as this server saw it. */
+export interface Facts {
+  method: string;
+  scheme: "http" | "https";
+  host: string;
+  path: string;
+  peer: string | null;
+  headers: Record<string, string>;
+  form_token?: string;
+  websocket?: boolean;
+}
+
+const SAFE = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
+/** What an answer to a safe request depends on, and is kept under. */
+const KEYED = [
+  "authorization",
+  "cookie",
+  "user-agent",
+  "x-forwarded-for",
+  "x-forwarded-host",
+  "x-forwarded-proto",
+] as const;
+const TOLD = [
+  ...KEYED,
+  "content-type",
+  "host",
+  "origin",
+  "referer",
+  "sec-fetch-site",
+  "x-request-id",
+] as const;
+
+export function isSafe(method: string | undefined): boolean {
+  return SAFE.has(method ?? "");
+}
+
+/** The path as it was asked for, without the query, also below a router. */
+export function pathOf(request: IncomingMessage & { originalUrl?: string }): string {
+  const url = request.originalUrl ?? request.url ?? "/";
+  const end = url.indexOf("?");
+  return end < 0 ? url : url.slice(0, end);
+}
+
+/** @param csrfHeader in lower case. */
+export function factsOf(request: IncomingMessage, csrfHeader: string): Facts {
+  const headers: Record<string, string> = {};
+  for (const name of TOLD) put(headers, name, request.headers[name]);
+  put(headers, csrfHeader, request.headers[csrfHeader]);
+  return {
+    method: request.method ?? "GET",
+    scheme: schemeOf(request),
+    host: request.headers.host ?? "",
+    path: pathOf(request),
+    peer: peerOf(request),
+    headers,
+  };
+}
+
+/** What an answer to a safe request is kept under: a hash of all that it depends on. */
+export function keyOf(request: IncomingMessage): string {
+  let text = `${schemeOf(request)}\n${request.headers.host}\n${request.socket.remoteAddress}`;
+  for (const name of KEYED) {
+    const value = request.headers[name];
+    // No header can hold a line feed, so parts of different requests never meet.
+    text += value === undefined ? "\n" : `\n=${value as string}`;
+  }
+  return digest(text);
+}
+
+/** SHA-256, so that what is kept in memory holds no credential. */
+export function digest(text: string): string {
+  return crypto.createHash("sha256").update(text).digest("base64");
+}
+
+function put(headers: Record<string, string>, name: string, value: string | string[] | undefined): void {
+  if (value !== undefined) headers[name] = typeof value === "string" ? value : value.join(", ");
+}
+
+function schemeOf(request: IncomingMessage): "http" | "https" {
+  return (request.socket as TLSSocket).encrypted ? "https" : "http";
+}
+
+function peerOf(request: IncomingMessage): string | null {
+  const address = request.socket.remoteAddress;
+  if (address === undefined) return null;
+  return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;
+}

@@ -1,0 +1,263 @@
+/** The chain of the specification as Express middleware: cookie, session, CSRF, rate limit, guards. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
+import { STATUS_CODES } from "node:http";
+
+import { Api } from "./api.js";
+import { holdBack } from "./answer.js";
+import { Changes } from "./changes.js";
+import { ConfigurationError, HoldfastError, UsageError } from "./errors.js";
+import { SessionManager } from "./manager.js";
+import type { Payload } from "./manager.js";
+import { Near } from "./near.js";
+import { CHALLENGE, addHeaders, errorReply, replyTo, send } from "./replies.js";
+import type { Reply } from "./replies.js";
+import type { Session, User } from "./session.js";
+import { Sockets } from "./sockets.js";
+import type { Closable } from "./sockets.js";
+import type { KeyOptions } from "./verify.js";
+import { Visit } from "./visit.js";
+import type { Known, Rules } from "./visit.js";
+
+export interface Options extends KeyOptions {
+  /** The address of the service. */
+  url: string;
+  /** What `holdfast service-key NAME` has printed, with the scopes sessions, tokens, requests, changes. */
+  serviceKey: string;
+  /** Whether plain HTTP may be used to another machine than this. */
+  allowPlainHttp?: boolean;
+  /** Milliseconds for which an ended session may still be let in; 0: the service is asked each time. */
+  maxAge?: number;
+  /** Sessions, and tokens, that are kept near at most. */
+  maxKept?: number;
+  /** Milliseconds for one answer of the service. */
+  timeout?: number;
+  /** Of the session cookie. With it, requests with other cookies only cost no call. */
+  cookieName?: string;
+  /** Paths for which the service is always asked; one that ends with a slash stands for all below it. */
+  freshPaths?: readonly string[];
+  /** As in the settings of the service. */
+  csrfHeader?: string;
+  csrfField?: string;
+}
+
+/** What the chain puts on a request. */
+export interface HoldfastRequest extends IncomingMessage {
+  session: Session;
+  /** Who is signed in, for handlers behind a guard. */
+  user?: User | Payload;
+  /** A token for the visitor's next unsafe request: header `X-CSRF-Token`, form field `csrf_token`. */
+  csrfToken(): Promise<string>;
+}
+
+export type Next = (error?: unknown) => void;
+/** Middleware for Express 4 and 5, and for whatever else calls `(req, res, next)`. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- whichever types of requests are used
+export type Middleware = (request: any, response: any, next: Next) => void;
+/** The same for errors. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- as above
+export type ErrorMiddleware = (error: unknown, request: any, response: any, next: Next) => void;
+
+const VISIT = Symbol("holdfast.visit");
+type Visited = HoldfastRequest & { [VISIT]?: Visit };
+
+/** The chain, ready for `app.use`, with guards and tools beside it. */
+export interface Holdfast extends Middleware {
+  /** The specification's tokens. */
+  readonly sessionManager: SessionManager;
+  /** Only for who is signed in, by cookie or token: otherwise 401. Sets `req.user`. */
+  readonly requireAuth: Middleware;
+  /** Only for whose claim `role` is, or holds, this: otherwise 401 or 403. */
+  requireRole(role: string): Middleware;
+  /** The specification's guard for bearer tokens, which needs no chain before it. */
+  readonly authMiddleware: Middleware;
+  /** Answers errors of this package as JSON with their code; behind all routes. */
+  readonly errors: ErrorMiddleware;
+  /** Judge a WebSocket handshake: its session, or null if it was refused, and the socket closed. */
+  upgrade(request: IncomingMessage, socket: Duplex): Promise<Session | null>;
+  /** Close a socket (code 4401) or stream when the session ends; the result lets go of it. */
+  closeWhenEnded(socket: Closable, session: Session): () => void;
+  /** Let go of connections and timers. */
+  close(): void;
+  /** For tests and metrics: whether the change stream proves what is kept, and how much that is. */
+  readonly status: { readonly live: boolean; readonly kept: number };
+}
+
+/**
+ * The chain over a Holdfast service.
+ *
+ * @throws ConfigurationError an option cannot be used.
+ */
+export function holdfast(options: Options): Holdfast {
+  const { maxAge = 1000, maxKept = 10_000 } = options;
+  if (!(maxAge >= 0) || !(maxKept >= 0)) throw new ConfigurationError("maxAge, maxKept: are not negative");
+  const api = new Api(options);
+  const changes = new Changes(api, maxAge);
+  const parts: Parts = {
+    api,
+    changes,
+    near: new Near<Known>(changes, maxKept),
+    sockets: new Sockets(api, changes),
+    manager: new SessionManager(api, new Near<Payload>(changes, maxKept), options),
+    rules: {
+      csrfHeader: (options.csrfHeader ?? "X-CSRF-Token").toLowerCase(),
+      csrfField: options.csrfField ?? "csrf_token",
+      cookieName: options.cookieName,
+      freshPaths: options.freshPaths ?? [],
+    },
+  };
+  if (maxAge > 0 && maxKept > 0) changes.start();
+  return assembled(parts);
+}
+
+/** @throws UsageError the chain is not installed before this. */
+export function visitOf(request: IncomingMessage): Visit {
+  const visit = (request as Visited)[VISIT];
+  if (visit === undefined) throw new UsageError("no session here: app.use(holdfast({…})) comes first");
+  return visit;
+}
+
+interface Parts {
+  api: Api;
+  changes: Changes;
+  near: Near<Known>;
+  sockets: Sockets;
+  manager: SessionManager;
+  rules: Rules;
+}
+
+function assembled(parts: Parts): Holdfast {
+  const { api, changes, near, sockets, manager } = parts;
+  return Object.assign(chain(parts), {
+    sessionManager: manager,
+    requireAuth: guard(() => null),
+    requireRole: (role: string) => guard((user) => (holds(user["role"], role) ? null : forbidden())),
+    authMiddleware: bearerGuard(manager),
+    errors: answerErrors,
+    upgrade: (request: IncomingMessage, socket: Duplex) => upgrade(parts, request, socket),
+    closeWhenEnded(socket: Closable, session: Session) {
+      if (session.id === null) throw new UsageError("closeWhenEnded: nobody is signed in");
+      return sockets.hold(socket, session.id);
+    },
+    close() {
+      changes.close();
+      sockets.close();
+      api.close();
+    },
+    status: {
+      get live() {
+        return changes.live;
+      },
+      get kept() {
+        return near.size;
+      },
+    },
+  });
+}
+
+function chain({ api, near, rules }: Parts): Middleware {
+  return (request: Visited, response: ServerResponse, next: Next) => {
+    if (request[VISIT] !== undefined) return next();
+    const visit = new Visit(request, api, near, rules);
+    request[VISIT] = visit;
+    const begun = visit.begin();
+    if (begun === undefined) return enter(visit, response, next);
+    begun.then(() => enter(visit, response, next)).catch(next);
+    return undefined;
+  };
+}
+
+function enter(visit: Visit, response: ServerResponse, next: Next): void {
+  if (visit.reply !== null) return send(response, visit.reply);
+  const request = visit.request as unknown as Visited;
+  request.session = visit.session;
+  request.csrfToken = async () => {
+    const { token, headers } = await visit.csrfToken();
+    addHeaders(response, headers);
+    return token;
+  };
+  holdBack(response, (status) => visit.settle(status));
+  next();
+}
+
+function guard(refuse: (user: User) => Reply | null): Middleware {
+  return (request: Visited, response: ServerResponse, next: Next) => {
+    const visit = visitOf(request);
+    const judge = (): Reply | null => {
+      const { user } = visit.session;
+      if (!user) return unauthorized(request);
+      request.user = user;
+      return refuse(user);
+    };
+    if (judge() === null) return next();
+    // What was kept may admit somebody, and is no ground for refusing anybody.
+    visit.again().then(() => {
+      request.session = visit.session;
+      const reply = visit.reply ?? judge();
+      if (reply === null) next();
+      else send(response, reply);
+    }, next);
+    return undefined;
+  };
+}
+
+function bearerGuard(manager: SessionManager): Middleware {
+  return (request: Visited, response: ServerResponse, next: Next) => {
+    const [scheme, token] = (request.headers.authorization ?? "").split(" ");
+    if (scheme?.toLowerCase() !== "bearer" || !token) {
+      return send(
+        response,
+        errorReply(401, "no_token", "No token provided", ["WWW-Authenticate", CHALLENGE]),
+      );
+    }
+    manager.verifyToken(token).then(
+      ({ payload, error }) => {
+        if (payload === null) return send(response, invalid(error));
+        request.user = payload as Payload & User;
+        return next();
+      },
+      (error: unknown) => answerErrors(error, request, response, next),
+    );
+    return undefined;
+  };
+}
+
+function answerErrors(error: unknown, _request: unknown, response: ServerResponse, next: Next): void {
+  if (!(error instanceof HoldfastError) || response.headersSent) return next(error);
+  return send(response, replyTo(error));
+}
+
+async function upgrade(parts: Parts, request: IncomingMessage, socket: Duplex): Promise<Session | null> {
+  const visit = new Visit(request, parts.api, parts.near, parts.rules, true);
+  await visit.begin();
+  const reply = visit.reply ?? (visit.session.subject === null ? unauthorized(request) : null);
+  if (reply === null) {
+    visit.state.closed = true;
+    return visit.session;
+  }
+  const head = `HTTP/1.1 ${reply.status} ${STATUS_CODES[reply.status] ?? ""}`;
+  const lines = reply.headers.map(([name, value]) => `${name}: ${value}`);
+  const length = `Content-Length: ${Buffer.byteLength(reply.body)}`;
+  socket.end([head, ...lines, length, "Connection: close", "", reply.body].join("\r\n"));
+  return null;
+}
+
+function unauthorized(request: IncomingMessage): Reply {
+  const bearer = /^bearer( |$)/i.test(request.headers.authorization ?? "");
+  const challenge = bearer ? `${CHALLENGE}, error="invalid_token"` : CHALLENGE;
+  return errorReply(401, "unauthenticated", undefined, ["WWW-Authenticate", challenge]);
+}
+
+function invalid(error: string): Reply {
+  const code = error.toLowerCase().replaceAll(" ", "_");
+  const challenge = `${CHALLENGE}, error="invalid_token"`;
+  return errorReply(401, code, error, ["WWW-Authenticate", challenge]);
+}
+
+function forbidden(): Reply {
+  return errorReply(403, "forbidden");
+}
+
+function holds(held: unknown, role: string): boolean {
+  return held === role || (Array.isArray(held) && held.includes(role));
+}

@@ -1,0 +1,168 @@
+/** The specification's `SessionManager`, over the service. */
+import type { Api } from "./api.js";
+import { Refused, UsageError } from "./errors.js";
+import { digest } from "./facts.js";
+import type { Keep, Keeping, Near } from "./near.js";
+import type { Session } from "./session.js";
+import { LocalKeys, unverified } from "./verify.js";
+import type { KeyOptions } from "./verify.js";
+
+export interface Tokens {
+  accessToken: string;
+  refreshToken: string;
+  /** Seconds. */
+  expiresIn: number;
+  tokenType: "Bearer";
+}
+
+/** What a token says. `userId` is its `sub`. */
+export interface Payload {
+  userId: string;
+  sub: string;
+  sid: string;
+  jti: string;
+  type: "access" | "refresh";
+  iat: number;
+  exp: number;
+  [claim: string]: unknown;
+}
+
+export type TokenError = "Invalid token type" | "Token expired" | "Invalid token";
+export type Verified = { payload: Payload; error: null } | { payload: null; error: TokenError };
+export type Refreshed = { tokens: Tokens; error: null } | { tokens: null; error: TokenError };
+
+interface Pair {
+  access_token: string;
+  refresh_token: string;
+  expires_in: number;
+}
+
+interface Judged {
+  claims: { sid: string } | null;
+  reason: string | null;
+  keep?: Keep | null;
+}
+
+const ERRORS: Record<string, TokenError> = {
+  wrong_type: "Invalid token type",
+  token_expired: "Token expired",
+};
+
+/** Makes, verifies, refreshes and ends tokens. All of it rejects with a 503 error in an outage. */
+export class SessionManager {
+  readonly #api: Api;
+  readonly #near: Near<Payload>;
+  readonly #keys: LocalKeys;
+
+  /** @internal Use `holdfast(…).sessionManager`. */
+  constructor(api: Api, near: Near<Payload>, keys: KeyOptions) {
+    this.#api = api;
+    this.#near = near;
+    this.#keys = new LocalKeys(keys);
+  }
+
+  /** Tokens for a user, who gets a session of their own; `role` and `email` become claims. */
+  async generateTokens(userId: string, email?: string, role = "user"): Promise<Tokens> {
+    const claims = email === undefined ? { role } : { email, role };
+    return pair(await this.#api.get<Pair>("POST", "/tokens", { subject: userId, claims }));
+  }
+
+  /** Tokens for a session that there is: they end with it. */
+  async issueTokens(session: Session): Promise<Tokens> {
+    if (session.id === null) throw new UsageError("issueTokens: the session is not stored yet");
+    return pair(await this.#api.get<Pair>("POST", "/tokens", { session: session.id }));
+  }
+
+  /**
+   * What a token means; also whether its session lives and it was not revoked.
+   *
+   * A token that was seen lately costs no call, nor does one whose signature is wrong where the keys
+   * are known here. `stateless` leaves the session out.
+   */
+  async verifyToken(
+    token: string,
+    tokenType: "access" | "refresh" = "access",
+    { stateless = false }: { stateless?: boolean } = {},
+  ): Promise<Verified> {
+    const local = await this.#keys.verify(token, tokenType);
+    if (typeof local === "string") return { payload: null, error: local };
+    if (stateless && local !== null) return { payload: withUser(local), error: null };
+    if (tokenType === "refresh" || stateless) return verdict(await this.#judge(token, tokenType, stateless));
+    const key = digest(token);
+    const known = this.#near.find(key);
+    if (known !== undefined && known.exp * 1000 > Date.now()) return { payload: known, error: null };
+    return this.#ask(token, key);
+  }
+
+  /** Whether a `jti` counts no more: revoked, or its session is over. */
+  async isTokenBlacklisted(jti: string): Promise<boolean> {
+    const { revoked } = await this.#api.get<{ revoked: boolean }>("POST", "/tokens/status", { jti });
+    return revoked;
+  }
+
+  /** End one token, until it would have expired. */
+  async blacklistToken(jti: string): Promise<boolean> {
+    const done = await this.#api.get<{ revoked: boolean }>("POST", "/tokens/revoke", { jti });
+    this.#near.forget(jti.split(".")[0] ?? "");
+    return done.revoked;
+  }
+
+  /** End the session of a valid token with every credential of it; false: it was none. */
+  async logout(token: string): Promise<boolean> {
+    const type = unverified(token)?.["type"] === "refresh" ? "refresh" : "access";
+    const { claims } = await this.#judge(token, type, true);
+    if (claims === null) return false;
+    await this.#api.get("DELETE", `/sessions/${encodeURIComponent(claims.sid)}`);
+    this.#near.forget(claims.sid);
+    return true;
+  }
+
+  /** New tokens for a refresh token, which is used up. */
+  async refreshAccessToken(refreshToken: string): Promise<Refreshed> {
+    try {
+      const body = { refresh_token: refreshToken };
+      return { tokens: pair(await this.#api.get<Pair>("POST", "/tokens/refresh", body)), error: null };
+    } catch (error) {
+      if (!(error instanceof Refused && error.status === 401)) throw error;
+      const type = unverified(refreshToken)?.["type"];
+      return { tokens: null, error: type === "access" ? "Invalid token type" : "Invalid token" };
+    }
+  }
+
+  async #ask(token: string, key: string): Promise<Verified> {
+    const question = this.#near.ask();
+    let kept: Keeping<Payload> | undefined;
+    try {
+      const judged = await this.#judge(token, "access", false, true);
+      const answer = verdict(judged);
+      const { payload } = answer;
+      if (payload !== null && judged.keep) kept = { key, id: payload.sid, keep: judged.keep, value: payload };
+      return answer;
+    } finally {
+      this.#near.answered(question, kept);
+    }
+  }
+
+  #judge(token: string, type: string, stateless: boolean, keep = false): Promise<Judged> {
+    return this.#api.get<Judged>("POST", "/tokens/verify", { token, type, stateless, keep });
+  }
+}
+
+function verdict({ claims, reason }: Judged): Verified {
+  if (claims === null) return { payload: null, error: ERRORS[reason ?? ""] ?? "Invalid token" };
+  return { payload: withUser(claims), error: null };
+}
+
+function withUser(claims: object): Payload {
+  const payload = claims as Payload;
+  return Object.freeze({ ...payload, userId: payload.sub });
+}
+
+function pair(made: Pair): Tokens {
+  return {
+    accessToken: made.access_token,
+    refreshToken: made.refresh_token,
+    expiresIn: made.expires_in,
+    tokenType: "Bearer",
+  };
+}

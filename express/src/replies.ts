@@ -1,0 +1,96 @@
+/** Answers in place of the application's, and headers for it; alike in all languages. */
+import type { ServerResponse } from "node:http";
+
+import type { HoldfastError } from "./errors.js";
+
+export interface Reply {
+  status: number;
+  headers: readonly (readonly [string, string])[];
+  body: string;
+}
+
+export type Headers = Reply["headers"];
+
+/** What is added to an answer that depends on the session. */
+export const PRIVATE: Headers = [
+  ["Vary", "Cookie"],
+  ["Cache-Control", "no-store"],
+];
+export const CHALLENGE = 'Bearer realm="holdfast"';
+
+const MESSAGES: Record<number, string> = {
+  401: "Unauthorized",
+  403: "Forbidden",
+  409: "Conflict",
+  429: "Too many requests",
+  500: "Internal server error",
+  503: "Service unavailable",
+};
+
+/** An error with its stable code; never cached. */
+export function errorReply(
+  status: number,
+  code: string,
+  message?: string,
+  ...more: [string, string][]
+): Reply {
+  const error = message ?? MESSAGES[status] ?? "Error";
+  return {
+    status,
+    headers: [["Content-Type", "application/json; charset=utf-8"], ["Cache-Control", "no-store"], ...more],
+    body: JSON.stringify({ error, code }),
+  };
+}
+
+/** The answer to an error of ours. A mistake of the application is 500, whatever the service calls it. */
+export function replyTo(error: HoldfastError): Reply {
+  const status = error.name === "Refused" && [400, 404, 413, 415].includes(error.status) ? 500 : error.status;
+  const wait: [string, string][] =
+    error.retryAfter === undefined ? [] : [["Retry-After", String(error.retryAfter)]];
+  return errorReply(status, error.code, undefined, ...wait);
+}
+
+/** Answer with this, and nothing of what was prepared. */
+export function send(response: ServerResponse, reply: Reply): void {
+  for (const name of response.getHeaderNames()) {
+    if (name !== "connection" && name !== "date") response.removeHeader(name);
+  }
+  response.statusCode = reply.status;
+  response.statusMessage = "";
+  addHeaders(response, reply.headers);
+  response.setHeader("Content-Length", Buffer.byteLength(reply.body));
+  response.end(reply.body);
+}
+
+/** `Vary` is joined, `Cache-Control` replaced; of two cookies with one name ours stays. */
+export function addHeaders(response: ServerResponse, headers: Headers): void {
+  for (const [name, value] of headers) {
+    const lower = name.toLowerCase();
+    if (lower === "set-cookie") addCookie(response, value);
+    else if (lower === "vary") addVary(response, value);
+    else response.setHeader(name, value);
+  }
+}
+
+function addCookie(response: ServerResponse, cookie: string): void {
+  const others = list(response.getHeader("Set-Cookie")).filter((each) => nameOf(each) !== nameOf(cookie));
+  response.setHeader("Set-Cookie", [...others, cookie]);
+}
+
+function addVary(response: ServerResponse, wanted: string): void {
+  const given = list(response.getHeader("Vary")).join(", ");
+  if (given === "") return void response.setHeader("Vary", wanted);
+  const known = new Set(given.split(",").map((each) => each.trim().toLowerCase()));
+  if (known.has("*")) return;
+  const missing = wanted.split(",").filter((each) => !known.has(each.trim().toLowerCase()));
+  if (missing.length > 0) response.setHeader("Vary", [given, ...missing].join(", "));
+}
+
+function list(value: number | string | string[] | undefined): string[] {
+  if (value === undefined) return [];
+  return Array.isArray(value) ? value : [String(value)];
+}
+
+function nameOf(cookie: string): string {
+  return (cookie.split("=", 1)[0] ?? "").trim();
+}

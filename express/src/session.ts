@@ -1,0 +1,336 @@
+/** What a handler holds: the session's data as properties, and what is to happen to it. */
+import { SessionClosed, UsageError } from "./errors.js";
+
+/** What the service says of a session. */
+export interface Described {
+  id: string;
+  subject: string | null;
+  claims: Readonly<Record<string, unknown>>;
+  data: Record<string, unknown> | null;
+  created_at: string;
+  authenticated_at: string | null;
+  last_seen_at: string;
+  version: string;
+}
+
+export type Intent =
+  | {
+      type: "sign_in";
+      subject: string;
+      claims: object;
+      keep_data: boolean;
+      acr: string | null;
+      amr: readonly string[];
+    }
+  | { type: "sign_out" }
+  | { type: "rotate"; reauthenticated: boolean };
+
+export interface SignInOptions {
+  /** Whether the data of an anonymous session comes along; another subject's never does. */
+  keepData?: boolean;
+  acr?: string;
+  amr?: readonly string[];
+}
+
+export interface User {
+  id: string;
+  [claim: string]: unknown;
+}
+
+export type Callback = (error?: Error | null) => void;
+
+/** What the handler did, for the service. */
+export interface Changes {
+  intent: Intent | null;
+  set: Record<string, unknown>;
+  delete: string[];
+  clear: boolean;
+  base: Record<string, unknown>;
+}
+
+/**
+ * A session in a handler. All other names are data: JSON values, `session.cart = []`.
+ *
+ * Nothing here asks the service: all of it is carried out in one step before the first byte of the
+ * answer, and a failure replaces the answer. Afterwards a change throws `SessionClosed`.
+ */
+export interface Session {
+  /** Its public id, no credential; null while nothing is stored. */
+  readonly id: string | null;
+  /** Whose it is; null: nobody is signed in. */
+  readonly subject: string | null;
+  readonly claims: Readonly<Record<string, unknown>>;
+  readonly createdAt: Date | null;
+  readonly authenticatedAt: Date | null;
+  /** Who is signed in, `{id, …claims}`; assigning one with an `id` signs in, null signs out. */
+  user: User | null | undefined;
+  /** Make this the session of a subject, under a new id and a new cookie. */
+  signIn(subject: string, claims?: object, options?: SignInOptions): void;
+  /** End the session and every credential of it. */
+  signOut(): void;
+  destroy(done?: Callback): void;
+  /** A new secret: the old cookie is refused at once. Data and id stay. */
+  rotate(options?: { reauthenticated?: boolean }): void;
+  regenerate(done?: Callback): void;
+  /** For code that is used to it; everything is saved before the answer anyway. */
+  save(done?: Callback): void;
+  clear(): void;
+  get(name: string): unknown;
+  set(name: string, value: unknown): void;
+  delete(name: string): void;
+  toJSON(): Record<string, unknown>;
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- data of the application
+  [name: string]: any;
+}
+
+const NOBODY = Object.freeze({});
+const NOTHING: Changes = { intent: null, set: {}, delete: [], clear: false, base: {} };
+
+/** Behind a `Session`; the chain asks it what is to be done. */
+export class State {
+  /** The answer depends on it. */
+  accessed = false;
+  closed = false;
+  #intent: Intent | null = null;
+  #cleared = false;
+  #data: Map<string, unknown> | undefined;
+
+  constructor(
+    readonly described: Described | null,
+    /** The data as JSON. */
+    readonly text: string,
+  ) {}
+
+  get id(): string | null {
+    return this.described?.id ?? null;
+  }
+
+  get subject(): string | null {
+    if (this.#intent?.type === "sign_in") return this.#intent.subject;
+    return this.#intent?.type === "sign_out" ? null : (this.described?.subject ?? null);
+  }
+
+  get claims(): Readonly<Record<string, unknown>> {
+    if (this.#intent?.type === "sign_in") return this.#intent.claims as Record<string, unknown>;
+    return this.#intent?.type === "sign_out" ? NOBODY : (this.described?.claims ?? NOBODY);
+  }
+
+  get createdAt(): Date | null {
+    return date(this.described?.created_at);
+  }
+
+  get authenticatedAt(): Date | null {
+    return date(this.described?.authenticated_at);
+  }
+
+  get user(): User | null | undefined {
+    const { subject } = this;
+    return subject === null ? undefined : { ...this.claims, id: subject };
+  }
+
+  set user(user: User | null | undefined) {
+    if (user === null || user === undefined) this.signOut();
+    else {
+      const { id, ...claims } = user;
+      this.signIn(String(id), claims);
+    }
+  }
+
+  signIn(subject: string, claims: object = {}, options: SignInOptions = {}): void {
+    this.#open();
+    if (typeof subject !== "string" || subject === "") throw new UsageError("subject: is a text");
+    const { keepData = true, acr = null, amr = [] } = options;
+    this.#intent = { type: "sign_in", subject, claims: { ...claims }, keep_data: keepData, acr, amr };
+  }
+
+  signOut(): void {
+    this.#open();
+    this.#intent = { type: "sign_out" };
+    this.#data = new Map();
+    this.#cleared = true;
+  }
+
+  destroy(done?: Callback): void {
+    this.signOut();
+    call(done);
+  }
+
+  rotate({ reauthenticated = false }: { reauthenticated?: boolean } = {}): void {
+    this.#open();
+    // A sign-in has a new id and secret anyway, and nobody's session none.
+    if (this.#intent === null && this.described !== null) this.#intent = { type: "rotate", reauthenticated };
+  }
+
+  regenerate(done?: Callback): void {
+    this.rotate();
+    call(done);
+  }
+
+  save(done?: Callback): void {
+    call(done);
+  }
+
+  clear(): void {
+    this.#open();
+    this.#data = new Map();
+    this.#cleared = true;
+  }
+
+  get(name: string): unknown {
+    return this.#values().get(name);
+  }
+
+  set(name: string, value: unknown): void {
+    this.#open();
+    if (value === undefined) this.#values().delete(name);
+    else this.#values().set(name, value);
+  }
+
+  delete(name: string): void {
+    this.#open();
+    this.#values().delete(name);
+  }
+
+  has(name: string): boolean {
+    return this.#values().has(name);
+  }
+
+  names(): string[] {
+    return [...this.#values().keys()];
+  }
+
+  toJSON(): Record<string, unknown> {
+    return Object.fromEntries(this.#values());
+  }
+
+  get intent(): Intent | null {
+    return this.#intent;
+  }
+
+  /**
+   * What the handler did; null: nothing. Found by comparing, so changes inside a value count.
+   *
+   * @throws UsageError a value is not JSON.
+   */
+  changes(): Changes | null {
+    const data = this.#data;
+    if (this.#intent?.type === "sign_out") return { ...NOTHING, intent: this.#intent };
+    if (data === undefined) return this.#intent && { ...NOTHING, intent: this.#intent };
+    const before = parsed(this.text);
+    const done: Changes = {
+      ...NOTHING,
+      intent: this.#intent,
+      clear: this.#cleared,
+      set: bare(),
+      base: bare(),
+      delete: [],
+    };
+    for (const [name, value] of data) {
+      const old = this.#cleared ? undefined : before.get(name);
+      if (json(name, value) === JSON.stringify(old)) continue;
+      done.set[name] = value;
+      if (before.has(name)) done.base[name] = before.get(name);
+    }
+    for (const [name, value] of before) {
+      if (this.#cleared) done.base[name] = value;
+      else if (!data.has(name)) {
+        done.delete.push(name);
+        done.base[name] = value;
+      }
+    }
+    const quiet = Object.keys(done.set).length + done.delete.length === 0 && !(done.clear && before.size);
+    return quiet && done.intent === null ? null : done;
+  }
+
+  #values(): Map<string, unknown> {
+    return (this.#data ??= parsed(this.text));
+  }
+
+  #open(): void {
+    if (this.closed) throw new SessionClosed();
+  }
+}
+
+/** Names that are never data when they are used as a property; `get` and `set` reach such data. */
+const OWN = new Set([
+  ...["id", "subject", "claims", "createdAt", "authenticatedAt", "user", "signIn", "signOut"],
+  ...["destroy", "rotate", "regenerate", "save", "clear", "get", "set", "delete", "toJSON", "then"],
+  ...["constructor", "__proto__", "toString", "valueOf", "cookie"],
+]);
+
+const HANDLER: ProxyHandler<State> = {
+  get(state, name) {
+    state.accessed = true;
+    if (typeof name === "symbol" || OWN.has(name)) return own(state, name);
+    return state.get(name);
+  },
+  set(state, name, value) {
+    state.accessed = true;
+    if (name === "user") state.user = value as User | null;
+    else if (typeof name === "symbol" || OWN.has(name)) {
+      throw new UsageError(`session.${String(name)} is not data; store it with session.set`);
+    } else state.set(name, value);
+    return true;
+  },
+  has: (state, name) => typeof name === "string" && (OWN.has(name) || state.has(name)),
+  deleteProperty(state, name) {
+    state.accessed = true;
+    if (name === "user") state.signOut();
+    else if (typeof name === "string") state.delete(name);
+    return true;
+  },
+  defineProperty(state, name, { value }) {
+    return HANDLER.set?.(state, name, value as unknown, state) ?? false;
+  },
+  ownKeys(state) {
+    state.accessed = true;
+    return state.names().filter((name) => !OWN.has(name));
+  },
+  getOwnPropertyDescriptor(state, name) {
+    if (typeof name === "symbol" || OWN.has(name) || !state.has(name)) return undefined;
+    return { value: state.get(name), writable: true, enumerable: true, configurable: true };
+  },
+  getPrototypeOf: () => Object.prototype,
+  setPrototypeOf: () => false,
+  preventExtensions: () => false,
+};
+
+/** The session over this state. */
+export function sessionOver(state: State): Session {
+  return new Proxy(state, HANDLER) as unknown as Session;
+}
+
+function own(state: State, name: string | symbol): unknown {
+  if (name === "constructor") return Object;
+  if (typeof name === "symbol" || name === "then" || name === "__proto__" || name === "cookie")
+    return undefined;
+  const value = (state as unknown as Record<string, unknown>)[name];
+  return typeof value === "function" ? (value.bind(state) as unknown) : value;
+}
+
+function call(done: Callback | undefined): void {
+  if (done !== undefined) setImmediate(done, null);
+}
+
+function date(text: string | null | undefined): Date | null {
+  return text ? new Date(text) : null;
+}
+
+function bare(): Record<string, unknown> {
+  return Object.create(null) as Record<string, unknown>;
+}
+
+function parsed(text: string): Map<string, unknown> {
+  return new Map(Object.entries(JSON.parse(text) as object));
+}
+
+function json(name: string, value: unknown): string {
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(value);
+  } catch {
+    text = undefined;
+  }
+  if (text === undefined) throw new UsageError(`session.${name}: is no JSON`);
+  return text;
+}

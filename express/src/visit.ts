@@ -1,0 +1,229 @@
+/** One request on its way through the chain: begin before its handler, commit before its answer. */
+import type { IncomingMessage } from "node:http";
+
+import type { Api } from "./api.js";
+import { HoldfastError, ServiceUnavailable, UsageError } from "./errors.js";
+import { factsOf, isSafe, keyOf, pathOf } from "./facts.js";
+import type { Facts } from "./facts.js";
+import type { Keep, Keeping, Near } from "./near.js";
+import { PRIVATE, replyTo } from "./replies.js";
+import type { Headers, Reply } from "./replies.js";
+import type { Settled } from "./answer.js";
+import { State, sessionOver } from "./session.js";
+import type { Changes, Described, Session } from "./session.js";
+
+/** What is kept of a request that was let in. */
+export interface Known {
+  described: Described;
+  text: string;
+  via: string | null;
+}
+
+export interface Rules {
+  csrfHeader: string;
+  csrfField: string;
+  cookieName: string | undefined;
+  freshPaths: readonly string[];
+}
+
+interface Begun {
+  reply: Reply | null;
+  session: Described | null;
+  via: string | null;
+  proof: string | null;
+  keep?: Keep | null;
+}
+
+interface Committed {
+  reply: Reply | null;
+  headers: Headers;
+  session: Described | null;
+  csrf_token: string | null;
+}
+
+type Request = IncomingMessage & { body?: unknown; originalUrl?: string };
+
+/** Activity is noted once in this time unless the service says sooner. */
+const NOTED_EVERY_MS = 60_000;
+const EMPTY = "{}";
+const QUIET: Settled = { headers: [] };
+const TOUCHED: Settled = { headers: PRIVATE };
+
+export class Visit {
+  state = new State(null, EMPTY);
+  session: Session = sessionOver(this.state);
+  /** Set if the request is refused. */
+  reply: Reply | null = null;
+  via: string | null = null;
+  #proof: string | null = null;
+  #due = false;
+  #facts: Facts | undefined;
+
+  constructor(
+    readonly request: Request,
+    readonly api: Api,
+    readonly near: Near<Known>,
+    readonly rules: Rules,
+    readonly websocket = false,
+  ) {}
+
+  /** Judge the request. Without a promise, if nobody needs to be asked. */
+  begin(): void | Promise<void> {
+    if (this.websocket || !isSafe(this.request.method)) return this.#ask();
+    if (this.#nobody()) return undefined;
+    if (this.#fresh()) return this.#ask();
+    const key = keyOf(this.request);
+    const known = this.near.find(key);
+    return known === undefined ? this.#ask(key) : this.#is(known);
+  }
+
+  /** Judge a safe request anew, as what was kept is no ground for a refusal. */
+  async again(): Promise<void> {
+    if (isSafe(this.request.method) && !this.#nobody()) await this.#ask();
+  }
+
+  /**
+   * A token for the next unsafe request, and the headers that come with it.
+   *
+   * @throws HoldfastError the service refuses, or cannot answer.
+   */
+  async csrfToken(): Promise<{ token: string; headers: Headers }> {
+    this.state.accessed = true;
+    if (this.state.intent !== null) {
+      throw new UsageError("csrfToken: a sign-in, rotation or sign-out is pending; answer first");
+    }
+    const done = await this.#commit({ csrf_token: true });
+    if (done.reply)
+      throw new HoldfastError("csrf_token", done.reply.status, "no token: the request is refused");
+    return { token: done.csrf_token ?? "", headers: done.headers };
+  }
+
+  /** Carry out what the handler did. Without a promise, if it did nothing. */
+  settle(status: number): Settled | Promise<Settled> {
+    const { state } = this;
+    state.closed = true;
+    let changes: Changes | null;
+    try {
+      changes = state.changes();
+    } catch (error) {
+      return refused(error);
+    }
+    if (changes === null && !this.#due) return state.accessed ? TOUCHED : QUIET;
+    return this.#save(status, changes);
+  }
+
+  async #save(status: number, changes: Changes | null): Promise<Settled> {
+    try {
+      const done = await this.#commit({ status, session: this.state.id, ...changes });
+      if (changes === null) return { headers: [...done.headers, ...(this.state.accessed ? PRIVATE : [])] };
+      return { headers: [...done.headers, ...PRIVATE], reply: done.reply };
+    } catch (error) {
+      return refused(error);
+    } finally {
+      if (this.state.id !== null && changes !== null) this.near.forget(this.state.id);
+    }
+  }
+
+  #commit(done: object): Promise<Committed> {
+    const body = { request: this.#told(), proof: this.#proof, ...done };
+    return this.api.get<Committed>("POST", "/requests/commit", body);
+  }
+
+  async #ask(key?: string): Promise<void> {
+    const question = this.near.ask();
+    let kept: Keeping<Known> | undefined;
+    try {
+      const body = { request: this.#told(), ...(key === undefined ? {} : { keep: true }) };
+      const { status, body: begun, date } = await this.api.ask<Begun>("POST", "/requests/begin", body);
+      if (status !== 200) throw new ServiceUnavailable(`status ${status} to a request`, "store_error");
+      this.#judged(begun, date);
+      const { session, keep } = begun;
+      if (key !== undefined && session?.subject && keep && this.reply === null) {
+        const value = { described: frozen(session), text: this.state.text, via: begun.via };
+        kept = { key, id: session.id, keep: this.#bounded(keep), value };
+      }
+    } catch (error) {
+      this.reply = replyTo(error as HoldfastError);
+    } finally {
+      this.near.answered(question, kept);
+    }
+  }
+
+  #judged(begun: Begun, date: number): void {
+    this.reply = begun.reply;
+    if (begun.reply !== null) return;
+    this.#proof = begun.proof;
+    const { session, keep } = begun;
+    this.#see(session, JSON.stringify(session?.data ?? {}), begun.via);
+    if (session === null) return;
+    const idle = date + 1000 - Date.parse(session.last_seen_at);
+    this.#due = idle >= Math.min(keep?.for_ms ?? NOTED_EVERY_MS, NOTED_EVERY_MS);
+  }
+
+  #is(known: Known): void {
+    this.#see(known.described, known.text, known.via);
+  }
+
+  #see(described: Described | null, text: string, via: string | null): void {
+    this.via = via;
+    this.state = new State(described, text);
+    this.session = sessionOver(this.state);
+  }
+
+  /** A token ends by itself, whatever is heard of its session. The service has verified it. */
+  #bounded(keep: Keep): Keep {
+    if (this.via !== "bearer") return keep;
+    const part = this.request.headers.authorization?.split(".")[1] ?? "";
+    try {
+      const { exp } = JSON.parse(Buffer.from(part, "base64url").toString()) as { exp: number };
+      return { ...keep, for_ms: Math.min(keep.for_ms, exp * 1000 - Date.now()) };
+    } catch {
+      return { ...keep, for_ms: 0 };
+    }
+  }
+
+  #told(): Facts {
+    if (this.#facts === undefined) {
+      const { csrfField, csrfHeader } = this.rules;
+      this.#facts = factsOf(this.request, csrfHeader);
+      const { body } = this.request;
+      const field =
+        body && typeof body === "object" ? (body as Record<string, unknown>)[csrfField] : undefined;
+      if (typeof field === "string" && !(csrfHeader in this.#facts.headers)) this.#facts.form_token = field;
+      if (this.websocket) this.#facts.websocket = true;
+    }
+    return this.#facts;
+  }
+
+  /** Whether no credential was sent, which nobody needs to be asked about. */
+  #nobody(): boolean {
+    const { authorization, cookie } = this.request.headers;
+    if (authorization !== undefined) return false;
+    const name = this.rules.cookieName;
+    return cookie === undefined || (name !== undefined && !cookie.includes(`${name}=`));
+  }
+
+  #fresh(): boolean {
+    const { freshPaths } = this.rules;
+    if (freshPaths.length === 0) return false;
+    const path = pathOf(this.request);
+    return freshPaths.some((each) => path === each || (each.endsWith("/") && path.startsWith(each)));
+  }
+}
+
+function refused(error: unknown): Settled {
+  if (!(error instanceof HoldfastError)) throw error;
+  return { headers: [], reply: replyTo(error) };
+}
+
+/** Handlers of several requests are given the same. */
+function frozen(session: Described): Described {
+  deepFreeze(session.claims);
+  return session;
+}
+
+function deepFreeze(value: unknown): void {
+  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return;
+  Object.freeze(value);
+  Object.values(value).forEach(deepFreeze);
+}
