@@ -23,7 +23,8 @@ from holdfast.rules.keys import KeyRing
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from holdfast.protocols import AsyncStore, Changes, Clock, Sink, Store
+    from holdfast.adoption import Adopted, Faces
+    from holdfast.protocols import AsyncStore, Changes, Clock, OldSessions, Sink, Store
     from holdfast.settings import Settings
     from holdfast.stores import Opened
     from holdfast.stores.wrapping import Wrapped
@@ -44,8 +45,8 @@ class Assembly:
     `sessions` and `chain` are for coroutines, `blocking` and `blocking_chain` for threads: the same
     engine and the same chain over the two faces of one store. `wrapped` is what stands around a
     store behind a network, None around any other. `changes` is where changes of any process can be
-    heard of, None for a store that cannot tell. Close it when the application ends; at the exit of
-    the process this happens by itself.
+    heard of, None for a store that cannot tell. `old` are the sessions of another library that are
+    taken over. Close it when the application ends; at the exit of the process this happens by itself.
     """
 
     settings: Settings
@@ -59,6 +60,7 @@ class Assembly:
     background: Background
     wrapped: Wrapped | None = None
     changes: Changes | None = None
+    old: Faces | None = None
 
     def close(self) -> None:
         """Send pending activity and close the store."""
@@ -66,6 +68,8 @@ class Assembly:
         self.blocking_store.close()
         if self.wrapped is not None:
             self.wrapped.close()
+        if self.old is not None:
+            self.old.close()
 
 
 def assemble(
@@ -76,6 +80,7 @@ def assemble(
     store: str | Opened | None = None,
     audit: Sequence[Sink] | None = None,
     clock: Clock = now_ms,
+    adopt: Adopted | None = None,
 ) -> Assembly:
     """The parts for these settings.
 
@@ -90,6 +95,7 @@ def assemble(
             `settings.cache`, `HOLDFAST_CACHE=yes` or `?cache=yes` in the URL.
         audit: sinks for events; default the logger `holdfast.audit`.
         clock: now, in Unix ms.
+        adopt: another library whose live sessions become ours; see `holdfast.adoption`.
 
     Raises:
         ConfigurationError: there is no secret, it is weak, or it belongs to another environment;
@@ -106,7 +112,11 @@ def assemble(
     cache = _asks_for_cache(settings, url)
     timeout = settings.store_timeout.total_seconds()
     opened = _opened(chosen, timeout) if isinstance(chosen, str) else chosen
-    return _assembled(settings, ring, _wrapped(settings, opened, cache=cache), audit, clock)
+    parts = _Parts(
+        *_wrapped(settings, opened, cache=cache),
+        None if adopt is None else adopt.open(timeout=timeout),
+    )
+    return _assembled(settings, ring, parts, audit, clock)
 
 
 def _opened(url: str, timeout: float) -> Opened:
@@ -118,11 +128,11 @@ def _opened(url: str, timeout: float) -> Opened:
 def _assembled(
     settings: Settings,
     ring: KeyRing,
-    parts: _Faces,
+    parts: _Parts,
     audit: Sequence[Sink] | None,
     clock: Clock,
 ) -> Assembly:
-    opened, fresh, wrapped = parts
+    opened, fresh, wrapped, old = parts
     chore = None if wrapped is None else wrapped.settle
     background = Background(opened.blocking, settings, clock, chore=chore)
     chosen = [sinks.to_logging()] if audit is None else audit
@@ -153,15 +163,16 @@ def _assembled(
         blocking_store=opened.blocking,
         sessions=sessions,
         blocking=blocking,
-        chain=_chain(sessions, clock, background),
-        blocking_chain=_chain(blocking.engine, clock, background),
+        chain=_chain(sessions, clock, background, old and old.asynchronous),
+        blocking_chain=_chain(blocking.engine, clock, background, old and old.blocking),
         background=background,
         wrapped=wrapped,
         changes=opened.changes if wrapped is None else wrapped.changes,
+        old=old,
     )
 
 
-class _Faces(NamedTuple):
+class _Store(NamedTuple):
     """A store as requests use it, the same without a near cache, and what is around it."""
 
     opened: Opened
@@ -169,7 +180,16 @@ class _Faces(NamedTuple):
     wrapped: Wrapped | None
 
 
-def _wrapped(settings: Settings, opened: Opened, *, cache: bool) -> _Faces:
+class _Parts(NamedTuple):
+    """A store, as `_Store`, and the sessions of another library."""
+
+    opened: Opened
+    fresh: Opened
+    wrapped: Wrapped | None
+    old: Faces | None
+
+
+def _wrapped(settings: Settings, opened: Opened, *, cache: bool) -> _Store:
     """The store with what belongs around one behind a network; any other is left as it is."""
     stale = settings.stale_reads.total_seconds()
     if stale and not cache:
@@ -177,18 +197,20 @@ def _wrapped(settings: Settings, opened: Opened, *, cache: bool) -> _Faces:
             "stale_reads: needs the near cache; for example Settings(cache=True)"
         )
     if opened.remote is None:
-        return _Faces(opened, opened, None)
+        return _Store(opened, opened, None)
     from holdfast.stores.near_cache import Bounds
     from holdfast.stores.wrapping import Wrapped
 
     age, stale = settings.cache_bound.total_seconds(), settings.stale_reads.total_seconds()
     bounds = Bounds(settings.cache_entries, settings.cache_bytes, age, stale)
     wrapped = Wrapped(opened, bounds, cache=cache)
-    return _Faces(wrapped.opened, wrapped.fresh, wrapped)
+    return _Store(wrapped.opened, wrapped.fresh, wrapped)
 
 
-def _chain(sessions: AsyncSessions, clock: Clock, background: Background) -> Chain:
-    return Chain(sessions, clock=clock, entropy=os.urandom, at_use=background.start)
+def _chain(
+    sessions: AsyncSessions, clock: Clock, background: Background, old: OldSessions | None
+) -> Chain:
+    return Chain(sessions, clock=clock, entropy=os.urandom, at_use=background.start, old=old)
 
 
 def _ring(settings: Settings, secret: str | Sequence[str] | None, url: str) -> KeyRing:

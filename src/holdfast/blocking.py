@@ -68,6 +68,7 @@ class Sessions:
 
     begin = sync(AsyncSessions.begin)
     begin_bearer = sync(AsyncSessions.begin_bearer)
+    adopt = sync(AsyncSessions.adopt)
     commit = sync(AsyncSessions.commit)
     sign_in = sync(AsyncSessions.sign_in)
     sign_out = sync(AsyncSessions.sign_out)

@@ -18,7 +18,7 @@ that each verb is one atomic step, and that each write says whether it happened:
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -268,3 +268,35 @@ class AsyncStore(Protocol):
     async def after_fork(self) -> None: ...
 
     async def close(self) -> None: ...
+
+
+class OldSession(NamedTuple):
+    """What another library's session holds; `subject` is None if nobody is signed in."""
+
+    subject: object
+    data: dict[str, Any]
+
+
+class OldSessions(Protocol):
+    """The sessions of another library, which are taken over one by one. See `engine.adopting`.
+
+    `library` is its name for the audit. `cookie` is what its cookie is called; `path` and `domain`
+    are those under which it was set.
+    """
+
+    library: str
+    cookie: str
+    path: str
+    domain: str | None
+
+    def key_of(self, value: str, /) -> str | None:
+        """Where the session of this cookie is kept; None: no such cookie was ever handed out."""
+        ...
+
+    async def read(self, key: str, /) -> OldSession | None:
+        """The living session under a key; None: there is none, or it cannot be read."""
+        ...
+
+    async def remove(self, key: str, /) -> None:
+        """Let nobody find it again; that it is gone already is no error."""
+        ...

@@ -20,7 +20,7 @@ class Steps:
     The chain is driven to its end with one `send(None)`, as under Flask: nothing in it suspends.
     """
 
-    def __init__(self, settings, keys=KEYS):
+    def __init__(self, settings, keys=KEYS, adopt=None):
         self.clock = FakeClock()
         self.events = []
         memory = MemoryStore()
@@ -31,6 +31,7 @@ class Steps:
             store=Opened(self.store.blocking(), AsyncMemoryStore(memory)),
             audit=[self.events.append],
             clock=self.clock,
+            adopt=adopt,
         )
         self.sessions = self.assembly.blocking
         self.chain = self.assembly.blocking_chain

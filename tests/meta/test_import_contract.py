@@ -20,7 +20,7 @@ SOURCE = Path(__file__).parents[2] / "src" / "holdfast"
 # know them.
 LAYERS = (
     {"cli", "service", "console", "web", "testing"},
-    {"assembly", "moving"},
+    {"adoption", "assembly", "moving"},
     {"chain", "background", "keyfile", "sinks"},
     {"engine", "blocking"},
     {"session"},

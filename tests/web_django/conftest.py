@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from django.apps import apps
+from django.conf import settings as conf
 from django.db import connections
 from django.test import AsyncClient, Client
 
@@ -16,6 +17,7 @@ from web_django import project
 
 project.set_up()
 
+from holdfast.web.django import adoption  # noqa: E402 - once Django is set up
 from web_django import urls  # noqa: E402 - once Django is set up
 
 SECRET = "a secret for tests: kelp 4 seven otters 0291"
@@ -44,7 +46,7 @@ class AsyncBrowser(AsyncClient):
 class Parts:
     """The parts of a project, the store under either face, time, and what was audited."""
 
-    def __init__(self, settings, keys):
+    def __init__(self, settings, keys, adopt=None):
         self.clock = FakeClock()
         self.events = []
         memory = MemoryStore()
@@ -58,6 +60,7 @@ class Parts:
             store=Opened(blocking.blocking(), self.store.asynchronous()),
             audit=[self.events.append],
             clock=self.clock,
+            adopt=adopt,
         )
 
     @property
@@ -65,7 +68,8 @@ class Parts:
         return self.assembly.blocking
 
     def records(self):
-        return list(self.memory.page().records)
+        """The sessions; a claim on an old session is none."""
+        return [each for each in self.memory.page().records if each.policy.name != "adoption"]
 
 
 @pytest.fixture
@@ -76,7 +80,7 @@ def settings():
 @pytest.fixture
 def parts(settings):
     keys = KeyRing.from_secrets([SECRET], environment=settings.environment)
-    parts = Parts(settings, keys)
+    parts = Parts(settings, keys, adoption.of(conf))
     apps.get_app_config("holdfast").run_on(parts.assembly)
     yield parts
     apps.get_app_config("holdfast").run_on(None)

@@ -9,9 +9,10 @@ behave the same.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from holdfast.chain import auth, limit
+from holdfast.chain.adoption import Adoption
 from holdfast.chain.cookie import SessionCookie
 from holdfast.chain.csrf import Csrf
 from holdfast.chain.reply import (
@@ -30,12 +31,13 @@ from holdfast.errors import HoldfastError, StoreError
 from holdfast.session import SignIn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
     from datetime import timedelta
 
     from holdfast.engine import AsyncSessions
-    from holdfast.protocols import Clock, Entropy
+    from holdfast.protocols import Clock, Entropy, OldSessions
     from holdfast.session import Session
+    from holdfast.settings import Rate
 
 __all__ = [
     "Chain",
@@ -60,7 +62,8 @@ class Chain:
 
     `headers` are the names, in lower case, of the headers that it wants to know. `at_use` is called
     at every request and must cost nothing: it is how the background thread comes to start in the
-    process that serves, and not in the one that loaded the application before a fork.
+    process that serves, and not in the one that loaded the application before a fork. `old` are the
+    sessions of another library, which become ours as their visitors come back.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class Chain:
         clock: Clock,
         entropy: Entropy,
         at_use: Callable[[], None] | None = None,
+        old: OldSessions | None = None,
     ) -> None:
         settings = sessions.settings
         self.sessions = sessions
@@ -77,6 +81,7 @@ class Chain:
         self.headers = HEADERS | {self.csrf.header}
         self.clock = clock
         self._at_use = at_use
+        self._adoption = None if old is None else Adoption(sessions, old)
         self._transport = Transport(settings, sessions.auditor)
         self._cookie = SessionCookie(settings.cookie)
         self._secure = settings.cookie.secure
@@ -95,7 +100,7 @@ class Chain:
             visit.reply = await self.judge(visit)
             return visit
         try:
-            await identify(self.sessions, self._cookie.name, visit)
+            await self._find(visit, None)
         except StoreError as error:
             visit.reply = reply_to(error)
         return visit
@@ -177,7 +182,7 @@ class Chain:
         """
         visit = self._transport.arrive(request)
         if visit.reply is None and not visit.excluded:
-            await identify(self.sessions, self._cookie.name, visit)
+            await self._find(visit, None)
             visit.csrf = proof
         return visit
 
@@ -189,7 +194,10 @@ class Chain:
         """
         request = visit.request
         rate = limit.rate_of(self.sessions.settings, request.path) if request.unsafe else None
-        return await identify(self.sessions, self._cookie.name, visit, rate)
+        return await self._find(visit, rate)
+
+    def _find(self, visit: Visit, rate: Rate | None) -> Coroutine[Any, Any, Session]:
+        return identify(self.sessions, self._cookie.name, visit, rate, self._adoption)
 
     async def commit(self, visit: Visit, status: int) -> Reply:
         """Carry out what the handler asked of its session, before the first byte of its answer.
@@ -220,6 +228,8 @@ class Chain:
             kept = status < _SERVER_ERROR and not visit.raised
             if kept or session.intent == "sign_out":
                 await self.sessions.commit(session)
+            if self._adoption is not None:
+                await self._adoption.retire(visit)
         finally:
             session.closed = True
 
@@ -278,8 +288,11 @@ class Chain:
             self._warn_of_loss(visit)
             text = self._cookie.set(session.cookie, browser_only=session.browser_only)
             headers = (("Set-Cookie", text),)
-        headers += self.csrf.cookie_headers(visit)
+        headers += self.csrf.cookie_headers(visit) + self._old_cookie(visit)
         return headers + PRIVATE
+
+    def _old_cookie(self, visit: Visit) -> Headers:
+        return self._adoption.expired if self._adoption is not None and visit.forget_old else ()
 
     def _ended(self, visit: Visit) -> Headers:
         """Only a cookie whose session this very request ended is cleared at the client.

@@ -113,6 +113,7 @@ class Visit(msgspec.Struct, eq=False):
     `excluded`: the path has no session. `session` is then, and until the chain has looked, an empty
     one that takes no change.
     `raised`: the answer is for one of our errors, so nothing of this request is kept.
+    `forget_old`: its session of another library is gone, so the answer erases that cookie.
     """
 
     request: Request
@@ -127,6 +128,7 @@ class Visit(msgspec.Struct, eq=False):
     excluded: bool = False
     identified: bool = False
     raised: bool = False
+    forget_old: bool = False
 
     def __repr__(self) -> str:
         return f"<Visit by {self.request!r}>"

@@ -8,6 +8,7 @@ from holdfast.errors import Reason
 from holdfast.rules import cookies
 
 if TYPE_CHECKING:
+    from holdfast.chain.adoption import Adoption
     from holdfast.chain.request import Request, Visit
     from holdfast.engine import AsyncSessions
     from holdfast.session import Session
@@ -15,11 +16,15 @@ if TYPE_CHECKING:
 
 
 async def identify(
-    sessions: AsyncSessions, cookie: str, visit: Visit, rate: Rate | None = None
+    sessions: AsyncSessions,
+    cookie: str,
+    visit: Visit,
+    rate: Rate | None = None,
+    adoption: Adoption | None = None,
 ) -> Session:
     """Find the visitor's session, and note it; `rate` is spent from its quota in the same trip.
 
-    `cookie` is the name of the session cookie.
+    `cookie` is the name of the session cookie; `adoption` looks at that of another library.
 
     Raises:
         StoreError: the store cannot answer.
@@ -36,7 +41,9 @@ async def identify(
         else:
             session = await _unread(sessions, visit, header, values)
     visit.session, visit.came_by, visit.identified = session, session.via, True
-    return session
+    if adoption is not None and session.record is None:
+        await adoption.adopt(visit)
+    return visit.session
 
 
 def _wants_fresh(paths: tuple[str, ...], request: Request) -> bool:

@@ -8,6 +8,7 @@ threads: a coroutine that never suspends is a function. Time, randomness and sin
     commit      a request's intents, in one      minting       tokens as views of a session
     verifying   is this token alive              refreshing    rotation, grace, reuse
     revoking    end one, many, everyone; list; sweep
+    adopting    a session of another library becomes ours
 """
 
 from __future__ import annotations
@@ -15,13 +16,22 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from holdfast.engine import commit, minting, reading, refreshing, revoking, verifying
+from holdfast.engine import adopting, commit, minting, reading, refreshing, revoking, verifying
 from holdfast.engine.audit import Auditor
 from holdfast.engine.core import Core, Times, Touch
 from holdfast.engine.minting import Tokens
 from holdfast.engine.refreshing import Refreshed
 from holdfast.engine.verifying import Kind, Verified
-from holdfast.protocols import AsyncStore, ClientFacts, Clock, Entropy, Page, Reading, Sink
+from holdfast.protocols import (
+    AsyncStore,
+    ClientFacts,
+    Clock,
+    Entropy,
+    OldSessions,
+    Page,
+    Reading,
+    Sink,
+)
 from holdfast.rules.verified import VerifiedCache
 from holdfast.session import Session
 from holdfast.settings import ms
@@ -128,6 +138,20 @@ class AsyncSessions:
     def refused(self, reason: Reason, client: ClientFacts = _NOBODY) -> Session:
         """An empty session for a credential that an adapter could not even read; audited."""
         return reading.empty(self._core, reason, client)
+
+    async def adopt(
+        self, old: OldSessions, key: str, client: ClientFacts = _NOBODY
+    ) -> Session | None:
+        """Take over the session that another library keeps under `key`; None: there is none.
+
+        It becomes a session with a new id, once: the old one is removed. Requests that come at the
+        same time, or repeat this one within a minute, get the same session and cookie. Nobody has
+        proved here who they are, so `authenticated_at` is None.
+
+        Raises:
+            StoreError: one of the two stores cannot answer; the same call again goes on from there.
+        """
+        return await adopting.adopt(self._core, old, key, client)
 
     async def commit(self, session: Session) -> None:
         """Carry out everything a request did to its session, in one commit.

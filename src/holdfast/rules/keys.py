@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Algorithm", "Key", "KeyRing", "Purpose", "Status", "TokenKind"]
 
-Purpose = Literal["csrf", "presession", "access", "refresh", "audit", "sealing", "device"]
+Purpose = Literal[
+    "csrf", "presession", "access", "refresh", "audit", "sealing", "device", "adoption"
+]
 TokenKind = Literal["access", "refresh"]
 
 FILE_FORMAT = 1

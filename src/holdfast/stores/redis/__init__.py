@@ -39,7 +39,7 @@ class AsyncRedisStore:
     def __init__(self, core: Core, wires: Wires | None = None) -> None:
         self.core = core
         self.client = Client(core, wires or LoopWires(core))
-        os.register_at_fork(after_in_child=_weakly(self._begin_anew))
+        os.register_at_fork(after_in_child=weakly(self._begin_anew))
 
     async def salt(self) -> bytes:
         return await upkeep.salt(self.client)
@@ -189,7 +189,7 @@ def from_url(url: str, timeout: float) -> Opened:
     return Opened(RedisStore(core), AsyncRedisStore(core), RedisRemote(core))
 
 
-def _weakly(method: Callable[[], None]) -> Callable[[], None]:
+def weakly(method: Callable[[], None]) -> Callable[[], None]:
     """The method as a hook that keeps nothing alive."""
     reference = weakref.WeakMethod(method)
 

@@ -80,7 +80,7 @@ def require_fit(facts: Facts, target: Target) -> None:
     Raises:
         ConfigurationError: with what to change.
     """
-    if facts.eviction != "noeviction":
+    if facts.eviction != "noeviction" and not target.foreign:
         raise ConfigurationError(
             "store: the Redis server drops keys when its memory runs out (maxmemory-policy"
             f" {facts.eviction}), and sessions, limits and revocations with them; for example:"

@@ -48,7 +48,8 @@ class Target(NamedTuple):
     """What a URL says.
 
     `seeds` are the servers to begin with: the one there is, the Sentinels, or some of a Cluster.
-    `replicas` must acknowledge a durable write; None: as many as are known at the start.
+    `replicas` must acknowledge a durable write; None: as many as are known at the start. `foreign`:
+    another program keeps its data there, and has chosen how well.
     """
 
     kind: Kind
@@ -61,6 +62,7 @@ class Target(NamedTuple):
     prefix: str = "hf"
     replicas: int | None = None
     fence: bool = False
+    foreign: bool = False
 
 
 def target(url: str) -> Target:

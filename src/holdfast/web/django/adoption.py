@@ -2,88 +2,112 @@
 
 HOLDFAST_ADOPT = {"engine": "django.contrib.sessions.backends.db", "cookie": "sessionid"}
 
-The old cookie is read at a safe request of who has no session here yet, by the old back end itself.
-The new session has a new id; the old one is deleted once the new one is stored.
+The old back end reads and deletes its sessions by its own code.
 """
 
 from __future__ import annotations
 
-import logging
+import re
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from asgiref.sync import sync_to_async
-from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.middleware.csrf import CSRF_SESSION_KEY
+from django.utils.module_loading import import_string
 
-from holdfast.errors import ConfigurationError, NotSerializable
+from holdfast.adoption import Faces
+from holdfast.errors import ConfigurationError, NotSerializable, StoreUnavailable
+from holdfast.protocols import OldSession
+from holdfast.web.django.values import SerializerValues
 
 if TYPE_CHECKING:
-    from django.http import HttpRequest
-    from django.http.response import HttpResponseBase
+    from django.conf import LazySettings
 
-    from holdfast.session import Session
-    from holdfast.web.django.view import View
+T = TypeVar("T")
+Call = Callable[[Callable[[], T]], Coroutine[Any, Any, T]]
 
 _STATELESS = "django.contrib.sessions.backends.signed_cookies"
-_log = logging.getLogger("holdfast")
+_KEY = re.compile(r"[A-Za-z0-9_-]{8,128}")
 
 
-class Adoption:
-    """The old session that a request has named; `done`: it has become a new one, and is deleted.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DjangoSessions:
+    """What `HOLDFAST_ADOPT` names; `serializer` is the project's `SESSION_SERIALIZER`."""
 
-    Django's back end is asked in a thread, unless the caller is in one.
-    """
+    engine: str
+    cookie: str
+    path: str
+    domain: str | None
+    serializer: str
 
-    def __init__(self, engine: str, cookie: str, key: str) -> None:
-        self._old: Any = import_module(engine).SessionStore(key)
-        self._cookie = cookie
-        self._taken = False
-        self.done = False
+    def open(self, *, timeout: float) -> Faces:  # noqa: ARG002 - Django's back ends have their own
+        """See `holdfast.adoption.Adopted`."""
+        return Faces(Engine(self, _at_once), Engine(self, _in_a_thread), lambda: None)
 
-    async def take(self, view: View, *, threaded: bool) -> None:
-        """Bring over what the old session holds; nothing, if there is no such session."""
-        old: dict[str, Any] = self._load() if threaded else await sync_to_async(self._load)()
+
+class Engine:
+    """`holdfast.protocols.OldSessions` by an engine of Django; `call` says where it may wait."""
+
+    library = "django"
+
+    def __init__(self, place: DjangoSessions, call: Call[Any]) -> None:
+        self.cookie, self.path, self.domain = place.cookie, place.path, place.domain
+        self._engine = place.engine
+        self._values = SerializerValues(import_string(place.serializer)())
+        self._call = call
+
+    def key_of(self, value: str) -> str | None:
+        """The cookie is the key."""
+        return value if _KEY.fullmatch(value) else None
+
+    async def read(self, key: str) -> OldSession | None:
+        """See the protocol, as for the method below."""
+        old: dict[str, Any] = await self._call(lambda: self._load(key))
         subject = old.pop(SESSION_KEY, None)
         old.pop(CSRF_SESSION_KEY, None)
-        self._taken = subject is not None or bool(old)
-        if subject is not None:
-            view[SESSION_KEY] = subject
-        for key, value in old.items():
-            try:
-                view[key] = value
-            except NotSerializable:
-                _log.warning("session[%r] was left behind: it is no JSON", key)
+        for name, value in old.items():
+            with suppress(NotSerializable):  # left behind
+                old[name] = self._values.to_json(name, value)
+        return OldSession(subject, old) if subject is not None or old else None
 
-    async def finish(self, session: Session, *, threaded: bool) -> None:
-        """Delete the old session if the new one is stored, or has ended already."""
-        if not self._taken or (session.record is None and not session.ended):
-            return
-        if threaded:
-            self._old.delete()
-        else:
-            await sync_to_async(self._old.delete)()
-        self.done = True
+    async def remove(self, key: str) -> None:
+        """The back end does not mind that it is gone already."""
+        await self._call(lambda: self._asked(lambda: self._store(key).delete()))
 
-    def _load(self) -> dict[str, Any]:
-        return dict(self._old.load())
+    def _load(self, key: str) -> dict[str, Any]:
+        return self._asked(lambda: dict(self._store(key).load()))
 
-    def clear(self, response: HttpResponseBase) -> None:
-        """Let the browser forget the old cookie, if it has a name of its own."""
-        if self._cookie != settings.SESSION_COOKIE_NAME:
-            response.delete_cookie(
-                self._cookie, settings.SESSION_COOKIE_PATH, settings.SESSION_COOKIE_DOMAIN
-            )
+    def _store(self, key: str) -> Any:
+        return import_module(self._engine).SessionStore(key)
+
+    def _asked(self, question: Callable[[], T]) -> T:
+        try:
+            return question()
+        except Exception as error:  # each back end has errors of its own
+            raise StoreUnavailable(
+                f"Django's own sessions cannot be asked ({type(error).__name__})"
+            ) from error
 
 
-def of(request: HttpRequest) -> Adoption | None:
-    """What this request has to bring over, if the project asks for it.
+async def _at_once(question: Callable[[], T]) -> T:
+    return question()
+
+
+async def _in_a_thread(question: Callable[[], T]) -> T:
+    return await sync_to_async(question)()
+
+
+def of(conf: LazySettings) -> DjangoSessions | None:
+    """What this project has to bring over, if it asks for it.
 
     Raises:
         ConfigurationError: the old back end cannot delete a session.
     """
-    wanted: dict[str, str] | None = getattr(settings, "HOLDFAST_ADOPT", None)
+    wanted: dict[str, str] | None = getattr(conf, "HOLDFAST_ADOPT", None)
     if not wanted:
         return None
     if wanted["engine"] == _STATELESS:
@@ -91,6 +115,10 @@ def of(request: HttpRequest) -> Adoption | None:
             "HOLDFAST_ADOPT: signed cookies cannot be deleted, so each would be good again and again;"
             " for example {'engine': 'django.contrib.sessions.backends.db'}"
         )
-    cookie = wanted.get("cookie", "sessionid")
-    key = request.COOKIES.get(cookie)
-    return Adoption(wanted["engine"], cookie, key) if key else None
+    return DjangoSessions(
+        engine=wanted["engine"],
+        cookie=wanted.get("cookie", "sessionid"),
+        path=conf.SESSION_COOKIE_PATH,
+        domain=conf.SESSION_COOKIE_DOMAIN,
+        serializer=conf.SESSION_SERIALIZER,
+    )

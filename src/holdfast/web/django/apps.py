@@ -12,7 +12,7 @@ from django.core.checks import Tags, register
 from django.core.signals import setting_changed
 
 from holdfast.assembly import Assembly, assemble
-from holdfast.web.django import checks, configuration, csrf
+from holdfast.web.django import adoption, checks, configuration, csrf
 
 if TYPE_CHECKING:
     from holdfast.settings import Settings
@@ -70,6 +70,7 @@ class HoldfastConfig(AppConfig):
                     self.settings,
                     secret=configuration.secrets_of(settings),
                     store=configuration.store_of(settings),
+                    adopt=adoption.of(settings),
                 )
             return self._own
 

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core import checks
 
 from holdfast.errors import ConfigurationError
-from holdfast.web.django import configuration
+from holdfast.web.django import adoption, configuration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +27,7 @@ def check(app_configs: Any = None, **_: Any) -> list[checks.CheckMessage]:  # no
 def _contradictions() -> Iterator[checks.CheckMessage]:
     try:
         configuration.settings_of(settings)
+        adoption.of(settings)
     except ConfigurationError as error:
         yield checks.Error(str(error), id="holdfast.E001")
 

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from holdfast.chain import Chain, Visit
     from holdfast.engine import AsyncSessions
     from holdfast.session import Session
-    from holdfast.web.django.adoption import Adoption
     from holdfast.web.django.view import View
 
 _OUTAGE = 503
@@ -46,7 +45,6 @@ class Exchange:
         self.visit: Visit = self.chain.arrive(facts(request, self.chain))
         self.secret: Secret | None = Secret(self)
         self.view: View | None = None
-        self.adoption: Adoption | None = None
         self._judged = self._closed = False
         self._failure: StoreError | None = None
 
@@ -92,8 +90,6 @@ class Exchange:
             self._failure = error
             raise
         self._looked()
-        if self.adoption is not None and self.view is not None and visit.session.record is None:
-            await self.adoption.take(self.view, threaded=chain is self.assembly.blocking_chain)
 
     async def judge(self, *, exempt: bool) -> Reply | None:
         """The chain's verdict, now that the view is known; None: go on."""
@@ -137,10 +133,6 @@ class Exchange:
             if isinstance(error, SessionEnded) and view is not None and view.modified:
                 raise SessionInterrupted("the session ended while this request ran") from error
             return chain.refused(visit, error)
-        if self.adoption is not None:
-            await self.adoption.finish(
-                visit.session, threaded=chain is self.assembly.blocking_chain
-            )
         return chain.committed(visit)
 
     def _looked(self) -> None:

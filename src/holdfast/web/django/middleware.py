@@ -13,7 +13,7 @@ from django.contrib.sessions.middleware import SessionMiddleware
 from holdfast.chain import reply_to
 from holdfast.errors import HoldfastError, StoreError
 from holdfast.faces import run
-from holdfast.web.django import adoption, csrf, here
+from holdfast.web.django import csrf, here
 from holdfast.web.django.answers import answer, applied
 from holdfast.web.django.exchange import Exchange
 from holdfast.web.django.sessions import SessionStore
@@ -54,7 +54,7 @@ class HoldfastMiddleware(SessionMiddleware):
             return answer(request, exchange.visit.reply)
         response: HttpResponseBase = self._answer(request)
         reply = run(exchange.commit(response.status_code))
-        return _finished(request, response, exchange, reply)
+        return applied(request, response, reply)
 
     async def _call_awaiting(self, request: HttpRequest) -> HttpResponseBase:
         exchange = self._begin(request)
@@ -68,7 +68,7 @@ class HoldfastMiddleware(SessionMiddleware):
             return answer(request, visit.reply)
         response: HttpResponseBase = await self._answer(request)
         reply = await exchange.commit(response.status_code)
-        return _finished(request, response, exchange, reply)
+        return applied(request, response, reply)
 
     def _begin(self, request: HttpRequest) -> Exchange:
         exchange = Exchange(self._config.assembly, request, threaded=self._threaded)
@@ -77,8 +77,6 @@ class HoldfastMiddleware(SessionMiddleware):
         exchange.view = store.view
         request.session = store
         csrf.install(request, exchange)
-        if not exchange.visit.request.unsafe and exchange.visit.request.bearer is None:
-            exchange.adoption = adoption.of(request)
         return exchange
 
     def _judge(
@@ -100,15 +98,6 @@ class HoldfastMiddleware(SessionMiddleware):
             return None
         exchange.visit.raised = True
         return answer(request, reply_to(exception))
-
-
-def _finished(
-    request: HttpRequest, response: HttpResponseBase, exchange: Exchange, reply: Reply
-) -> HttpResponseBase:
-    finished = applied(request, response, reply)
-    if exchange.adoption is not None and exchange.adoption.done:
-        exchange.adoption.clear(finished)
-    return finished
 
 
 def _exempt(request: HttpRequest, view: Callable[..., Any]) -> bool:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
+from holdfast.adoption import Adopted
 from holdfast.assembly import Assembly, assemble
 from holdfast.chain import Refusal
 from holdfast.session import Session
@@ -52,7 +53,9 @@ class Holdfast:
         settings: defaults to `Settings()`.
         secret: the master secret; a list, newest first, while it is being rotated.
         store: a store URL; the default is SQLite in the working directory.
-        assembly: parts that were put together elsewhere, in place of the three above.
+        adopt: another library whose live sessions become ours, such as starsessions; see
+            `holdfast.adoption`.
+        assembly: parts that were put together elsewhere, in place of the four above.
 
     `assembly` holds the parts, `assembly.sessions` the engine for code outside requests.
 
@@ -67,9 +70,12 @@ class Holdfast:
         *,
         secret: str | list[str] | None = None,
         store: str | None = None,
+        adopt: Adopted | None = None,
         assembly: Assembly | None = None,
     ) -> None:
-        self.assembly = assembly or assemble(settings or Settings(), secret=secret, store=store)
+        self.assembly = assembly or assemble(
+            settings or Settings(), secret=secret, store=store, adopt=adopt
+        )
         app.add_middleware(asgi.HoldfastMiddleware, chain=self.assembly.chain)
         name_cookie(app, self.assembly.settings.cookie.name)
         app.state.holdfast = self

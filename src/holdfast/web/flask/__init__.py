@@ -19,17 +19,20 @@ def me():
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from flask import Flask, Response
 from markupsafe import Markup
 from werkzeug.local import LocalProxy
 
+from holdfast.adoption import FlaskSession
 from holdfast.assembly import Assembly, assemble
 from holdfast.chain import Chain, Refusal, reply_to
 from holdfast.errors import HoldfastError
 from holdfast.session import Session
 from holdfast.settings import Settings
+from holdfast.web.flask import values
 from holdfast.web.flask.guards import require, require_csrf, require_fresh, require_role
 from holdfast.web.flask.here import exchange
 from holdfast.web.flask.interface import HoldfastInterface
@@ -38,6 +41,7 @@ from holdfast.web.wsgi import HoldfastMiddleware
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from holdfast.adoption import Adopted
     from holdfast.blocking import Sessions
 
 __all__ = [
@@ -64,7 +68,10 @@ class Holdfast:
         store: a store URL; the default is SQLite in the working directory.
         subject_key: the key of `flask.session` that says who is signed in: setting it signs in,
             removing it signs out. The default is Flask-Login's.
-        assembly: parts that were put together elsewhere, in place of settings, secret and store.
+        adopt: another library whose live sessions become ours, such as Flask-Session; see
+            `holdfast.adoption`.
+        assembly: parts that were put together elsewhere, in place of all these but `app` and
+            `subject_key`.
 
     `sessions` is the engine for code outside requests, `assembly` holds the parts.
 
@@ -80,9 +87,12 @@ class Holdfast:
         secret: str | Sequence[str] | None = None,
         store: str | None = None,
         subject_key: str = "_user_id",
+        adopt: Adopted | None = None,
         assembly: Assembly | None = None,
     ) -> None:
-        self.assembly = assembly or assemble(settings or Settings(), secret=secret, store=store)
+        self.assembly = assembly or assemble(
+            settings or Settings(), secret=secret, store=store, adopt=_tagging(adopt)
+        )
         app.wsgi_app = HoldfastMiddleware(app.wsgi_app, self.chain)  # type: ignore[method-assign]
         app.session_interface = HoldfastInterface(self.chain, subject_key)
         app.register_error_handler(HoldfastError, _answer)
@@ -99,6 +109,13 @@ class Holdfast:
     def chain(self) -> Chain:
         """The chain that runs around the application."""
         return self.assembly.blocking_chain
+
+
+def _tagging(adopt: Adopted | None) -> Adopted | None:
+    """Flask-Session keeps some values that are no JSON, such as moments, for which Flask has tags."""
+    if isinstance(adopt, FlaskSession):
+        return replace(adopt, to_json=values.to_json)
+    return adopt
 
 
 def _answer(error: HoldfastError) -> Response:

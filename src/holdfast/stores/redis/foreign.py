@@ -1,0 +1,86 @@
+"""Keys that another program keeps in a Redis: read one, remove one.
+
+On a single server, or one that Sentinels watch over. The coroutines of a face for threads are async in
+shape only.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from holdfast.errors import ConfigurationError
+from holdfast.faces import run
+from holdfast.stores.redis import weakly
+from holdfast.stores.redis.calls import Call
+from holdfast.stores.redis.client import Client
+from holdfast.stores.redis.core import Core
+from holdfast.stores.redis.keys import ALL_TAGS
+from holdfast.stores.redis.loops import LoopWires
+from holdfast.stores.redis.target import target
+from holdfast.stores.redis.threads import ThreadWires
+
+if TYPE_CHECKING:
+    from holdfast.stores.redis.core import Wires
+
+_ANYWHERE = ALL_TAGS[0]
+"""There is one server for everything."""
+
+
+class ForeignKeys:
+    """One face."""
+
+    def __init__(self, core: Core, wires: Wires) -> None:
+        self._core = core
+        self._client = Client(core, wires)
+        os.register_at_fork(after_in_child=weakly(self._begin_anew))
+
+    async def get(self, key: str) -> bytes | None:
+        """The value of a key; None: there is no such key.
+
+        Raises:
+            StoreError: the server does not answer, or refuses.
+        """
+        value: bytes | None = await self._client.value(
+            Call(_ANYWHERE, None, ("GET", key), safe=True)
+        )
+        return value
+
+    async def delete(self, key: str) -> None:
+        """Remove a key, whether or not it is there. Raises as `get`."""
+        await self._client.value(Call(_ANYWHERE, None, ("DEL", key), safe=True))
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._client.wires.close()
+
+    def _begin_anew(self) -> None:
+        self._core.after_fork()
+        self._client.wires.after_fork()
+
+
+class Foreign(NamedTuple):
+    """Both faces; `close` closes the one for threads, loops close their own."""
+
+    blocking: ForeignKeys
+    asynchronous: ForeignKeys
+
+    def close(self) -> None:
+        """Close the connections of threads."""
+        run(self.blocking.close())
+
+
+def open_foreign(url: str, timeout: float) -> Foreign:
+    """The keys on the server that a URL names; nothing is connected yet.
+
+    Raises:
+        ConfigurationError: the URL is wrong, or that of a Cluster.
+    """
+    place = target(url)._replace(foreign=True)
+    if place.kind == "cluster":
+        raise ConfigurationError(
+            "adopt: sessions of another library are read from one server; for example"
+            " redis://host/0 or redis+sentinel://host/service/0"
+        )
+    core = Core(place, timeout)
+    return Foreign(ForeignKeys(core, ThreadWires(core)), ForeignKeys(core, LoopWires(core)))
