@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
-from holdfast.errors import ConfigurationError, RecordReadOnly
+from holdfast.errors import RecordReadOnly
 from holdfast.faces import AsyncShaped, run
 from holdfast.stores import Opened, open_both
 from holdfast.stores.moving import AsyncMovingStore
@@ -25,9 +25,13 @@ if TYPE_CHECKING:
     )
     from holdfast.record import Record
 
-_TARGETS = {"memory", "sqlite", "postgresql", "postgres"}
 _LETTERS = "234567abcdefghijklmnopqrstuvwxyz"
 """What tags are made of, in the order in which ids sort."""
+
+
+@runtime_checkable
+class _Adopting(Protocol):
+    def adopt_salt(self, salt: bytes) -> bool: ...
 
 
 class Moved(NamedTuple):
@@ -113,15 +117,15 @@ class MovingStore:
 def open_moving(new: str, old: str, *, timeout: float = 5.0) -> Opened:
     """Both faces of the store `new` while sessions move to it from the store `old`.
 
+    A new store that finds sessions by the tags of their ids (Redis) begins with the salt of the old.
+
     Raises:
-        ConfigurationError: sessions cannot be moved there, or a URL is wrong.
+        ConfigurationError: a URL is wrong.
+        StoreError: a store does not answer that must be asked for its salt.
     """
-    if new.partition(":")[0].lower() not in _TARGETS:
-        raise ConfigurationError(
-            "store_from: sessions can be moved to sqlite: and postgresql: only; ids carry tags of"
-            " the store they were made in, by which Redis finds them"
-        )
     there, here = open_both(new, timeout=timeout), open_both(old, timeout=timeout)
+    if isinstance(there.blocking, _Adopting):
+        there.blocking.adopt_salt(here.blocking.salt())
     return Opened(
         MovingStore(there.blocking, here.blocking),
         AsyncMovingStore(there.asynchronous, here.asynchronous),

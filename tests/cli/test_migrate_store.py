@@ -6,8 +6,6 @@ import pytest
 
 import postgresql
 from holdfast.assembly import assemble
-from holdfast.errors import ConfigurationError
-from holdfast.moving import open_moving
 from holdfast.settings import Settings
 from holdfast.stores import open_store
 from holdfast.testing import FakeClock
@@ -52,10 +50,8 @@ def test_from_sqlite_to_postgresql(tmp_path, schemas, monkeypatch):
 
 
 def test_mistakes(tmp_path):
-    """The same store twice, and a store that finds sessions by tags of its own."""
+    """The same store twice."""
     url = f"sqlite:///{tmp_path}/a.db"
     same = command(tmp_path, "migrate-store", url, url)
     assert same.returncode == 1
     assert "the same store" in same.stderr
-    with pytest.raises(ConfigurationError, match="store_from"):
-        open_moving("redis://localhost", url)

@@ -164,6 +164,10 @@ class RedisStore:
     def bump_epoch(self) -> int:
         return run(self.shaped.bump_epoch())
 
+    def adopt_salt(self, salt: bytes) -> bool:
+        """Begin with this salt if there is none yet; whether it is the store's now."""
+        return run(upkeep.adopt_salt(self.shaped.client, salt))
+
     def raise_epoch(self, epoch: int) -> None:
         """Make the epoch at least `epoch`, durably; it is never lowered."""
         run(self.shaped.raise_epoch(epoch))

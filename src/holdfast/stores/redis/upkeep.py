@@ -40,6 +40,15 @@ async def salt(client: Client) -> bytes:
     return core.last_salt
 
 
+async def adopt_salt(client: Client, given: bytes) -> bool:
+    """Begin with the salt of the store that sessions come from; False: this one has another.
+
+    Ids that came from there then lie where new ones of their subjects do. Others are listed elsewhere.
+    """
+    client.core.last_salt = client.core.last_salt or given
+    return await salt(client) == given
+
+
 async def bump_epoch(client: Client) -> int:
     """Make the epochs of all tags one that none of them has had; it."""
     epochs = [0]
