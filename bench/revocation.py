@@ -2,8 +2,8 @@
 
 A second process keeps a session warm and asks for it again and again; the first one ends it durably. What is
 measured is the time from the acknowledgement to the first reading that is refused. *Idle*: it asks ten
-thousand times a second. *Load*: it asks without a pause, which leaves its feed only what the
-interpreter's lock gives it, while a third process reads and writes as fast as it can. *Cut*: nothing comes
+thousand times a second. *Load*: it asks without a pause, with one system call to a reading where a request has
+several, while a third process reads and writes as fast as it can. *Cut*: nothing comes
 any more on the connection that carries the changes, and the bound is all there is.
 """
 
@@ -54,8 +54,7 @@ def watch(url: str, mode: str) -> None:
         began = last = time.monotonic()
         while store.get(id, now=0).record is not None:
             last = began
-            if pause:
-                time.sleep(pause)
+            time.sleep(pause)
             began = time.monotonic()
         print(json.dumps([last, time.monotonic()]), flush=True)
 

@@ -25,7 +25,9 @@ from holdfast.rules.secret import TAGS, new_id, subject_tag, tag_of, valid_id
 
 SLOTS = 16384
 
-ALL_TAGS = sorted(tag_of(new_id(number, bytes(16))) for number in range(TAGS))
+_TAG_OF_NUMBER = [tag_of(new_id(number, bytes(16))) for number in range(TAGS)]
+
+ALL_TAGS = sorted(_TAG_OF_NUMBER)
 """Every tag there is, in the order of the ids that begin with it."""
 
 SLOT_OF = {tag: binascii.crc_hqx(tag.encode(), 0) % SLOTS for tag in ALL_TAGS}
@@ -51,7 +53,7 @@ def subject_of(subject: str, salt: bytes) -> Subject:
     """The place of a subject. The key is keyed by the salt, so nobody can make two of them meet."""
     name = subject.encode("utf-8", "surrogatepass")
     key = urlsafe_b64encode(hmac.digest(salt, b"list\0" + name, "sha256")[:12])
-    return Subject(tag_of(new_id(subject_tag(subject, salt), bytes(16))), key)
+    return Subject(_TAG_OF_NUMBER[subject_tag(subject, salt)], key)
 
 
 class Keys:
