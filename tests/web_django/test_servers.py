@@ -52,7 +52,7 @@ def server(request, tmp_path):
 
 @pytest.mark.slow
 def test_sessions_under_a_real_server(server):
-    """Sign-in by a form, a hundred counts at once, log-out: in every process the same."""
+    """Sign-in by a form, counts by hundreds at once, log-out: in every process the same."""
     port, kind = server
     browser = Browser(port)
     assert browser.post("/login", name="ada")[0] == 200
@@ -60,11 +60,13 @@ def test_sessions_under_a_real_server(server):
     def count(_):
         return Browser(port, browser.cookies).post(f"/{kind}count")
 
+    done = []
     with ThreadPoolExecutor(8) as threads:
-        done = list(threads.map(count, range(100)))
-    assert Counter(status for status, _ in done) == {200: 100}
-    assert len({body["pid"] for _, body in done}) == 2
-    assert browser.get(f"/{kind}me")[1]["n"] == 100
+        while len({body["pid"] for _, body in done}) < 2:
+            done += threads.map(count, range(100))
+            assert len(done) <= 1000, "only one process counts"
+    assert Counter(status for status, _ in done) == {200: len(done)}
+    assert browser.get(f"/{kind}me")[1]["n"] == len(done)
 
     stolen = Browser(port, browser.cookies)
     assert browser.post("/logout")[0] == 200

@@ -16,6 +16,11 @@ CREDENTIALS = frozenset({"HTTP_COOKIE", "HTTP_AUTHORIZATION"})
 _BARE = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 
 
+def key_of(name: str) -> str:
+    """Where an `environ` has the header of this name, in lower case."""
+    return _BARE.get(name) or "HTTP_" + name.upper().replace("-", "_")
+
+
 class Headers(Mapping[str, str]):
     """The headers in an `environ` by their names in lower case; those in `hidden` are not there."""
 
@@ -26,7 +31,7 @@ class Headers(Mapping[str, str]):
         self._hidden = hidden
 
     def __getitem__(self, name: str) -> str:
-        key = _BARE.get(name) or "HTTP_" + name.upper().replace("-", "_")
+        key = key_of(name)
         if key in self._hidden:
             raise KeyError(name)
         value: str = self._environ[key]

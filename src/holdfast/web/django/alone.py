@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from holdfast.engine import AsyncSessions
     from holdfast.session import Session
     from holdfast.web.django.csrf import Secret
+    from holdfast.web.django.view import View
 
 
 class Alone:
@@ -22,6 +23,7 @@ class Alone:
 
     alone = True
     secret: Secret | None = None
+    view: View | None = None
 
     def __init__(self, text: str | None) -> None:
         self._text = text

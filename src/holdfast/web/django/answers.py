@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.http import HttpResponse
 
 from holdfast.chain import Reply, merged
+from holdfast.chain.reply import PRIVATE
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -46,7 +47,11 @@ def applied(request: HttpRequest, response: HttpResponseBase, reply: Reply) -> H
         vars(replacement)["_resource_closers"] += vars(response)["_resource_closers"]
         return replacement
     if reply.headers:
-        _add(response, reply.headers)
+        if reply.headers is PRIVATE and not ("Vary" in response or "Cache-Control" in response):
+            for name, value in PRIVATE:
+                response.headers[name] = value
+        else:
+            _add(response, reply.headers)
         # Django's own cache looks for `private` where the chain says `no-store`.
         vars(request)["_cache_update_cache"] = False
     return response

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django.contrib.sessions.exceptions import SessionInterrupted
-
 from holdfast.chain import Reply, reply_to
-from holdfast.errors import HoldfastError, SessionEnded, StoreError
+from holdfast.errors import StoreError
 from holdfast.faces import run
-from holdfast.web.django import expiry
+from holdfast.web.django import expiry, finishing
 from holdfast.web.django.csrf import Secret
 from holdfast.web.django.facts import facts
 
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
     from holdfast.web.django.view import View
 
 _OUTAGE = 503
-_SERVER_ERROR = 500
 
 
 class Exchange:
@@ -66,7 +63,8 @@ class Exchange:
 
     def seen(self) -> Visit:
         """The visit, with its session read."""
-        run(self.look(self.assembly.blocking_chain))
+        if not self.visit.identified or self._failure is not None:
+            run(self.look(self.assembly.blocking_chain))
         return self.visit
 
     async def read(self, sessions: AsyncSessions) -> Session:
@@ -91,6 +89,11 @@ class Exchange:
             raise
         self._looked()
 
+    def to_judge(self) -> bool:
+        """Whether `judge` has something to do, now that the view is known."""
+        self._judged = True
+        return self.visit.request.unsafe
+
     async def judge(self, *, exempt: bool) -> Reply | None:
         """The chain's verdict, now that the view is known; None: go on."""
         visit = self.visit
@@ -102,6 +105,17 @@ class Exchange:
         if visit.reply is None and not known:
             self._looked()
         return visit.reply
+
+    def commit_at_once(self) -> Reply | None:
+        """`commit` where nothing was left to do, as in most requests; None: it has to be awaited."""
+        visit = self.visit
+        if self._failure is not None or visit.reply is not None:
+            return None
+        if not (self._judged and visit.identified):
+            return None
+        reply = self.chain.commit_at_once(visit)
+        self._closed = reply is not None
+        return reply
 
     async def commit(self, status: int) -> Reply:
         """Carry out what was asked of the session; see `Chain.commit`.
@@ -118,24 +132,10 @@ class Exchange:
             refused = await self.judge(exempt=False)
             if refused is not None:
                 return refused
-        return await self._commit(status)
-
-    async def _commit(self, status: int) -> Reply:
-        chain, visit, view = self.chain, self.visit, self.view
-        try:
-            if view is not None and status < _SERVER_ERROR and not visit.raised:
-                await view.settle(chain.sessions)
-        except HoldfastError as error:
-            return await chain.fail(visit, error)
-        try:
-            await chain.carry_out(visit, status)
-        except HoldfastError as error:
-            if isinstance(error, SessionEnded) and view is not None and view.modified:
-                raise SessionInterrupted("the session ended while this request ran") from error
-            return chain.refused(visit, error)
-        return chain.committed(visit)
+        return await finishing.finish(self, status)
 
     def _looked(self) -> None:
         session = self.visit.session
-        expiry.apply(session, self.chain.clock(), self.chain.sessions.settings.touch_slack)
+        if expiry.is_set(session):
+            expiry.apply(session, self.chain.clock(), self.chain.sessions.settings.touch_slack)
         session.closed = session.closed or self._closed

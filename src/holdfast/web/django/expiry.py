@@ -14,6 +14,12 @@ _KEY = "_session_expiry"
 _RAW_KEY = b'"_session_expiry"'
 
 
+def is_set(session: Session) -> bool:
+    """Whether the session may have a limit of its own; cheap, since most have none."""
+    plain = session.current
+    return plain is not None and _RAW_KEY in plain
+
+
 def apply(session: Session, now: int, slack: int) -> None:
     """End a session that is past its own limit; `slack` is how far `seen_at` may lag, in ms."""
     if session.record is None:
@@ -43,8 +49,7 @@ def over(value: object, seen_at: int, now: int, slack: int) -> bool:
 
 def _value(session: Session) -> object:
     """Looked for in the bytes first, so that a session without a limit is not even decoded."""
-    plain = session.current
-    if plain is None or _RAW_KEY not in plain:
+    if not is_set(session):
         return None
-    value: object = data.decode(plain).get(_KEY)
+    value: object = data.decode(session.current or data.EMPTY).get(_KEY)
     return value

@@ -12,7 +12,7 @@ from holdfast.chain import Request
 from holdfast.web.asgi_request import headers_of
 from holdfast.web.django import csrf
 from holdfast.web.django.body import Body
-from holdfast.web.wsgi_request import Headers, host_of
+from holdfast.web.wsgi_request import Headers, host_of, key_of
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -24,18 +24,27 @@ if TYPE_CHECKING:
 
 def facts(request: HttpRequest, chain: Chain) -> Request:
     """What the chain is told of a request. Its CSRF token may come by Django's names as well."""
-    body = Body(request, csrf.FIELD)
     if isinstance(request, ASGIRequest):
-        return _of_asgi(request, chain, body.field)
-    return Request(
-        method=request.META["REQUEST_METHOD"],
-        scheme=request.META.get("wsgi.url_scheme", "http"),
-        host=host_of(request.META),
+        return _of_asgi(request, chain, Body(request, csrf.FIELD).field)
+    meta = request.META
+    found = Request(
+        method=meta["REQUEST_METHOD"],
+        scheme=meta.get("wsgi.url_scheme", "http"),
+        host=host_of(meta),
         path=request.path,
-        peer=request.META.get("REMOTE_ADDR") or None,
-        headers=_WsgiHeaders(request, chain.csrf.header),
-        form_field=body.field,
+        peer=meta.get("REMOTE_ADDR") or None,
+        headers={name: meta[key] for name, key in _keys(chain.headers) if key in meta},
     )
+    if found.unsafe:
+        found.headers = _WsgiHeaders(request, chain.csrf.header)
+        found.form_field = Body(request, csrf.FIELD).field
+    return found
+
+
+@lru_cache(maxsize=8)
+def _keys(names: frozenset[str]) -> tuple[tuple[str, str], ...]:
+    """Each name with its key in `META`."""
+    return tuple((name, key_of(name)) for name in names)
 
 
 def _of_asgi(request: ASGIRequest, chain: Chain, form_field: FormField) -> Request:

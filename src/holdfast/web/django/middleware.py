@@ -53,7 +53,7 @@ class HoldfastMiddleware(SessionMiddleware):
         if exchange.visit.reply is not None:
             return answer(request, exchange.visit.reply)
         response: HttpResponseBase = self._answer(request)
-        reply = run(exchange.commit(response.status_code))
+        reply = exchange.commit_at_once() or run(exchange.commit(response.status_code))
         return applied(request, response, reply)
 
     async def _call_awaiting(self, request: HttpRequest) -> HttpResponseBase:
@@ -73,17 +73,16 @@ class HoldfastMiddleware(SessionMiddleware):
     def _begin(self, request: HttpRequest) -> Exchange:
         exchange = Exchange(self._config.assembly, request, threaded=self._threaded)
         here.put(request, exchange)
-        store = SessionStore(source=exchange)
-        exchange.view = store.view
-        request.session = store
+        request.session = SessionStore(source=exchange)
         csrf.install(request, exchange)
         return exchange
 
     def _judge(
         self, request: HttpRequest, view: Callable[..., Any], *_: Any
     ) -> HttpResponse | None:
-        exempt = _exempt(request, view)
-        return _verdict(request, exempt, run(here.exchange_of(request).judge(exempt=exempt)))
+        exchange, exempt = here.exchange_of(request), _exempt(request, view)
+        refused = run(exchange.judge(exempt=exempt)) if exchange.to_judge() else None
+        return _verdict(request, exempt, refused)
 
     async def _judge_awaiting(
         self, request: HttpRequest, view: Callable[..., Any], *_: Any

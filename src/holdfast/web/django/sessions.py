@@ -9,6 +9,7 @@ Within a request only `save`, `create` and what names another session touch the 
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
@@ -29,9 +30,11 @@ class SessionStore(SessionBase):
     def __init__(self, session_key: str | None = None, *, source: Source | None = None) -> None:
         self.source: Source = Alone(session_key) if source is None else source
         super().__init__(session_key)
-        self.view = View(self.source, self.serializer())
 
-    # What Django's own methods work on
+    @cached_property
+    def view(self) -> View:
+        """What is read and written, made at the first look."""
+        return View(self.source, self.serializer())
 
     def _get_session(self, no_load: bool = False) -> Any:  # noqa: ARG002, FBT001, FBT002 - Django's
         self.accessed = True
@@ -66,8 +69,6 @@ class SessionStore(SessionBase):
     def get_session_cookie_age(self) -> int:
         """Seconds without a request after which a session ends."""
         return int(here.assembly().settings.idle.total_seconds())
-
-    # What is done at once
 
     def save(self, must_create: bool = False) -> None:  # noqa: FBT001, FBT002 - Django's
         """Carry out now what was asked for, for who wants the key or cannot wait.
@@ -116,8 +117,6 @@ class SessionStore(SessionBase):
     async def aclear_expired(cls) -> None:
         """As `clear_expired`."""
         await here.assembly().sessions.sweep()
-
-    # What is asked for, and done by the commit
 
     def clear(self) -> None:
         """Remove all data; who is signed in is signed out."""

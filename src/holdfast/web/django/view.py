@@ -33,11 +33,13 @@ _OF_AUTH = (BACKEND_SESSION_KEY, HASH_SESSION_KEY)
 class Source(Protocol):
     """Where a session comes from: the request, or a key that somebody has.
 
-    `alone`: no middleware will commit. `secret` is what Django's CSRF tokens are made of.
+    `alone`: no middleware will commit. `secret` is what Django's CSRF tokens are made of. `view` is
+    what the application got of it, if it has looked.
     """
 
     alone: bool
     secret: Secret | None
+    view: View | None
 
     @property
     def session(self) -> Session:
@@ -62,6 +64,7 @@ class View(DropIn):
     def __init__(self, source: Source, serializer: Serializer) -> None:
         super().__init__()
         self._source = source
+        source.view = self  # which settles it at the end
         self.values_as = SerializerValues(serializer)
 
     @property

@@ -1,0 +1,36 @@
+"""The end of a request whose session somebody has looked at: settle, carry out, answer for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.contrib.sessions.exceptions import SessionInterrupted
+
+from holdfast.errors import HoldfastError, SessionEnded
+
+if TYPE_CHECKING:
+    from holdfast.chain import Reply
+    from holdfast.web.django.exchange import Exchange
+
+_SERVER_ERROR = 500
+
+
+async def finish(exchange: Exchange, status: int) -> Reply:
+    """Carry out what was asked of the session.
+
+    Raises:
+        SessionInterrupted: Django's session was written, and was ended meanwhile.
+    """
+    chain, visit, view = exchange.chain, exchange.visit, exchange.view
+    try:
+        if view is not None and status < _SERVER_ERROR and not visit.raised:
+            await view.settle(chain.sessions)
+    except HoldfastError as error:
+        return await chain.fail(visit, error)
+    try:
+        await chain.carry_out(visit, status)
+    except HoldfastError as error:
+        if isinstance(error, SessionEnded) and view is not None and view.modified:
+            raise SessionInterrupted("the session ended while this request ran") from error
+        return chain.refused(visit, error)
+    return chain.committed(visit)
