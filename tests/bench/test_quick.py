@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-CHAINS = {"chain", "redis_chain"}
+CHAINS = {"chain", "django", "forward_auth", "redis_chain"}
 PROGRAMS = sorted({path.stem for path in (ROOT / "bench").glob("[!_]*.py")} - CHAINS)
 
 
@@ -33,11 +33,19 @@ def test_a_program_runs_and_keeps_nothing(name):
 
 
 @pytest.mark.slow
-def test_whole_chains_run_side_by_side():
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("chain", "Holdfast SQLite / bare"),
+        ("django", "Holdfast SQLite / bare"),
+        ("forward_auth", "decisions, over the wire"),
+    ],
+)
+def test_whole_chains_run_side_by_side(name, said):
     """Every server starts, signs visitors in, refuses what it must, and answers under load."""
-    missing = [name for name in ("wrk", "redis-server") if shutil.which(name) is None]
+    missing = [name for name in ("wrk", "redis-server", "nginx") if shutil.which(name) is None]
     if missing:
         pytest.skip(f"install {', '.join(missing)}; scripts/bench does")
-    done = run("chain")
+    done = run(name)
     assert done.returncode == 0, done.stderr
-    assert "Holdfast SQLite / bare" in done.stdout
+    assert said in done.stdout
