@@ -34,7 +34,7 @@ def running(tmp_path_factory):
         PROFILE="development",
         SECRET=SECRET,
         STORE=store.url,
-        STORE_TIMEOUT="1s",
+        STORE_TIMEOUT="3s",
         AUTHENTICATOR="people:check",
         TRUSTED_PROXIES="127.0.0.1",
         FORWARD_AUTH_SIGN_IN="http://localhost/sign-in",

@@ -197,11 +197,12 @@ ROWS = {
     "a header without a name": everywhere(as_safe(": y"), 200, 400),
     "HTTP/9.9": Row(as_safe().replace("HTTP/1.1", "HTTP/9.9"), {400, 505}, {200, 400, 505}),
     # Bodies
-    # Whoever does not refuse both goes by the chunks, and ends the connection (RFC 9112 §6.3).
+    # Whoever does not refuse both goes by the chunks, and ends the connection (RFC 9112 §6.3); the
+    # writes before this one have spent the budget.
     "a length and chunks": Row(
         as_write("Transfer-Encoding: chunked", "Origin: http://{host}"),
         {400, 403, 501},
-        {200, 400, 403, 501},
+        {200, 400, 403, 429, 501},
     ),
     "two lengths": everywhere(as_write("Content-Length: 3"), 400, 403),
     "a negative length": everywhere(WRITE + "\nContent-Length: -1\n\n{{}}", 400, 403),
