@@ -73,7 +73,8 @@ def main() -> None:
         posts = measure.interleaved(
             {n: (lambda s=s: s.drive("POST", "/note", SECONDS)) for n, s in fleet.items()}
         )
-    shown = [*figures("GET", reads), *figures("POST", posts)]
+    shown = [measure.figure("visitors in turn", "sessions", [float(VISITORS)])]
+    shown += [*figures("GET", reads), *figures("POST", posts)]
     measure.publish("redis_chain", shown, [*ratios("GET", reads), *ratios("POST", posts)], PACKAGES)
 
 

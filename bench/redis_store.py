@@ -1,9 +1,8 @@
-"""The Redis store on a server of its own: connections, `begin`, memory, lists.
+"""The Redis store on a server of its own: connections, `begin`, memory. Lists are in `bench.crowd`.
 
 get      one point read over our connections, beside the same over redis-py: threads, and 16 tasks
 begin    the whole reading of a session at 16 in flight, beside a bare GET over the same connection
 memory   bytes of Redis for a signed-in session, index included, without and with the client's facts
-lists    list and end 10 sessions of one subject among many
 """
 
 from __future__ import annotations
@@ -129,37 +128,12 @@ def blocking_get() -> float:
     return took
 
 
-def lists() -> dict[str, Callable[[], float]]:
-    """List, and end, 10 sessions of one subject among those that are stored."""
-    store = open_both(URL).blocking
-    ring = KeyRing.from_secrets([os.urandom(32).hex()], environment="production")
-    sessions = Sessions(store, Settings(), ring, clock=now_ms, entropy=os.urandom)
-
-    def sign_in() -> None:
-        for _ in range(10):
-            sessions.sign_in(Session(), "somebody")
-
-    def end() -> float:
-        sign_in()
-        return measure.per_call(lambda: sessions.revoke_all("somebody"), 1)
-
-    def listed() -> float:
-        sign_in()
-        took = measure.per_call(lambda: sessions.sessions_of("somebody"), 100)
-        sessions.revoke_all("somebody")
-        return took
-
-    return {"list of 10": listed, "end of 10": end}
-
-
 def run(server: redis.Redis) -> None:
     """All of it, on an empty server."""
     nobody, somebody = ClientFacts(), ClientFacts("192.0.2.17", AGENT)
     with_client = bytes_per_session(server, somebody)
     server.flushall()
-    few = measure.interleaved(lists())
     without = bytes_per_session(server, nobody)
-    many = measure.interleaved(lists())
     server.set("value", b"x" * 300)
     cookies = signed_in(LIVE, nobody, "hf")
     simple = redis.Redis(port=PORT)
@@ -178,8 +152,6 @@ def run(server: redis.Redis) -> None:
     )
     simple.close()
     figures = [measure.figure(name, "µs", values) for name, values in found.items()]
-    for name, among in (("none", few), (f"{STORED:,}", many)):
-        figures += [measure.figure(f"{each} among {name}", "µs", v) for each, v in among.items()]
     figures += [
         measure.figure("memory of a session, no client", "bytes", [without]),
         measure.figure("memory of a session, with client", "bytes", [with_client]),
@@ -194,8 +166,6 @@ def run(server: redis.Redis) -> None:
             "begin / bare GET, our CPU", found["begin, our CPU"], found["bare GET, our CPU"], must=3
         ),
         measure.ratio("memory / 560 bytes", [without], [560], must=1),
-        measure.ratio("list among many / none", many["list of 10"], few["list of 10"], must=1.5),
-        measure.ratio("end among many / none", many["end of 10"], few["end of 10"], must=1.5),
     ]
     measure.publish("redis_store", figures, ratios, ("redis", "hiredis"))
 
