@@ -169,6 +169,10 @@ class RedisSessions:
         """One round trip."""
         await self._keys.delete(key)
 
+    async def close(self) -> None:
+        """Close the connections of this face; on an event loop, before it ends."""
+        await self._keys.close()
+
     def _json(self, values: dict[str, Any]) -> dict[str, Any]:
         """The values as JSON where that is possible; the engine leaves the others behind."""
         made: dict[str, Any] = {}

@@ -60,14 +60,16 @@ class ForeignKeys:
 
 
 class Foreign(NamedTuple):
-    """Both faces; `close` closes the one for threads, loops close their own."""
+    """Both faces."""
 
     blocking: ForeignKeys
     asynchronous: ForeignKeys
+    wires: LoopWires
 
     def close(self) -> None:
-        """Close the connections of threads."""
+        """Close the connections of threads, and those of loops from outside them."""
         run(self.blocking.close())
+        self.wires.close_elsewhere()
 
 
 def open_foreign(url: str, timeout: float) -> Foreign:
@@ -83,4 +85,5 @@ def open_foreign(url: str, timeout: float) -> Foreign:
             " redis://host/0 or redis+sentinel://host/service/0"
         )
     core = Core(place, timeout)
-    return Foreign(ForeignKeys(core, ThreadWires(core)), ForeignKeys(core, LoopWires(core)))
+    wires = LoopWires(core)
+    return Foreign(ForeignKeys(core, ThreadWires(core)), ForeignKeys(core, wires), wires)
