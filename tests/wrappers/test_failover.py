@@ -1,0 +1,110 @@
+"""Failover with everything on: near cache, re-assertion, breaker and fence around a real store."""
+
+import time
+from datetime import timedelta
+
+import pytest
+
+import redis_servers
+from holdfast import Settings
+from holdfast.assembly import assemble
+from holdfast.errors import StoreError
+from holdfast.testing import BlockingStore
+from holdfast.testing.contracts.samples import Samples
+from redis_servers import cluster_url, sentinel_url, until
+from redis_traffic import Traffic, revived
+from redis_waiting import resumed
+
+SECRET = "tests only: kelp 4 seven otters 0291, nine herons"
+WAIT_S = 80
+
+
+def now():
+    return time.time_ns() // 1_000_000
+
+
+@pytest.fixture
+def servers(tmp_path):
+    redis_servers.require_program()
+    servers = redis_servers.Servers(tmp_path / "redis")
+    yield servers
+    servers.close()
+
+
+@pytest.fixture
+def process():
+    """Opens the parts of one process, with near cache and fence."""
+    opened = []
+
+    def make(url):
+        settings = Settings(cache=True, store_timeout=timedelta(seconds=2))
+        url += "&fence=yes" if "?" in url else "?fence=yes"
+        opened.append(assemble(settings, secret=SECRET, store=url, audit=[]))
+        return opened[-1]
+
+    yield make
+    for each in opened:
+        each.close()
+
+
+def face(parts, name):
+    return parts.blocking_store if name == "threads" else BlockingStore(parts.store)
+
+
+def one_failover(traffic, first, second, sentinels):
+    """The node is killed under load; its replica takes over; it comes back as that one's replica."""
+    until(lambda: len(traffic.ended) > 30)
+    first.kill()
+    until(lambda: second.info("role") == "master")
+    for each in sentinels:  # one that comes back before all of them know is not made a replica
+        until(lambda each=each: each.client.sentinel_master("main")["port"] == second.port)
+    first.start()
+    until(lambda: first.info("role") == "slave")
+    before = len(traffic.ended)
+    until(lambda: len(traffic.ended) > before + 20)
+
+
+def _from_cache(store, record):
+    try:
+        return store.get(record.id, now=now()).cached
+    except StoreError:
+        return False
+
+
+def served_again(store, record):
+    return resumed(lambda: store.get(record.id, now=now()), seconds=WAIT_S).record
+
+
+def none_revived(store, traffic):
+    return resumed(lambda: revived(store, traffic, now), seconds=WAIT_S) == []
+
+
+@pytest.mark.parametrize(("kind", "name"), [("sentinel", "threads"), ("cluster", "coroutines")])
+def test_a_failover_under_load(servers, process, kind, name):
+    """No 500; what was acknowledged as ended is refused by both processes; service resumes."""
+    if kind == "sentinel":
+        first = servers.start()
+        second = servers.replica_of(first)
+        sentinels = servers.sentinels(first)
+        url = sentinel_url(sentinels)
+    else:
+        nodes = servers.cluster(replicas=1)
+        first, second, sentinels = nodes[0], nodes[3], []
+        url = cluster_url(nodes[:3])
+    busy, quiet = process(url), process(url)
+    store, reader = face(busy, name), face(quiet, name)
+    samples = Samples(store, now)
+    kept = resumed(lambda: samples.several(10), seconds=WAIT_S)
+    for each in kept:
+        until(lambda each=each: _from_cache(reader, each))
+    ended = kept.pop()
+    assert resumed(lambda: store.delete(ended.id), seconds=WAIT_S)
+    with Traffic(store, samples, now) as traffic:
+        one_failover(traffic, first, second, sentinels)
+    assert traffic.failures == []
+    for each in (store, reader):
+        assert served_again(each, ended) is None
+        assert none_revived(each, traffic)
+        assert [served_again(each, record) for record in kept] == kept
+    until(lambda: _from_cache(reader, kept[0]))
+    assert busy.wrapped.outlook().away == ()
