@@ -4,6 +4,7 @@ What is acknowledged holds; see also `test_durability.py` for crashes.
 """
 
 import asyncio
+import os
 import signal
 import time
 
@@ -202,6 +203,26 @@ def test_an_address_where_nobody_answers(make, clock):
         result, took = outcome(make(url).salt)
         assert result == "store_unavailable"
         assert took < LIMIT * 1.5
+
+
+def test_a_fork_after_connecting(make, server, samples, clock):
+    """Parent and child use the store at the same time, and nobody reads the other's answers."""
+    store = make(server.url)
+    records = samples.several(20)
+    assert store.get(records[0].id, now=clock()).record == records[0]
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        signal.alarm(60)
+        try:
+            store.after_fork()
+            found = [store.get(each.id, now=clock()).record for each in records * 5]
+            code = 0 if found == records * 5 else 2
+        finally:
+            os._exit(code)
+    found = [store.get(each.id, now=clock()).record for each in records * 5]
+    assert found == records * 5
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
 def test_coroutines_are_not_held_up(server, open_async, samples, clock):
