@@ -47,7 +47,7 @@ class Held {
 
   install(): void {
     const { response } = this;
-    response.writeHead = ((status: number, ...rest: unknown[]) => {
+    response.writeHead = (status: number, ...rest: unknown[]) => {
       this.#take(rest);
       response.statusCode = status;
       this.#do(status, () => {
@@ -55,7 +55,7 @@ class Held {
         this.#writeHead.call(response, status);
       });
       return response;
-    }) as ServerResponse["writeHead"];
+    };
     response.write = ((...args: never[]) => {
       let room = true;
       this.#do(response.statusCode, () => (room = this.#write.apply(response, args) as boolean));

@@ -71,6 +71,11 @@ export class Changes {
     return performance.now() - this.proved < this.bound;
   }
 
+  /** Tell who listens of what was changed here, ahead of the stream. */
+  tell(ids: readonly string[]): void {
+    this.#tell((each) => each.changed(ids));
+  }
+
   start(): void {
     void this.#open();
   }

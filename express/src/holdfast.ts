@@ -213,7 +213,7 @@ function bearerGuard(manager: SessionManager): Middleware {
     manager.verifyToken(token).then(
       ({ payload, error }) => {
         if (payload === null) return send(response, invalid(error));
-        request.user = payload as Payload & User;
+        request.user = payload;
         return next();
       },
       (error: unknown) => answerErrors(error, request, response, next),

@@ -103,7 +103,7 @@ export class SessionManager {
   /** End one token, until it would have expired. */
   async blacklistToken(jti: string): Promise<boolean> {
     const done = await this.#api.get<{ revoked: boolean }>("POST", "/tokens/revoke", { jti });
-    this.#near.forget(jti.split(".")[0] ?? "");
+    this.#near.changed(jti.split(".")[0] ?? "");
     return done.revoked;
   }
 
@@ -113,7 +113,7 @@ export class SessionManager {
     const { claims } = await this.#judge(token, type, true);
     if (claims === null) return false;
     await this.#api.get("DELETE", `/sessions/${encodeURIComponent(claims.sid)}`);
-    this.#near.forget(claims.sid);
+    this.#near.changed(claims.sid);
     return true;
   }
 

@@ -84,6 +84,11 @@ export class Near<T> {
     this.#keys.delete(id);
   }
 
+  /** This application has changed or ended a session itself: whatever knows of it forgets at once. */
+  changed(id: string): void {
+    this.#changes.tell([id]);
+  }
+
   get size(): number {
     return this.#entries.size;
   }

@@ -132,6 +132,7 @@ export class State {
     if (user === null || user === undefined) this.signOut();
     else {
       const { id, ...claims } = user;
+      // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-conversion -- often a number in JavaScript
       this.signIn(String(id), claims);
     }
   }
@@ -213,33 +214,10 @@ export class State {
    * @throws UsageError a value is not JSON.
    */
   changes(): Changes | null {
-    const data = this.#data;
-    if (this.#intent?.type === "sign_out") return { ...NOTHING, intent: this.#intent };
-    if (data === undefined) return this.#intent && { ...NOTHING, intent: this.#intent };
-    const before = parsed(this.text);
-    const done: Changes = {
-      ...NOTHING,
-      intent: this.#intent,
-      clear: this.#cleared,
-      set: bare(),
-      base: bare(),
-      delete: [],
-    };
-    for (const [name, value] of data) {
-      const old = this.#cleared ? undefined : before.get(name);
-      if (json(name, value) === JSON.stringify(old)) continue;
-      done.set[name] = value;
-      if (before.has(name)) done.base[name] = before.get(name);
-    }
-    for (const [name, value] of before) {
-      if (this.#cleared) done.base[name] = value;
-      else if (!data.has(name)) {
-        done.delete.push(name);
-        done.base[name] = value;
-      }
-    }
-    const quiet = Object.keys(done.set).length + done.delete.length === 0 && !(done.clear && before.size);
-    return quiet && done.intent === null ? null : done;
+    const [intent, data] = [this.#intent, this.#data];
+    if (data === undefined || intent?.type === "sign_out") return intent && { ...NOTHING, intent };
+    const done = difference(parsed(this.text), data, this.#cleared);
+    return done === null ? intent && { ...NOTHING, intent } : { ...done, intent };
   }
 
   #values(): Map<string, unknown> {
@@ -251,61 +229,23 @@ export class State {
   }
 }
 
-/** Names that are never data when they are used as a property; `get` and `set` reach such data. */
-const OWN = new Set([
-  ...["id", "subject", "claims", "createdAt", "authenticatedAt", "user", "signIn", "signOut"],
-  ...["destroy", "rotate", "regenerate", "save", "clear", "get", "set", "delete", "toJSON", "then"],
-  ...["constructor", "__proto__", "toString", "valueOf", "cookie"],
-]);
-
-const HANDLER: ProxyHandler<State> = {
-  get(state, name) {
-    state.accessed = true;
-    if (typeof name === "symbol" || OWN.has(name)) return own(state, name);
-    return state.get(name);
-  },
-  set(state, name, value) {
-    state.accessed = true;
-    if (name === "user") state.user = value as User | null;
-    else if (typeof name === "symbol" || OWN.has(name)) {
-      throw new UsageError(`session.${String(name)} is not data; store it with session.set`);
-    } else state.set(name, value);
-    return true;
-  },
-  has: (state, name) => typeof name === "string" && (OWN.has(name) || state.has(name)),
-  deleteProperty(state, name) {
-    state.accessed = true;
-    if (name === "user") state.signOut();
-    else if (typeof name === "string") state.delete(name);
-    return true;
-  },
-  defineProperty(state, name, { value }) {
-    return HANDLER.set?.(state, name, value as unknown, state) ?? false;
-  },
-  ownKeys(state) {
-    state.accessed = true;
-    return state.names().filter((name) => !OWN.has(name));
-  },
-  getOwnPropertyDescriptor(state, name) {
-    if (typeof name === "symbol" || OWN.has(name) || !state.has(name)) return undefined;
-    return { value: state.get(name), writable: true, enumerable: true, configurable: true };
-  },
-  getPrototypeOf: () => Object.prototype,
-  setPrototypeOf: () => false,
-  preventExtensions: () => false,
-};
-
-/** The session over this state. */
-export function sessionOver(state: State): Session {
-  return new Proxy(state, HANDLER) as unknown as Session;
-}
-
-function own(state: State, name: string | symbol): unknown {
-  if (name === "constructor") return Object;
-  if (typeof name === "symbol" || name === "then" || name === "__proto__" || name === "cookie")
-    return undefined;
-  const value = (state as unknown as Record<string, unknown>)[name];
-  return typeof value === "function" ? (value.bind(state) as unknown) : value;
+/** What makes `before` into `after`; null: nothing. */
+function difference(
+  before: Map<string, unknown>,
+  after: Map<string, unknown>,
+  clear: boolean,
+): Changes | null {
+  const set = bare();
+  for (const [name, value] of after) {
+    const old = clear ? undefined : JSON.stringify(before.get(name));
+    if (json(name, value) !== old) set[name] = value;
+  }
+  const gone = [...before.keys()].filter((name) => !after.has(name));
+  if (Object.keys(set).length + gone.length === 0 && !(clear && before.size > 0)) return null;
+  const touched = clear ? [...before.keys()] : [...Object.keys(set), ...gone];
+  const base = bare();
+  for (const name of touched) if (before.has(name)) base[name] = before.get(name);
+  return { intent: null, set, delete: clear ? [] : gone, clear, base };
 }
 
 function call(done: Callback | undefined): void {

@@ -2,7 +2,7 @@
  * Access and refresh tokens verified here, where the keys are known; by `jose`, which has no
  * dependencies of its own. It is loaded at the first token: nobody pays for what is not used.
  */
-import type { JWTVerifyGetKey, KeyObject, errors } from "jose" with { "resolution-mode": "import" };
+import type { JWTVerifyGetKey, errors } from "jose" with { "resolution-mode": "import" };
 
 import { ConfigurationError } from "./errors.js";
 import type { TokenError } from "./manager.js";
@@ -64,7 +64,7 @@ export class LocalKeys {
     if (jwks !== undefined && !secret) return jose.createRemoteJWKSet(new URL(jwks));
     return ({ kid }) => {
       if (secret === undefined || kid !== secret.kid) throw new jose.errors.JWKSNoMatchingKey();
-      return secret.key as unknown as KeyObject;
+      return secret.key;
     };
   }
 }

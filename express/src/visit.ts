@@ -6,10 +6,11 @@ import { HoldfastError, ServiceUnavailable, UsageError } from "./errors.js";
 import { factsOf, isSafe, keyOf, pathOf } from "./facts.js";
 import type { Facts } from "./facts.js";
 import type { Keep, Keeping, Near } from "./near.js";
-import { PRIVATE, replyTo } from "./replies.js";
+import { PRIVATE, errorReply, replyTo } from "./replies.js";
 import type { Headers, Reply } from "./replies.js";
 import type { Settled } from "./answer.js";
-import { State, sessionOver } from "./session.js";
+import { sessionOver } from "./handle.js";
+import { State } from "./session.js";
 import type { Changes, Described, Session } from "./session.js";
 
 /** What is kept of a request that was let in. */
@@ -115,12 +116,13 @@ export class Visit {
   async #save(status: number, changes: Changes | null): Promise<Settled> {
     try {
       const done = await this.#commit({ status, session: this.state.id, ...changes });
-      if (changes === null) return { headers: [...done.headers, ...(this.state.accessed ? PRIVATE : [])] };
-      return { headers: [...done.headers, ...PRIVATE], reply: done.reply };
+      if (done.reply) return { headers: [], reply: done.reply };
+      const depends = changes !== null || this.state.accessed;
+      return { headers: [...done.headers, ...(depends ? PRIVATE : [])] };
     } catch (error) {
       return refused(error);
     } finally {
-      if (this.state.id !== null && changes !== null) this.near.forget(this.state.id);
+      if (this.state.id !== null && changes !== null) this.near.changed(this.state.id);
     }
   }
 
@@ -143,7 +145,7 @@ export class Visit {
         kept = { key, id: session.id, keep: this.#bounded(keep), value };
       }
     } catch (error) {
-      this.reply = replyTo(error as HoldfastError);
+      this.reply = refused(error).reply ?? null;
     } finally {
       this.near.answered(question, kept);
     }
@@ -212,8 +214,8 @@ export class Visit {
 }
 
 function refused(error: unknown): Settled {
-  if (!(error instanceof HoldfastError)) throw error;
-  return { headers: [], reply: replyTo(error) };
+  const known = error instanceof HoldfastError;
+  return { headers: [], reply: known ? replyTo(error) : errorReply(500, "internal_error") };
 }
 
 /** Handlers of several requests are given the same. */

@@ -158,7 +158,11 @@ for (const [name, express] of Object.entries({ "Express 4": express4, "Express 5
         const { status, json } = await browser.post(path, {}, { headers });
         codes.push([status, json.code]);
       }
-      assert.deepEqual(codes, [[500, "usage_error"], [500, "data_too_large"], [500, undefined]]);
+      assert.deepEqual(codes, [
+        [500, "usage_error"],
+        [500, "data_too_large"],
+        [500, undefined],
+      ]);
       assert.deepEqual((await browser.get("/closed")).json.data, {});
     });
 
@@ -193,7 +197,8 @@ for (const [name, express] of Object.entries({ "Express 4": express4, "Express 5
       assert.match(junk.headers.get("www-authenticate"), /error="invalid_token"/);
       assert.equal((await other.get("/jwt")).json.error, "No token provided");
       await other.post("/logout", {}, { headers: bearer });
-      for (const path of ["/me", "/jwt"]) assert.equal((await other.get(path, { headers: bearer })).status, 401);
+      for (const path of ["/me", "/jwt"])
+        assert.equal((await other.get(path, { headers: bearer })).status, 401);
     });
 
     test("a role is asked for, and no kept answer refuses", async () => {

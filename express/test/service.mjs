@@ -54,7 +54,10 @@ export class Service {
     this.process = spawn(python, ["-m", "holdfast.cli", "serve"], { env, stdio: "ignore" });
     await until(async () => {
       if (this.process.exitCode !== null) throw new Error("the service did not start");
-      return fetch(`${this.url}/readyz`).then((answer) => answer.ok, () => false);
+      return fetch(`${this.url}/readyz`).then(
+        (answer) => answer.ok,
+        () => false,
+      );
     }, "the service");
   }
 
@@ -96,12 +99,18 @@ export class Browser {
 
   async request(method, path, { json, headers = {}, jar = true, body } = {}) {
     const sent = { ...headers };
-    if (method !== "GET") Object.assign(sent, { origin: this.origin, "sec-fetch-site": "same-origin", ...headers });
+    if (method !== "GET")
+      Object.assign(sent, { origin: this.origin, "sec-fetch-site": "same-origin", ...headers });
     if (json !== undefined) sent["content-type"] = "application/json";
     const cookie = Object.entries(this.cookies).map(([name, value]) => `${name}=${value}`);
     if (jar && cookie.length > 0) sent.cookie = cookie.join("; ");
     const content = json === undefined ? body : JSON.stringify(json);
-    const answer = await fetch(this.origin + path, { method, headers: sent, body: content, redirect: "manual" });
+    const answer = await fetch(this.origin + path, {
+      method,
+      headers: sent,
+      body: content,
+      redirect: "manual",
+    });
     if (jar) this.#keep(answer.headers.getSetCookie());
     const text = await answer.text();
     return { status: answer.status, headers: answer.headers, text, json: parsed(text) };

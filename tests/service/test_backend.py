@@ -124,6 +124,16 @@ def test_ending_one_and_all(ask, client):
         assert ask("GET", f"/sessions/{id}") == (404, "not_found")
 
 
+def test_sessions_of_many_subjects(ask):
+    """Page by page, by how the names of the subjects begin."""
+    for subject in ("shop:ada", "shop:bob", "other"):
+        ask("POST", "/sessions", {"subject": subject})
+    page = ask("GET", "/sessions?prefix=shop:")
+    assert sorted(each["subject"] for each in page["sessions"]) == ["shop:ada", "shop:bob"]
+    assert page["after"] is None
+    assert ask("GET", "/sessions?prefix=shop:&after=x") == (400, "bad_parameter")
+
+
 # Tokens
 
 

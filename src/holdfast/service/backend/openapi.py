@@ -57,6 +57,10 @@ def paths() -> Json:
     judged = _object(reply=_MAYBE)
     read = _object(**session["properties"], keep=_KEEP)
     ended, of = _object(ended={"type": "integer"}), _query("subject", "Whose.", required=True)
+    of_some, below = (
+        _query("subject", "Whose."),
+        _query("prefix", "How the subjects begin, instead."),
+    )
     after, keep = _query("after", "Continue behind this id."), _query("keep", "An id to keep.")
     pair = _object(access_token=_TEXT, refresh_token=_TEXT, expires_in={"type": "integer"})
     id = {**_ID, "schema": _TEXT}
@@ -64,7 +68,9 @@ def paths() -> Json:
         "/sessions": {
             "post": _operation("Make a session", given, sessions.New, status="201"),
             "get": _operation(
-                "Sessions of a subject", _object(sessions={"type": "array"}), parameters=[of, after]
+                "Sessions of a subject",
+                _object(sessions={"type": "array"}),
+                parameters=[of_some, below, after],
             ),
             "delete": _operation("End those of a subject", ended, parameters=[of, keep]),
         },

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from holdfast.chain import Refusal, error_reply
+from holdfast.rules.secret import valid_id
 from holdfast.service.answers import json_answer
 from holdfast.service.backend.asking import (
     Client,
@@ -125,12 +126,24 @@ async def end(request: Request) -> Response:
 
 
 async def of_subject(request: Request) -> Response:
-    """A page of the living sessions of one subject; `after` continues."""
+    """A page of the living sessions of one subject, or with `prefix` of many; `after` continues."""
     context = authorised(request, _SCOPE)
-    after = request.query_params.get("after")
+    after, prefix = (request.query_params.get(name) for name in ("after", "prefix"))
+    if prefix:
+        return await _below(context, prefix, after)
     with checked():
         page = await context.sessions.sessions_of(_subject(request), after=after, limit=_MOST)
     return json_answer({"sessions": [listed(each) for each in page.records], "after": page.after})
+
+
+async def _below(context: ServiceContext, prefix: str, after: str | None) -> Response:
+    """Of all sessions there are, page by page, those whose subject begins like this."""
+    if after is not None and not valid_id(after):
+        raise Refusal(error_reply(400, "bad_parameter", "after: is an id"))
+    page = await context.assembly.store.page(None, after=after, limit=_MOST)
+    found = [each.id for each in page.records if (each.subject or "").startswith(prefix)]
+    living = [each for id in found if (each := await context.sessions.find(id)) is not None]
+    return json_answer({"sessions": [listed(each) for each in living], "after": page.after})
 
 
 async def end_of_subject(request: Request) -> Response:

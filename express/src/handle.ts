@@ -1,0 +1,60 @@
+/** A session as handlers see it: properties are data, but for the names of `Session` itself. */
+import { UsageError } from "./errors.js";
+import type { Session, State, User } from "./session.js";
+
+/** Names that are never data when they are used as a property; `get` and `set` reach such data. */
+const OWN = new Set([
+  ...["id", "subject", "claims", "createdAt", "authenticatedAt", "user", "signIn", "signOut"],
+  ...["destroy", "rotate", "regenerate", "save", "clear", "get", "set", "delete", "toJSON", "then"],
+  ...["constructor", "__proto__", "toString", "valueOf", "cookie"],
+]);
+
+const HANDLER: ProxyHandler<State> = {
+  get(state, name) {
+    state.accessed = true;
+    if (typeof name === "symbol" || OWN.has(name)) return own(state, name);
+    return state.get(name);
+  },
+  set(state, name, value) {
+    state.accessed = true;
+    if (name === "user") state.user = value as User | null;
+    else if (typeof name === "symbol" || OWN.has(name)) {
+      throw new UsageError(`session.${String(name)} is not data; store it with session.set`);
+    } else state.set(name, value);
+    return true;
+  },
+  has: (state, name) => typeof name === "string" && (OWN.has(name) || state.has(name)),
+  deleteProperty(state, name) {
+    state.accessed = true;
+    if (name === "user") state.signOut();
+    else if (typeof name === "string") state.delete(name);
+    return true;
+  },
+  defineProperty(state, name, { value }) {
+    return HANDLER.set?.(state, name, value as unknown, state) ?? false;
+  },
+  ownKeys(state) {
+    state.accessed = true;
+    return state.names().filter((name) => !OWN.has(name));
+  },
+  getOwnPropertyDescriptor(state, name) {
+    if (typeof name === "symbol" || OWN.has(name) || !state.has(name)) return undefined;
+    return { value: state.get(name), writable: true, enumerable: true, configurable: true };
+  },
+  getPrototypeOf: () => Object.prototype,
+  setPrototypeOf: () => false,
+  preventExtensions: () => false,
+};
+
+/** The session over this state. */
+export function sessionOver(state: State): Session {
+  return new Proxy(state, HANDLER);
+}
+
+function own(state: State, name: string | symbol): unknown {
+  if (name === "constructor") return Object;
+  if (typeof name === "symbol" || name === "then" || name === "__proto__" || name === "cookie")
+    return undefined;
+  const value = (state as unknown as Record<string, unknown>)[name];
+  return typeof value === "function" ? (value.bind(state) as unknown) : value;
+}

@@ -1,0 +1,142 @@
+import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import { once } from "node:events";
+import { after, before, test } from "node:test";
+
+import express from "express";
+import { SignJWT } from "jose";
+import { WebSocket, WebSocketServer } from "ws";
+
+import { holdfast } from "../dist/esm/index.js";
+import { Browser, Service, listening, until } from "./service.mjs";
+import { site } from "./site.mjs";
+
+let service, sessions, manager;
+before(async () => {
+  service = await Service.start();
+  sessions = holdfast({ url: service.url, serviceKey: service.key });
+  manager = sessions.sessionManager;
+  await until(() => sessions.status.live, "the stream");
+});
+after(async () => {
+  sessions.close();
+  await service.stop();
+});
+
+test("tokens are made, verified, refreshed and ended as the specification has it", async () => {
+  const made = await manager.generateTokens("ada", "ada@example.org", "admin");
+  assert.deepEqual([made.expiresIn, made.tokenType], [3600, "Bearer"]);
+  const { payload, error } = await manager.verifyToken(made.accessToken);
+  const { userId, email, role, type } = payload;
+  assert.deepEqual([userId, email, role, type, error], ["ada", "ada@example.org", "admin", "access", null]);
+  const wrong = await manager.verifyToken(made.refreshToken);
+  assert.deepEqual(wrong, { payload: null, error: "Invalid token type" });
+  assert.equal((await manager.verifyToken(made.refreshToken, "refresh")).payload.userId, "ada");
+  const { tokens } = await manager.refreshAccessToken(made.refreshToken);
+  assert.equal((await manager.verifyToken(tokens.accessToken)).payload.email, "ada@example.org");
+  const refused = await manager.refreshAccessToken(tokens.accessToken);
+  assert.deepEqual(refused, { tokens: null, error: "Invalid token type" });
+  assert.equal(await manager.logout(made.accessToken), true);
+  assert.equal(await manager.logout("nonsense"), false);
+  for (const token of [made.accessToken, tokens.accessToken]) {
+    assert.deepEqual(await manager.verifyToken(token), { payload: null, error: "Invalid token" });
+  }
+  assert.equal((await manager.refreshAccessToken(tokens.refreshToken)).error, "Invalid token");
+});
+
+test("a single token is blacklisted, here at once and elsewhere within the bound", async () => {
+  const { accessToken, refreshToken } = await manager.generateTokens("ada");
+  const other = holdfast({ url: service.url, serviceKey: service.key });
+  await until(() => other.status.live, "the other stream");
+  const { payload } = await manager.verifyToken(accessToken);
+  await other.sessionManager.verifyToken(accessToken);
+  assert.equal(await manager.isTokenBlacklisted(payload.jti), false);
+  await manager.blacklistToken(payload.jti, 3600);
+  assert.equal((await manager.verifyToken(accessToken)).error, "Invalid token");
+  assert.equal(await manager.isTokenBlacklisted(payload.jti), true);
+  await until(
+    async () => (await other.sessionManager.verifyToken(accessToken)).error !== null,
+    "the revocation to be felt",
+  );
+  assert.equal((await manager.refreshAccessToken(refreshToken)).error, null);
+  other.close();
+});
+
+test("a token that was seen lately costs no call", async () => {
+  const { accessToken } = await manager.generateTokens("ada");
+  await manager.verifyToken(accessToken);
+  const verify = manager.verifyToken(accessToken);
+  const asked = performance.now();
+  assert.equal((await verify).payload.userId, "ada");
+  assert.ok(performance.now() - asked < 1000);
+});
+
+test("with a shared secret a forged token is refused here, and a good one is judged by the service", async () => {
+  const key = new Uint8Array(32).fill(7);
+  // There is no service at this address: what needs it fails, and what does not, does not.
+  const alone = holdfast({
+    url: "http://127.0.0.1:9",
+    serviceKey: "hfk1_x",
+    maxAge: 0,
+    secret: { kid: "k", key },
+  });
+  const claims = { sub: "ada", sid: "s", jti: "s.x", type: "access" };
+  const token = (by, { typ = "at+jwt", exp = "1h", kid = "k", ...more } = {}) =>
+    new SignJWT({ ...claims, ...more })
+      .setProtectedHeader({ alg: "HS256", kid, typ })
+      .setIssuer("holdfast:production")
+      .setAudience("holdfast:production")
+      .setIssuedAt()
+      .setExpirationTime(exp)
+      .sign(by);
+  const verify = (text, options) => alone.sessionManager.verifyToken(text, "access", options);
+  const error = async (text) => (await verify(text)).error;
+  assert.equal(await error(await token(new Uint8Array(32).fill(8))), "Invalid token");
+  assert.equal(await error(await token(key, { typ: "rt+jwt" })), "Invalid token type");
+  assert.equal(await error(await token(key, { type: "refresh" })), "Invalid token type");
+  assert.equal(await error(await token(key, { exp: 1 })), "Token expired");
+  assert.equal(await error("x".repeat(10_000)), "Invalid token");
+  const none = (await token(key)).split(".");
+  none[0] = Buffer.from('{"alg":"none","typ":"at+jwt"}').toString("base64url");
+  assert.equal(await error(`${none[0]}.${none[1]}.`), "Invalid token");
+  assert.equal((await verify(await token(key), { stateless: true })).payload.userId, "ada");
+  await assert.rejects(verify(await token(key)), { status: 503 });
+  await assert.rejects(verify(await token(key, { kid: "other" })), { status: 503 });
+  alone.close();
+});
+
+test("a socket is opened for who is signed in, and closed when the session ends", async () => {
+  const app = site(express, sessions);
+  const server = createServer(app).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const origin = `http://127.0.0.1:${server.address().port}`;
+  const sockets = new WebSocketServer({ noServer: true });
+  server.on("upgrade", async (request, socket, head) => {
+    const session = await sessions.upgrade(request, socket);
+    if (session === null) return;
+    sockets.handleUpgrade(request, socket, head, (open) => {
+      const release = sessions.closeWhenEnded(open, session);
+      open.on("close", release);
+      open.send(session.subject);
+    });
+  });
+  const browser = new Browser(origin);
+  await browser.signIn();
+  const open = (headers) => new WebSocket(origin.replace("http", "ws"), { headers });
+  const refused = async (headers) => {
+    const [, answer] = await once(open(headers), "unexpected-response");
+    return answer.statusCode;
+  };
+  const cookie = `session=${browser.cookies.session}`;
+  assert.equal(await refused({ origin }), 401);
+  assert.equal(await refused({ origin: "https://evil.example", cookie }), 403);
+  const mine = open({ origin, cookie });
+  const [hello] = await once(mine, "message");
+  assert.equal(String(hello), "ada");
+  const closed = once(mine, "close");
+  const { sessions: of } = await service.ask("GET", "/sessions?subject=ada");
+  for (const { id } of of) await service.ask("DELETE", `/sessions/${id}`);
+  assert.equal((await closed)[0], 4401);
+  server.closeAllConnections();
+  server.close();
+});

@@ -1,0 +1,136 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { promisify } from "node:util";
+
+import express5 from "express";
+import session from "express-session";
+import express4 from "express4";
+
+import { HoldfastStore } from "../dist/esm/store.js";
+import { Browser, Service, listening } from "./service.mjs";
+
+let service;
+before(async () => (service = await Service.start()));
+after(() => service.stop());
+
+const store = (more = {}) => new HoldfastStore({ url: service.url, serviceKey: service.key, ...more });
+const verbs = (over) =>
+  Object.fromEntries(
+    ["get", "set", "destroy", "touch", "all", "length", "clear"].map((name) => [
+      name,
+      promisify(over[name].bind(over)),
+    ]),
+  );
+const data = (more = {}) => ({ cookie: { path: "/", originalMaxAge: null }, ...more });
+
+for (const maxAge of [0, 1000]) {
+  test(`what is set is got, changed and destroyed, maxAge ${maxAge}`, async () => {
+    const over = store({ maxAge, prefix: `verbs ${maxAge}` });
+    const { get, set, destroy, touch } = verbs(over);
+    assert.equal(await get("a"), null);
+    await set("a", data({ n: 1, old: true }));
+    assert.equal((await get("a")).n, 1);
+    await set("a", data({ n: 2 }));
+    assert.deepEqual(await get("a"), data({ n: 2 }));
+    await touch("a", data({ n: 3 }));
+    assert.equal((await get("a")).n, 2);
+    await destroy("a");
+    assert.equal(await get("a"), null);
+    await set("a", data({ n: 4 }));
+    assert.equal(await get("a"), null, "a late set does not revive");
+    await touch("a", data());
+    await destroy("a");
+    over.close();
+  });
+}
+
+test("all, length and clear see the sessions of this store alone", async () => {
+  const [mine, theirs] = [store({ prefix: "mine" }), store({ prefix: "theirs" })];
+  const { all, length, clear, set, get } = verbs(mine);
+  for (const sid of ["a", "b", "c"]) await set(sid, data({ sid }));
+  await verbs(theirs).set("a", data({ sid: "x" }));
+  assert.equal(await length(), 3);
+  assert.deepEqual((await all()).map(({ sid }) => sid).sort(), ["a", "b", "c"]);
+  await clear();
+  assert.deepEqual([await length(), await get("a")], [0, null]);
+  assert.equal((await verbs(theirs).get("a")).sid, "x");
+  mine.close();
+  theirs.close();
+});
+
+test("a session whose cookie has expired is none", async () => {
+  const over = store();
+  const { get, set } = verbs(over);
+  await set("old", { cookie: { expires: new Date(Date.now() - 1000).toISOString(), originalMaxAge: 1 } });
+  assert.equal(await get("old"), null);
+  over.close();
+});
+
+test("what is stored is no cookie", async () => {
+  const over = store({ prefix: "secret" });
+  const { set } = verbs(over);
+  await set("the-id-in-the-cookie", data());
+  const { sessions } = await service.ask("GET", "/sessions?prefix=express-session:secret:");
+  assert.equal(sessions.length, 1);
+  assert.ok(!JSON.stringify(sessions).includes("the-id-in-the-cookie"));
+  over.close();
+});
+
+test("an outage is an error, never an empty session", async () => {
+  const over = new HoldfastStore({ url: "http://127.0.0.1:9", serviceKey: "hfk1_x", maxAge: 0 });
+  await assert.rejects(verbs(over).get("a"), { code: "store_unavailable", status: 503 });
+  over.close();
+});
+
+for (const [name, express] of Object.entries({ "Express 4": express4, "Express 5": express5 })) {
+  describe(`${name} with express-session`, () => {
+    let over, other, app;
+    before(async () => {
+      [over, other] = [store({ prefix: name }), store({ prefix: name })];
+      const site = express();
+      site.use(session({ secret: "of a test", store: over, resave: false, saveUninitialized: false }));
+      site.get("/visits", (req, res) => {
+        req.session.visits = (req.session.visits ?? 0) + 1;
+        res.json({ visits: req.session.visits, id: req.sessionID });
+      });
+      site.get("/peek", (req, res) => res.json({ visits: req.session.visits ?? 0 }));
+      site.get("/regenerate", (req, res, next) => {
+        req.session.regenerate((error) => (error ? next(error) : res.json({ id: req.sessionID })));
+      });
+      site.get("/out", (req, res, next) =>
+        req.session.destroy((error) => (error ? next(error) : res.json({}))),
+      );
+      site.get("/overtaken", (req, res, next) => {
+        req.session.visits = 99;
+        other.destroy(req.sessionID, (error) => (error ? next(error) : res.json({ id: req.sessionID })));
+      });
+      app = await listening(site);
+    });
+    after(() => {
+      app.close();
+      over.close();
+      other.close();
+    });
+
+    test("counts, regenerates and destroys", async () => {
+      const browser = new Browser(app.origin);
+      const first = (await browser.get("/visits")).json;
+      assert.equal((await browser.get("/visits")).json.visits, 2);
+      assert.equal((await browser.get("/peek")).json.visits, 2);
+      const again = (await browser.get("/regenerate")).json;
+      assert.notEqual(again.id, first.id);
+      await browser.get("/visits");
+      await browser.get("/out");
+      assert.equal((await browser.get("/peek")).json.visits, 0);
+    });
+
+    test("a request that is overtaken by a log-out elsewhere does not revive", async () => {
+      const browser = new Browser(app.origin);
+      await browser.get("/visits");
+      const { id } = (await browser.get("/overtaken")).json;
+      const third = store({ prefix: name, maxAge: 0 });
+      assert.equal(await verbs(third).get(id), null);
+      third.close();
+    });
+  });
+}
