@@ -9,10 +9,10 @@ from holdfast.testing import AsyncMemoryStore, FakeClock, HookedStore, MemorySto
 class Parts:
     """What a test turns its screws on: the store under either face, time, what was audited."""
 
-    def __init__(self, settings, keys):
+    def __init__(self, settings, keys, adopt=None):
         self.clock = FakeClock()
         self.events = []
-        memory = MemoryStore()
+        self.memory = memory = MemoryStore()
         self.store = HookedStore(AsyncMemoryStore(memory))
         blocking = HookedStore(memory)
         vars(blocking).update({**vars(self.store), "_store": memory})  # the same hooks and calls
@@ -22,6 +22,7 @@ class Parts:
             store=Opened(blocking.blocking(), self.store.asynchronous()),
             audit=[self.events.append],
             clock=self.clock,
+            adopt=adopt,
         )
 
     @property
@@ -36,6 +37,10 @@ class Parts:
             raise error("as the test wishes")
 
         self.store.before(verb, hook, times=times)
+
+    def records(self):
+        """The sessions; a claim on an old session is none."""
+        return [each for each in self.memory.page().records if each.policy.name != "adoption"]
 
     def reasons(self):
         return [event.reason for event in self.events if event.reason]

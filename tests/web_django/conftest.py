@@ -8,11 +8,9 @@ from django.conf import settings as conf
 from django.db import connections
 from django.test import AsyncClient, Client
 
-from holdfast.assembly import assemble
 from holdfast.rules.keys import KeyRing
 from holdfast.settings import Settings
-from holdfast.stores import Opened
-from holdfast.testing import AsyncMemoryStore, FakeClock, HookedStore, MemoryStore
+from web.parts import Parts
 from web_django import project
 
 project.set_up()
@@ -41,35 +39,6 @@ class AsyncBrowser(AsyncClient):
 
     def generic(self, *args, secure=True, **options):
         return super().generic(*args, **{**options, "secure": True})
-
-
-class Parts:
-    """The parts of a project, the store under either face, time, and what was audited."""
-
-    def __init__(self, settings, keys, adopt=None):
-        self.clock = FakeClock()
-        self.events = []
-        memory = MemoryStore()
-        self.store = HookedStore(AsyncMemoryStore(memory))
-        blocking = HookedStore(memory)
-        vars(blocking).update({**vars(self.store), "_store": memory})  # the same hooks and calls
-        self.memory = memory
-        self.assembly = assemble(
-            settings,
-            keys=keys,
-            store=Opened(blocking.blocking(), self.store.asynchronous()),
-            audit=[self.events.append],
-            clock=self.clock,
-            adopt=adopt,
-        )
-
-    @property
-    def sessions(self):
-        return self.assembly.blocking
-
-    def records(self):
-        """The sessions; a claim on an old session is none."""
-        return [each for each in self.memory.page().records if each.policy.name != "adoption"]
 
 
 @pytest.fixture
