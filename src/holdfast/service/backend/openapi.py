@@ -58,7 +58,7 @@ def paths() -> Json:
     read = _object(**session["properties"], keep=_KEEP)
     ended, of = _object(ended={"type": "integer"}), _query("subject", "Whose.", required=True)
     of_some, below = (
-        _query("subject", "Whose."),
+        {**of, "required": False},
         _query("prefix", "How the subjects begin, instead."),
     )
     after, keep = _query("after", "Continue behind this id."), _query("keep", "An id to keep.")
