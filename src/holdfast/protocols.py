@@ -22,9 +22,10 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
+from holdfast.record import Record
+
 if TYPE_CHECKING:
     from holdfast.events import Event
-    from holdfast.record import Record
 
 Clock = Callable[[], int]
 """Now, in Unix milliseconds."""
@@ -66,7 +67,7 @@ class Taken(NamedTuple):
     retry_after: int
 
 
-class Reading(NamedTuple):
+class Reading(msgspec.Struct, frozen=True):
     """The answer of `get`. `taken` is None if nothing was to be, or could be, spent.
 
     `corrupt` is True when there is a record that cannot be decoded: that one session must end.

@@ -7,6 +7,7 @@ import time
 from collections import defaultdict
 
 import pytest
+from msgspec.structs import replace
 
 from holdfast.protocols import Admitted, Page, Taken
 from holdfast.record import changed, decode, encode
@@ -335,7 +336,7 @@ class DamagedMeansUnknown(MemoryStore):
     found_by = "test_a_damaged_record_is_a_value"
 
     def get(self, id, *, now, take=None):
-        return super().get(id, now=now, take=take)._replace(corrupt=False)
+        return replace(super().get(id, now=now, take=take), corrupt=False)
 
 
 class DamagedRaises(MemoryStore):

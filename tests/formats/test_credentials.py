@@ -32,7 +32,7 @@ def test_the_cookie():
     """Version 1, id, secret; and what a record keeps of the secret."""
     text = f"1.{ID}.AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
     assert secret.cookie_text(ID, SECRET) == text
-    assert secret.parse_cookie(text) == (ID, SECRET)
+    assert secret.parse_cookie(text) == secret.Token(ID, SECRET)
     assert secret.digest(SECRET).hex() == (
         "630dcd2966c4336691125448bbb25b4ff412a49c732db2c8abc1b8581bd710dd"
     )

@@ -1,6 +1,7 @@
 """The near cache: what it may answer, what it must not, and how much it keeps."""
 
 import pytest
+from msgspec.structs import replace
 
 from holdfast.errors import StoreUnavailable
 from holdfast.faces import run
@@ -212,7 +213,7 @@ def test_a_record_of_a_newer_release_is_not_kept(world):
     record = world.stored()
     kept = world.table._entry
     world.table._entry = lambda reading, channel: kept(
-        reading._replace(record=rewritten(record, format=2)), channel
+        replace(reading, record=rewritten(record, format=2)), channel
     )
     world.get(record.id)
     assert world.table.stats().entries == 0

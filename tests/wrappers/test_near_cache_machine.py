@@ -19,6 +19,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from msgspec.structs import replace
 
 from holdfast.errors import StoreUnavailable
 from holdfast.stores.feed import Feed, Watch
@@ -294,7 +295,7 @@ class BelievesAnybody(Table):
 
     def _entry(self, reading, channel):
         node = None if channel is None else channel.node
-        return super()._entry(reading._replace(node=node), channel)
+        return super()._entry(replace(reading, node=node), channel)
 
 
 class IgnoresFlushes(Watch):

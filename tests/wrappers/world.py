@@ -6,6 +6,8 @@ process. Nothing runs by itself: `listen` does one turn of the feed's thread.
 
 from collections import deque
 
+from msgspec.structs import replace
+
 from holdfast.errors import StoreUnavailable
 from holdfast.faces import async_shaped, run
 from holdfast.protocols import Admitted
@@ -122,7 +124,7 @@ class Server:
             answer = found(*args, **kwargs)
             self._tell(verb, answer, args, kwargs)
             if verb == "get":
-                return answer._replace(node=self.remote.nodes[self.remote.home_of(args[0])])
+                return replace(answer, node=self.remote.nodes[self.remote.home_of(args[0])])
             return answer
 
         return call

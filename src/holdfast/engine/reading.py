@@ -46,7 +46,7 @@ async def begin(
     token = secret.parse_cookie(text)
     if token is None:
         return empty(core, Reason.MALFORMED, client)
-    id, key = token
+    id, key = token.id, token.secret
     now, digest = core.clock(), secret.digest(key)
     take = None if rate is None else take_for(id, rate, digest)
     found = await core.source(fresh=fresh).get(id, now=now, take=take)

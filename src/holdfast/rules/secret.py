@@ -13,7 +13,8 @@ import hmac
 import re
 from base64 import urlsafe_b64encode
 from binascii import a2b_base64
-from typing import NamedTuple
+
+import msgspec
 
 TAGS = 1024
 ID_BYTES = 16
@@ -25,7 +26,7 @@ _ID_SHAPE = re.compile(rf"{_ID}\Z")
 _COOKIE_SHAPE = re.compile(rf"1\.({_ID})\.([A-Za-z0-9_-]{{42}}[AEIMQUYcgkosw048])\Z")
 
 
-class Token(NamedTuple):
+class Token(msgspec.Struct, frozen=True, gc=False):
     """The two halves of a session cookie."""
 
     id: str

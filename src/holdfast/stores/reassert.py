@@ -14,6 +14,8 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+from msgspec.structs import replace
+
 from holdfast.errors import NotDurable, StoreError, StoreUnavailable
 from holdfast.protocols import Page, Reading
 
@@ -108,11 +110,11 @@ class Reassert:
         reading = await self._call(partial(self._store.get, id, now=now, take=take))
         if losses != self._revocations.losses:
             again = await self._call(partial(self._store.get, id, now=now))
-            reading = again._replace(taken=reading.taken)
+            reading = replace(again, taken=reading.taken)
         if reading.record is None:
             return reading
         judged = self._revocations.judged(reading.record)
-        return reading if judged is reading.record else reading._replace(record=judged)
+        return reading if judged is reading.record else replace(reading, record=judged)
 
     async def insert(
         self,

@@ -10,6 +10,8 @@ from collections import OrderedDict
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
+from msgspec.structs import replace
+
 from holdfast.errors import RecordReadOnly
 from holdfast.protocols import Reading
 from holdfast.record import changed, encode
@@ -163,7 +165,7 @@ class Table:
                 expires_at=max(record.expires_at, expires_at),
                 address=record.address if address is None else address,
             )
-            entry.reading = entry.reading._replace(record=newer)
+            entry.reading = replace(entry.reading, record=newer)
 
     def changed(self, id: str) -> None:
         """The record of this id is another one now, or gone."""

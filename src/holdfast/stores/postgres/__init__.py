@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from holdfast.stores import Opened
 from holdfast.stores.postgres import verbs
 from holdfast.stores.postgres.address import parse
@@ -67,7 +69,7 @@ class PostgresStore:
         reading = self.core.run(verbs.get(id, take))
         if take and reading.corrupt and reading.taken:
             self.core.run(verbs.refund(take))
-            return reading._replace(taken=None)
+            return replace(reading, taken=None)
         return reading
 
     def insert(
@@ -148,7 +150,7 @@ class AsyncPostgresStore:
         reading = await self.core.arun(verbs.get(id, take))
         if take and reading.corrupt and reading.taken:
             await self.core.arun(verbs.refund(take))
-            return reading._replace(taken=None)
+            return replace(reading, taken=None)
         return reading
 
     async def insert(

@@ -9,6 +9,8 @@ from __future__ import annotations
 import hmac
 from typing import TYPE_CHECKING, Literal, cast
 
+from msgspec.structs import replace
+
 from holdfast.errors import UsageError
 from holdfast.protocols import Admitted, Reading, Refused, Taken
 from holdfast.rules.secret import tag_of
@@ -43,7 +45,7 @@ async def get(client: Client, id: str, take: Take | None) -> Reading:
     reading = _reading(found[0], node, id)
     if reading.record is None or len(found) == 1:
         return reading
-    return reading._replace(taken=taken(found[1]))
+    return replace(reading, taken=taken(found[1]))
 
 
 async def read(client: Client, id: str) -> Reading:
@@ -145,7 +147,7 @@ async def _spend(client: Client, reading: Reading, wanted: Take) -> Reading:
         return reading
     if wanted.proof is not None and not hmac.compare_digest(wanted.proof, record.secret_hash):
         return reading
-    return reading._replace(taken=await take(client, wanted.key, wanted.limit, wanted.period))
+    return replace(reading, taken=await take(client, wanted.key, wanted.limit, wanted.period))
 
 
 def _packed(record: Record, subject: Subject | None) -> bytes:

@@ -13,6 +13,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+from msgspec.structs import replace
+
 from holdfast.errors import ConfigurationError
 from holdfast.rules import quota
 from holdfast.stores import Opened
@@ -60,7 +62,7 @@ class SqliteStore:
         if take is None or not verbs.may_spend(reading.record, take):
             return reading
         taken = self.take(take.key, limit=take.limit, period=take.period, now=now)
-        return reading._replace(taken=taken)
+        return replace(reading, taken=taken)
 
     def insert(
         self,
@@ -138,7 +140,7 @@ class AsyncSqliteStore:
         if take is None or not verbs.may_spend(reading.record, take):
             return reading
         taken = await self.take(take.key, limit=take.limit, period=take.period, now=now)
-        return reading._replace(taken=taken)
+        return replace(reading, taken=taken)
 
     async def insert(
         self,

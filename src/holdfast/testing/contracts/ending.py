@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from holdfast.protocols import Admitted, Cap
 from holdfast.record import changed
-from holdfast.testing.contracts.samples import listed, together
+from holdfast.testing.contracts.samples import listed, said, together
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,7 +117,7 @@ class EndingContract:
         old = [samples.stored("alice"), samples.stored(None)]
         store.bump_epoch()
         for record in old:
-            assert store.get(record.id, now=clock())[:3] == (None, None, False)
+            assert said(store.get(record.id, now=clock())) == (None, None, False)
             assert not store.update(changed(record, version=1), expected=record.version)
             assert not store.touch(record.id, seen_at=clock(), expires_at=record.expires_at + 1)
             assert not store.delete(record.id)

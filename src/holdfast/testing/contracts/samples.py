@@ -14,11 +14,16 @@ from holdfast.rules.secret import new_id, random_tag, subject_tag
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from holdfast.protocols import Store
+    from holdfast.protocols import Reading, Store, Taken
 
 T = TypeVar("T")
 
 DAY = 86_400_000
+
+
+def said(reading: Reading) -> tuple[Record | None, Taken | None, bool]:
+    """What a store says, whoever said it: the record, its quota, and whether it is damaged."""
+    return reading.record, reading.taken, reading.corrupt
 
 
 class Samples:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from holdfast.protocols import Take
-from holdfast.testing.contracts.samples import together
+from holdfast.testing.contracts.samples import said, together
 
 if TYPE_CHECKING:
     from holdfast.protocols import Store
@@ -89,7 +89,7 @@ class SpendingContract:
         record = samples.stored()
         for proof in (b"\0" * 32, b"", record.secret_hash[:-1]):
             reading = store.get(record.id, now=clock(), take=Take("key", 1, HOUR, proof))
-            assert reading[:3] == (record, None, False)
+            assert said(reading) == (record, None, False)
         assert store.take("key", limit=1, period=HOUR, now=clock()).allowed
 
     def test_a_missing_record_spends_nothing(
@@ -101,7 +101,7 @@ class SpendingContract:
         store.bump_epoch()
         for record in (samples.record(), deleted, ended):
             reading = store.get(record.id, now=clock(), take=Take("key", 1, HOUR))
-            assert reading[:3] == (None, None, False)
+            assert said(reading) == (None, None, False)
         assert store.take("key", limit=1, period=HOUR, now=clock()).allowed
 
     def test_parallel_gets_never_exceed(

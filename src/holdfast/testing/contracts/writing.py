@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from holdfast.protocols import Admitted, Refused, Replacing
 from holdfast.record import changed
-from holdfast.testing.contracts.samples import together
+from holdfast.testing.contracts.samples import said, together
 
 if TYPE_CHECKING:
     from holdfast.protocols import Store
@@ -23,7 +23,7 @@ class WritingContract:
     ) -> None:
         """Every field of a record survives the way through the store."""
         record = samples.stored()
-        assert store.get(record.id, now=clock())[:3] == (record, None, False)
+        assert said(store.get(record.id, now=clock())) == (record, None, False)
 
     def test_anonymous_records_are_kept(
         self, store: Store, samples: Samples, clock: FakeClock
@@ -35,7 +35,7 @@ class WritingContract:
     def test_unknown_id_is_no_error(self, store: Store, samples: Samples, clock: FakeClock) -> None:
         """Nothing is found under an id that was never inserted, and nothing can be done to it."""
         record = samples.record()
-        assert store.get(record.id, now=clock())[:3] == (None, None, False)
+        assert said(store.get(record.id, now=clock())) == (None, None, False)
         assert not store.update(record, expected=record.version)
         assert not store.touch(record.id, seen_at=clock(), expires_at=clock())
         assert not store.delete(record.id)
@@ -77,7 +77,7 @@ class WritingContract:
         assert store.delete(record.id)
         assert not store.update(samples.record(id=record.id), expected=record.version)
         assert not store.touch(record.id, seen_at=clock.advance(1), expires_at=clock() + 1)
-        assert store.get(record.id, now=clock())[:3] == (None, None, False)
+        assert said(store.get(record.id, now=clock())) == (None, None, False)
         assert store.page(record.subject).records == ()
 
     def test_update_keeps_later_times(
