@@ -11,6 +11,7 @@ from holdfast.service.authenticator import Account
 from holdfast.service.context import ServiceContext
 from holdfast.service.known_device import KnownDevices
 from holdfast.service.options import ServiceOptions
+from holdfast.service.readiness import Readiness
 from holdfast.settings import Rate, Settings
 from holdfast.testing import FakeClock
 from pages.browsing import CHROME, PEOPLE, Browser
@@ -87,6 +88,7 @@ def context(clock, settings):
         checks=Checks(),
         throttle=Throttle(),
         known_devices=known_devices,
+        readiness=Readiness(assembly.store, clock),
         service_keys=(),
         show_docs=False,
         clock=clock,

@@ -33,7 +33,8 @@ def test_defaults():
 def test_both_spellings_open_a_store(scheme, server, schema):
     """The two schemes that libpq knows; both faces are over the same connections."""
     url = server.url.replace("postgresql", scheme) + f"?schema={schema}"
-    blocking, asynchronous, _remote = open_both(url)
+    opened = open_both(url)
+    blocking, asynchronous = opened.blocking, opened.asynchronous
     assert isinstance(blocking, PostgresStore)
     assert isinstance(asynchronous, AsyncPostgresStore)
     assert blocking.core is asynchronous.core
