@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
 
 from holdfast.engine.reading import lives, living, note_refused, take_for
 from holdfast.errors import Reason
+from holdfast.protocols import Taken
+from holdfast.record import Record
 from holdfast.rules import jose
 from holdfast.rules import refresh as rules
 from holdfast.rules.secret import valid_id
 
 if TYPE_CHECKING:
     from holdfast.engine.core import Core
-    from holdfast.protocols import ClientFacts, Reading, Taken
-    from holdfast.record import Record
+    from holdfast.protocols import ClientFacts, Reading
     from holdfast.settings import Rate
 
 Kind = Literal["access", "refresh"]
 Claims = Mapping[str, Any]
 
 
-class Verified(NamedTuple):
+class Verified(msgspec.Struct, frozen=True):
     """A judged token: its claims, or the reason why it does not count.
 
     `record` is None in the stateless mode. `taken` is the session's quota, if one was to be spent.
