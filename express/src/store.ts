@@ -11,7 +11,7 @@ import type { Session, SessionData } from "express-session";
 import { Api } from "./api.js";
 import type { ApiOptions } from "./api.js";
 import { Changes } from "./changes.js";
-import { Refused } from "./errors.js";
+import { Refused, ServiceUnavailable } from "./errors.js";
 import { digest } from "./facts.js";
 import type { Keep } from "./near.js";
 import { Near } from "./near.js";
@@ -111,7 +111,8 @@ export class HoldfastStore extends Store {
     let kept;
     try {
       const { status, body } = await this.#api.ask<Listed>("GET", `/sessions/${id}`);
-      if (status !== 200 || !body.data) return null;
+      if (status !== 200) return absent(status);
+      if (!body.data) return null;
       const text = JSON.stringify(body.data);
       if (body.keep) kept = { key: sid, id, keep: body.keep, value: text };
       return living(JSON.parse(text) as SessionData);
@@ -212,6 +213,12 @@ function bounded<T>(map: Map<string, T>, key: string, value: T): void {
   map.delete(key);
   if (map.size >= MOST) map.delete(map.keys().next().value as string);
   map.set(key, value);
+}
+
+/** Only "there is none" is an answer; anything else is no word about the session. */
+function absent(status: number): null {
+  if (status !== 404) throw new ServiceUnavailable(`status ${status} to a session`, "store_error");
+  return null;
 }
 
 /** The session, if its own cookie has not expired. */

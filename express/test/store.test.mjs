@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createServer } from "node:http";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
 
@@ -74,6 +75,19 @@ test("what is stored is no cookie", async () => {
   assert.equal(sessions.length, 1);
   assert.ok(!JSON.stringify(sessions).includes("the-id-in-the-cookie"));
   over.close();
+});
+
+test("a refusal is an error too: only a missing session is an empty one", async () => {
+  const busy = createServer((request, response) => {
+    const list = request.url.includes("subject=");
+    response.writeHead(list ? 200 : 429, { "content-type": "application/json" });
+    response.end(JSON.stringify(list ? { sessions: [{ id: "x" }], after: null } : { code: "rate_limited" }));
+  });
+  await new Promise((resolve) => busy.listen(0, "127.0.0.1", resolve));
+  const over = store({ url: `http://127.0.0.1:${busy.address().port}`, maxAge: 0 });
+  await assert.rejects(verbs(over).get("a"), { status: 503 });
+  over.close();
+  busy.close();
 });
 
 test("an outage is an error, never an empty session", async () => {
