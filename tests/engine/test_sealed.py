@@ -71,7 +71,7 @@ def test_a_sign_in_and_a_rotation_seal_anew(world):
     assert world.begin(session.cookie)["cart"] == [1]
 
 
-def test_a_parallel_change_is_merged_into_a_sign_in(world):
+def test_a_parallel_change_is_merged_into_a_sign_in(world, apart):
     """Between our read and the end of the anonymous session."""
     cookie = world.anonymous(n=0)
     session = world.begin(cookie, FIREFOX)

@@ -323,7 +323,7 @@ def test_no_cookie_before_the_old_session_is_gone(world):
     assert world.sessions_of("bob").records == ()
 
 
-def test_an_outage_in_the_middle_leaves_the_old_session(world):
+def test_an_outage_in_the_middle_leaves_the_old_session(world, apart):
     """The delete fails: the new session is taken back, the old cookie still counts."""
     cookie = world.anonymous()
     session = world.begin(cookie)
@@ -367,7 +367,7 @@ def test_an_account_that_changed_meanwhile_is_not_signed_in(world, slots):
     assert world.lives(cookie) is (slots == "other slot")
 
 
-def test_a_new_session_that_is_revoked_while_it_is_made_stays_revoked(world):
+def test_a_new_session_that_is_revoked_while_it_is_made_stays_revoked(world, apart):
     """Log-out-everywhere between insert and merge wins."""
     cookie = world.anonymous(n=0)
     session = world.begin(cookie)
