@@ -132,9 +132,15 @@ def _of_fields() -> set[str]:
 
 
 def _service() -> list[str]:
-    texts = words("options", (field.name for field in dataclasses.fields(ServiceOptions)))
+    fields = dataclasses.fields(ServiceOptions)
+    texts = words("options", (field.name for field in fields))
     rows = [
-        (code(f"HOLDFAST_{field.name.upper()}"), code(_type(field)), _default(field), text)
-        for field, text in zip(dataclasses.fields(ServiceOptions), texts.values(), strict=True)
+        (
+            code(f"HOLDFAST_{field.name.upper()}"),
+            code(_type(field)),
+            _default(field),
+            texts[field.name],
+        )
+        for field in fields
     ]
     return [_SERVICE, table(("variable", "type", "default", "meaning"), rows)]
