@@ -243,10 +243,12 @@ def test_a_defect_of_the_back_end_does_not_end_the_thread(feed, played, caplog):
 
 def test_close_ends_thread_and_line(feed, played):
     """Nothing of a closed feed is left running, and it can be used again."""
+    others = set(threading.enumerate())
     heard(feed)
+    assert [each.name for each in set(threading.enumerate()) - others] == ["holdfast-feed"]
     feed.close()
     assert played.opened[0].closed
-    assert not [each for each in threading.enumerate() if each.name == "holdfast-feed"]
+    assert not set(threading.enumerate()) - others
     heard(feed)
 
 
