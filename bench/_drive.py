@@ -65,6 +65,23 @@ def process(command: list[str], port: int, env: dict[str, str] | None = None) ->
         child.wait(PATIENCE_S)
 
 
+@contextmanager
+def service(home: Path, port: int, **settings: str) -> Iterator[int]:
+    """The process id of a `holdfast serve` on the first core that lets everybody in."""
+    ours = [each for name in os.environ if name.startswith("HOLDFAST_") for each in ("-u", name)]
+    given = {
+        "HOME": str(home),
+        "PORT": str(port),
+        "PROFILE": "development",
+        "AUTHENTICATOR": "bench.servers.anybody:check",
+        **settings,
+    }
+    set_in = [f"HOLDFAST_{name}={value}" for name, value in given.items()]
+    serve = [*pinned(SERVER_CPU), sys.executable, "-m", "holdfast.cli", "serve"]
+    with process(["env", *ours, *set_in, f"PYTHONPATH={HERE.parent}", *serve], port) as pid:
+        yield pid
+
+
 def cpu_s(pid: int) -> float:
     """Seconds of processor time, user and system, of a process and the workers it started."""
     spent, parents = {}, {}

@@ -19,28 +19,19 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from bench import _measure as measure
-from bench._drive import CLIENT_CPU, CONNECTIONS, SERVER_CPU, cpu_s, free_port, pinned, process
+from bench._drive import (
+    CLIENT_CPU,
+    CONNECTIONS,
+    cpu_s,
+    free_port,
+    pinned,
+    process,
+    service,
+)
 from bench.chain import SECONDS, UVICORN
 
 ROOT = Path(__file__).parent.parent
 PAUSE_MS = 10
-
-
-def service(stack: ExitStack, home: Path, port: int) -> int:
-    """Start the service; its process id."""
-    ours = [each for name in os.environ if name.startswith("HOLDFAST_") for each in ("-u", name)]
-    command = ["env", *ours, *pinned(SERVER_CPU), sys.executable, "-m", "holdfast.cli", "serve"]
-    given = {
-        "HOME": str(home),
-        "PORT": str(port),
-        "PROFILE": "development",
-        "AUTHENTICATOR": "bench.servers.anybody:check",
-        "TRUSTED_PROXIES": "127.0.0.1",
-    }
-    settings = [f"HOLDFAST_{name}={value}" for name, value in given.items()]
-    at = command.index("taskset")
-    command[at:at] = [*settings, f"PYTHONPATH={ROOT}"]
-    return stack.enter_context(process(command, port))
 
 
 def cookie_of(port: int) -> str:
@@ -104,7 +95,7 @@ def main() -> None:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         port, behind = free_port(), free_port()
-        pid = service(stack, folder / "home", port)
+        pid = stack.enter_context(service(folder / "home", port, TRUSTED_PROXIES="127.0.0.1"))
         application = [*pinned(CLIENT_CPU), sys.executable, "-m", *UVICORN, "--port", str(behind)]
         stack.enter_context(process([*application, "bench.servers.bare_asgi:app"], behind))
         front = nginx(stack, folder, port, behind)
