@@ -5,9 +5,8 @@
  */
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
 
-import { send } from "./replies.js";
+import { addHeaders, errorReply, send } from "./replies.js";
 import type { Headers, Reply } from "./replies.js";
-import { addHeaders } from "./replies.js";
 
 /** What becomes of the answer: headers for it, or another one in its place. */
 export interface Settled {
@@ -97,12 +96,21 @@ class Held {
     const settled = this.settle(status);
     if (settled instanceof Promise) {
       this.#queue.push(step);
-      void settled.then((late) => this.#settled(late));
+      settled.then((late) => this.#settled(late)).catch((error: unknown) => this.#failed(error));
     } else {
       this.#settled(settled);
       // A refused answer is complete; otherwise this goes on as if nobody had looked.
       if ((this.#phase as string) === "open") step();
     }
+  }
+
+  /** What waited cannot be sent, by a mistake that its handler is not there any more to hear of. */
+  #failed(error: unknown): void {
+    process.emitWarning(error instanceof Error ? error : String(error));
+    this.#phase = "open";
+    if (this.response.headersSent) this.response.destroy();
+    else send(this.response, errorReply(500, "internal_error"));
+    this.#phase = "replaced";
   }
 
   #settled({ headers, reply }: Settled): void {

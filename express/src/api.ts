@@ -6,6 +6,12 @@ import { ConfigurationError, Refused, ServiceUnavailable } from "./errors.js";
 
 /** Bytes of an answer; a session's data is the largest thing in one. */
 const MOST = 4 * 1024 * 1024;
+/** A stream tells something several times a second; after this long nobody is there any more. */
+const SILENT_MS = 10_000;
+/** The service closes what has been idle for 5 seconds; a question must not meet that. */
+const IDLE_MS = 4_000;
+/** Questions that change nothing. */
+const ASKING = new Set(["/requests/begin", "/tokens/verify", "/tokens/status"]);
 const KEY = /^[\x21-\x7e]+$/;
 
 export interface ApiOptions {
@@ -39,7 +45,7 @@ export class Api {
     }
     const secure = this.#base.protocol === "https:";
     this.#request = secure ? https.request : http.request;
-    const kept = { keepAlive: true, maxSockets: 64, scheduling: "lifo" as const };
+    const kept = { keepAlive: true, maxSockets: 64, scheduling: "lifo" as const, timeout: IDLE_MS };
     this.#agent = secure ? new https.Agent(kept) : new http.Agent(kept);
     this.#timeout = options.timeout ?? 5_000;
     this.#headers = { authorization: `Bearer ${options.serviceKey}`, accept: "application/json" };
@@ -53,7 +59,7 @@ export class Api {
   async ask<T>(method: string, path: string, body?: unknown): Promise<Answer<T>> {
     const text = body === undefined ? undefined : JSON.stringify(body);
     try {
-      return settled<T>(await this.#exchange(method, path, text, true));
+      return settled<T>(await this.#exchange(method, path, text, method === "GET" || ASKING.has(path)));
     } catch (error) {
       if (error instanceof Stale) return settled<T>(await this.#exchange(method, path, text, false));
       throw error;
@@ -82,7 +88,7 @@ export class Api {
         timeout: this.#timeout,
       });
       request.on("response", (answer) => {
-        request.setTimeout(0);
+        request.setTimeout(SILENT_MS);
         resolve(answer);
       });
       request.on("socket", (socket) => socket.unref());
@@ -112,7 +118,8 @@ export class Api {
       const timer = setTimeout(() => request.destroy(new Error("timeout")), this.#timeout);
       const fail = (error: Error): void => {
         clearTimeout(timer);
-        // The service closed a connection that was kept, just as it was used again: nothing was done.
+        // The service closed a connection that was kept, just as it was used again. Whether it has still
+        // done what was asked nobody knows, so only what changes nothing is asked once more.
         const stale = again && request.reusedSocket && (error as NodeJS.ErrnoException).code === "ECONNRESET";
         reject(stale ? new Stale() : new ServiceUnavailable(`no answer: ${error.message}`));
       };

@@ -54,6 +54,7 @@ export class Changes {
   #renewing: NodeJS.Timeout | undefined;
   #pause: NodeJS.Timeout | undefined;
   #failures = 0;
+  #started = false;
   #closed = false;
 
   constructor(api: Api, most: number) {
@@ -76,7 +77,10 @@ export class Changes {
     this.#tell((each) => each.changed(ids));
   }
 
+  /** Begin to listen, unless that has been done. */
   start(): void {
+    if (this.#started) return;
+    this.#started = true;
     void this.#open();
   }
 

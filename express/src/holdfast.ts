@@ -137,6 +137,7 @@ function assembled(parts: Parts): Holdfast {
     upgrade: (request: IncomingMessage, socket: Duplex) => upgrade(parts, request, socket),
     closeWhenEnded(socket: Closable, session: Session) {
       if (session.id === null) throw new UsageError("closeWhenEnded: nobody is signed in");
+      changes.start();
       return sockets.hold(socket, session.id);
     },
     close() {
@@ -191,12 +192,15 @@ function guard(refuse: (user: User) => Reply | null): Middleware {
     };
     if (judge() === null) return next();
     // What was kept may admit somebody, and is no ground for refusing anybody.
-    visit.again().then(() => {
-      request.session = visit.session;
-      const reply = visit.reply ?? judge();
-      if (reply === null) next();
-      else send(response, reply);
-    }, next);
+    visit
+      .again()
+      .then(() => {
+        request.session = visit.session;
+        const reply = visit.reply ?? judge();
+        if (reply === null) next();
+        else if (!response.headersSent) send(response, reply);
+      })
+      .catch(next);
     return undefined;
   };
 }
@@ -210,14 +214,15 @@ function bearerGuard(manager: SessionManager): Middleware {
         errorReply(401, "no_token", "No token provided", ["WWW-Authenticate", CHALLENGE]),
       );
     }
-    manager.verifyToken(token).then(
-      ({ payload, error }) => {
+    manager
+      .verifyToken(token)
+      .then(({ payload, error }) => {
+        if (response.headersSent) return undefined;
         if (payload === null) return send(response, invalid(error));
         request.user = payload;
         return next();
-      },
-      (error: unknown) => answerErrors(error, request, response, next),
-    );
+      })
+      .catch((error: unknown) => answerErrors(error, request, response, next));
     return undefined;
   };
 }
@@ -229,9 +234,14 @@ function answerErrors(error: unknown, _request: unknown, response: ServerRespons
 
 async function upgrade(parts: Parts, request: IncomingMessage, socket: Duplex): Promise<Session | null> {
   const visit = new Visit(request, parts.api, parts.near, parts.rules, true);
+  // A client that goes meanwhile is no error of anybody's, and unheard it would end the process.
+  const gone = (): unknown => socket.destroy();
+  socket.on("error", gone);
   await visit.begin();
+  if (socket.destroyed) return null;
   const reply = visit.reply ?? (visit.session.subject === null ? unauthorized(request) : null);
   if (reply === null) {
+    socket.off("error", gone);
     visit.state.closed = true;
     return visit.session;
   }

@@ -110,7 +110,7 @@ export class SessionManager {
   /** End the session of a valid token with every credential of it; false: it was none. */
   async logout(token: string): Promise<boolean> {
     const type = unverified(token)?.["type"] === "refresh" ? "refresh" : "access";
-    const { claims } = await this.#judge(token, type, true);
+    const { claims } = await this.#judge(token, type, false);
     if (claims === null) return false;
     await this.#api.get("DELETE", `/sessions/${encodeURIComponent(claims.sid)}`);
     this.#near.changed(claims.sid);

@@ -50,10 +50,14 @@ export function replyTo(error: HoldfastError): Reply {
   return errorReply(status, error.code, undefined, ...wait);
 }
 
+/** Headers of an answer itself; others, such as those of CORS, are for whatever is answered. */
+const OF_CONTENT =
+  /^(content-(?!security-policy)|etag$|last-modified$|location$|set-cookie$|trailer$|transfer-)/;
+
 /** Answer with this, and nothing of what was prepared. */
 export function send(response: ServerResponse, reply: Reply): void {
   for (const name of response.getHeaderNames()) {
-    if (name !== "connection" && name !== "date") response.removeHeader(name);
+    if (OF_CONTENT.test(name)) response.removeHeader(name);
   }
   response.statusCode = reply.status;
   response.statusMessage = "";

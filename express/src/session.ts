@@ -132,8 +132,7 @@ export class State {
     if (user === null || user === undefined) this.signOut();
     else {
       const { id, ...claims } = user;
-      // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-conversion -- often a number in JavaScript
-      this.signIn(String(id), claims);
+      this.signIn(subjectOf(id), claims);
     }
   }
 
@@ -246,6 +245,13 @@ function difference(
   const base = bare();
   for (const name of touched) if (before.has(name)) base[name] = before.get(name);
   return { intent: null, set, delete: clear ? [] : gone, clear, base };
+}
+
+/** A user without an id would share a session owner with every other one without. */
+function subjectOf(id: unknown): string {
+  if (typeof id === "string") return id;
+  if (typeof id === "bigint" || (typeof id === "number" && Number.isFinite(id))) return String(id);
+  throw new UsageError("session.user: needs an id, a text or a number; data go into other properties");
 }
 
 function call(done: Callback | undefined): void {

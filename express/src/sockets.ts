@@ -97,9 +97,16 @@ export class Sockets {
   #end(id: string): void {
     const sockets = this.#held.get(id)?.sockets ?? [];
     this.#held.delete(id);
-    for (const socket of sockets) {
-      if ("close" in socket) socket.close(ENDED, "the session has ended");
-      else socket.end();
-    }
+    for (const socket of sockets) close(socket);
+  }
+}
+
+/** One that cannot be closed keeps no other one open. */
+function close(socket: Closable): void {
+  try {
+    if ("close" in socket) socket.close(ENDED, "the session has ended");
+    else socket.end();
+  } catch (error) {
+    process.emitWarning(error instanceof Error ? error : String(error));
   }
 }

@@ -140,7 +140,7 @@ export class HoldfastStore extends Store {
   async #change(id: string, data: Data): Promise<void> {
     const { status, body } = await this.#api.ask<Listed>("GET", `/sessions/${id}`);
     if (status === 404) return; // ended meanwhile: a late write does not revive
-    const gone = Object.keys(body.data ?? {}).filter((name) => !(name in data));
+    const gone = Object.keys(body.data ?? {}).filter((name) => !Object.hasOwn(data, name));
     await unlessGone(this.#api.get("PATCH", `/sessions/${id}`, { set: data, delete: gone }));
     this.#near.changed(id);
   }

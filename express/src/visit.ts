@@ -58,6 +58,7 @@ export class Visit {
   via: string | null = null;
   #proof: string | null = null;
   #due = false;
+  #kept = false;
   #facts: Facts | undefined;
 
   constructor(
@@ -78,9 +79,18 @@ export class Visit {
     return known === undefined ? this.#ask(key) : this.#is(known);
   }
 
-  /** Judge a safe request anew, as what was kept is no ground for a refusal. */
+  /** Judge the request anew if what was kept has judged it, as that is no ground for a refusal. */
   async again(): Promise<void> {
-    if (isSafe(this.request.method) && !this.#nobody()) await this.#ask();
+    if (this.#kept && !this.#changed()) await this.#ask();
+  }
+
+  /** Whether a handler has done something that would be lost. */
+  #changed(): boolean {
+    try {
+      return this.state.changes() !== null;
+    } catch {
+      return true;
+    }
   }
 
   /**
@@ -152,6 +162,7 @@ export class Visit {
   }
 
   #judged(begun: Begun, date: number): void {
+    this.#kept = false;
     this.reply = begun.reply;
     if (begun.reply !== null) return;
     this.#proof = begun.proof;
@@ -163,6 +174,7 @@ export class Visit {
   }
 
   #is(known: Known): void {
+    this.#kept = true;
     this.#see(known.described, known.text, known.via);
   }
 

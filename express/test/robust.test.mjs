@@ -1,0 +1,237 @@
+// What goes wrong around the package: clients that go, handlers with mistakes, a service that hangs.
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import http from "node:http";
+import { connect } from "node:net";
+import { after, before, describe, test } from "node:test";
+
+import express5 from "express";
+import express4 from "express4";
+
+import { Api } from "../dist/esm/api.js";
+import { holdfast } from "../dist/esm/index.js";
+import { Sockets } from "../dist/esm/sockets.js";
+import { Browser, Service, listening, until } from "./service.mjs";
+import { site } from "./site.mjs";
+
+let service;
+before(async () => (service = await Service.start()));
+after(() => service.stop());
+
+/** A service that answers as `play` says; paths that were `asked`, and those that were `answered`. */
+async function played(play) {
+  const [asked, answered] = [[], []];
+  const server = http.createServer((request, response) => {
+    const path = request.url.replace("/backend/v1", "");
+    asked.push(path);
+    response.on("finish", () => answered.push(path));
+    play(request, response);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const close = () => (server.closeAllConnections(), server.close());
+  return { asked, answered, close, url: `http://127.0.0.1:${server.address().port}` };
+}
+
+/** Passes everything on to the real service. */
+const relayed = () =>
+  played((request, response) => {
+    const { method, url, headers } = request;
+    const on = http.request(service.url + url, { method, headers }, (answer) => {
+      response.writeHead(answer.statusCode, answer.headers);
+      answer.pipe(response);
+    });
+    on.on("error", () => response.destroy());
+    response.on("close", () => on.destroy());
+    request.pipe(on);
+  });
+
+const over = (url, more = {}) => holdfast({ url, serviceKey: service.key, ...more });
+
+for (const [name, express] of Object.entries({ "Express 4": express4, "Express 5": express5 })) {
+  describe(name, () => {
+    test("a hot request asks nobody", async () => {
+      const relay = await relayed();
+      const sessions = over(relay.url);
+      const app = await listening(site(express, sessions));
+      const browser = new Browser(app.origin);
+      await browser.signIn();
+      const asked = () => relay.asked.filter((path) => path.startsWith("/requests")).length;
+      let before;
+      await until(async () => {
+        before = asked();
+        assert.equal((await browser.get("/me")).status, 200);
+        return asked() === before;
+      }, "an answer from what is kept");
+      sessions.close();
+      assert.equal((await browser.get("/me")).status, 200);
+      assert.ok(asked() > before, "without the stream the service is asked");
+      app.close();
+      relay.close();
+    });
+
+    test("a user without an id signs nobody in", async () => {
+      const sessions = over(service.url);
+      const app = site(express, sessions);
+      app.post("/user", (req, res) => {
+        req.session.user = req.body.user;
+        res.json({ subject: req.session.subject });
+      });
+      app.use(sessions.errors);
+      const { origin, close } = await listening(app);
+      for (const user of [{ email: "ada@example.org" }, "ada", { id: null }, { id: {} }, { id: "" }]) {
+        const answer = await new Browser(origin).post("/user", { user });
+        assert.equal(answer.status, 500);
+        assert.equal(answer.json.code, "usage_error");
+      }
+      assert.equal((await new Browser(origin).post("/user", { user: { id: 7 } })).json.subject, "7");
+      close();
+      sessions.close();
+    });
+
+    test("a mistake in an answer that waited is a 500, and the process goes on", async () => {
+      const sessions = over(service.url);
+      const app = site(express, sessions);
+      app.get("/mistake", (req, res) => {
+        req.session.n = 1;
+        res.statusCode = 1000;
+        res.end("x");
+      });
+      const { origin, close } = await listening(app);
+      const warned = once(process, "warning");
+      const answer = await new Browser(origin).get("/mistake");
+      assert.equal(answer.status, 500);
+      assert.equal(answer.json.code, "internal_error");
+      assert.equal((await warned)[0].code, "ERR_HTTP_INVALID_STATUS_CODE");
+      close();
+      sessions.close();
+    });
+
+    test("a guard whose answer comes too late leaves the other one alone", async () => {
+      let answer;
+      const hangs = await played((_request, response) => {
+        answer = () => response.end(JSON.stringify({ claims: null, reason: "malformed" }));
+        response.setHeader("content-type", "application/json");
+      });
+      const sessions = over(hangs.url, { maxAge: 0 });
+      const app = express();
+      app.use((_req, res, next) => {
+        app.giveUp = () => res.status(504).send("late");
+        next();
+      });
+      app.get("/jwt", sessions.authMiddleware, (_req, res) => res.send("in"));
+      app.use(sessions.errors);
+      const { origin, close } = await listening(app);
+      const asking = new Browser(origin).get("/jwt", { headers: { authorization: "Bearer a.b.c" } });
+      await until(() => answer !== undefined, "the question");
+      app.giveUp();
+      assert.equal((await asking).status, 504);
+      answer();
+      await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+      close();
+      sessions.close();
+      hangs.close();
+    });
+
+    test("a refusal keeps what earlier handlers did, and headers that are not of the content", async () => {
+      const sessions = over(service.url);
+      const app = site(express, sessions);
+      app.get("/pending", (req, res, next) => {
+        res.setHeader("Access-Control-Allow-Origin", "https://spa.example");
+        res.setHeader("Content-Language", "en");
+        req.session.returnTo = "/pending";
+        next();
+      });
+      app.get("/pending", sessions.requireRole("nobody's"), (_req, res) => res.send("in"));
+      app.get("/where", (req, res) => res.json({ to: req.session.returnTo ?? null }));
+      const { origin, close } = await listening(app);
+      const browser = new Browser(origin);
+      await browser.signIn();
+      await until(async () => (await browser.get("/me"), sessions.status.kept > 0), "a kept session");
+      const refused = await browser.get("/pending");
+      assert.equal(refused.status, 403);
+      assert.equal(refused.headers.get("access-control-allow-origin"), "https://spa.example");
+      assert.equal(refused.headers.get("content-language"), null);
+      assert.equal((await browser.get("/where")).json.to, "/pending");
+      close();
+      sessions.close();
+    });
+  });
+}
+
+test("a client that resets while its handshake is judged ends nothing", async () => {
+  let came;
+  const hangs = await played(() => came());
+  const sessions = over(hangs.url, { maxAge: 0, timeout: 500 });
+  const server = http.createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const judged = new Promise((resolve) => {
+    server.on("upgrade", (request, socket) => resolve(sessions.upgrade(request, socket)));
+  });
+  const asked = new Promise((resolve) => (came = resolve));
+  const client = connect(server.address().port, "127.0.0.1");
+  client.write(
+    "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nCookie: a=b\r\n\r\n",
+  );
+  await asked;
+  client.resetAndDestroy();
+  assert.equal(await judged, null);
+  server.close();
+  sessions.close();
+  hangs.close();
+});
+
+test("sockets end at once also where nothing is kept", async () => {
+  const relay = await relayed();
+  const sessions = over(relay.url, { maxAge: 0 });
+  const { session } = await service.ask("POST", "/sessions", { subject: "eve" });
+  const closed = new Promise((resolve) => {
+    sessions.closeWhenEnded({ close: (code) => resolve(code) }, session);
+  });
+  await until(() => relay.answered.includes(`/sessions/${session.id}`), "the first look");
+  const since = performance.now();
+  await service.ask("DELETE", `/sessions/${session.id}`);
+  assert.equal(await closed, 4401);
+  assert.ok(performance.now() - since < 30_000, "by the stream, and not by looking once a minute");
+  sessions.close();
+  relay.close();
+});
+
+test("a socket that cannot be closed keeps no other one open", async () => {
+  const gone = new Sockets({ ask: async () => ({ status: 404, body: {} }) }, { listen: () => undefined });
+  const warned = once(process, "warning");
+  const closed = new Promise((resolve) => {
+    const broken = () => {
+      throw new Error("not open yet");
+    };
+    gone.hold({ close: broken }, "id");
+    gone.hold({ close: resolve }, "id");
+  });
+  assert.equal(await closed, 4401);
+  assert.equal((await warned)[0].message, "not open yet");
+});
+
+test("what may have been done is not asked for again", async () => {
+  let calls = 0;
+  const cut = await played((request, response) => {
+    calls += 1;
+    if (calls === 1) response.end("{}");
+    else request.socket.resetAndDestroy();
+  });
+  const api = new Api({ url: cut.url, serviceKey: service.key });
+  await api.get("GET", "/sessions/x");
+  await assert.rejects(api.get("POST", "/requests/commit", {}), { status: 503 });
+  assert.deepEqual(cut.asked, ["/sessions/x", "/requests/commit"]);
+  api.close();
+  cut.close();
+});
+
+test("a token that was ended ends nothing itself", async () => {
+  const { sessionManager, close } = over(service.url);
+  const { accessToken } = await sessionManager.generateTokens("mallory");
+  const { payload } = await sessionManager.verifyToken(accessToken);
+  await sessionManager.blacklistToken(payload.jti);
+  assert.equal(await sessionManager.logout(accessToken), false);
+  assert.equal((await service.ask("GET", `/sessions/${payload.sid}`)).subject, "mallory");
+  close();
+});
