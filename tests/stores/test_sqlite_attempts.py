@@ -19,8 +19,9 @@ GET = "SELECT value FROM meta WHERE key = 'mine'"
 
 @pytest.fixture(autouse=True)
 def _at_work(monkeypatch):
-    """The log is not cut because a test was slow."""
+    """The log is not cut, and no turn missed, because a test was slow."""
     monkeypatch.setattr("holdfast.stores.sqlite.writer._IDLE", 600)
+    monkeypatch.setattr("holdfast.stores.sqlite.writer._TURN", 600)
 
 
 @pytest.fixture
@@ -94,6 +95,35 @@ def test_another_process_is_not_waited_for(begun, path, store, samples, clock):
             conn.execute("COMMIT")
             assert waiting.result()
     assert store.get(record.id, now=clock()).record == new
+
+
+def test_a_thread_does_not_wait_twice(begun, monkeypatch):
+    """Without its turn it soon queues like the others: there is one time limit, and not two."""
+    monkeypatch.setattr("holdfast.stores.sqlite.writer._TURN", 0.001)
+    busy, go = threading.Event(), threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(begun.write, lambda conn: (busy.set(), go.wait()))
+        busy.wait()
+        assert begun.attempt(SET, (1,), wait=True) is None
+        go.set()
+        writing.result()
+
+
+def test_no_change_goes_to_a_file_that_was_replaced(store, samples, clock, path):
+    """Also before any read has noticed it; and what is ended there has ended for every read (promise 1)."""
+    old, gone = samples.stored(), samples.stored()
+    assert store.get(old.id, now=clock()).record == old
+    store.core.write(lambda conn: None)
+    assert store.core.attempt(SET, (1,), wait=True) == 1
+    with closing(sqlite3.connect(path)) as conn:
+        conn.execute("VACUUM INTO ?", (str(path.with_suffix(".bak")),))
+    path.with_suffix(".bak").replace(path)
+    for suffix in ("-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink()
+    assert store.update(changed(old, version=1), expected=old.version)
+    assert store.delete(gone.id)
+    assert store.get(gone.id, now=clock()).record is None
+    assert [each.version for each in store.page(old.subject).records] == [1]
 
 
 def test_a_change_that_fails_is_an_error(begun):

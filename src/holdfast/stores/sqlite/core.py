@@ -46,6 +46,7 @@ class SqliteCore:
         self._readers = Readers(self._file.reader)
         self._writer = Writer(self._file)
         self._looked_at = 0
+        self._turnover = 0
         self._pid = os.getpid()
         self._inherited: list[Any] = []
         self._finish = weakref.finalize(self, _finish, self._readers, self._writer)
@@ -57,16 +58,20 @@ class SqliteCore:
 
     def read(self, sql: str, params: Sequence[Any] = ()) -> list[Any]:
         """All rows of a query, as tuples."""
+        if self._turnover != self._file.turnover:
+            self._turn_over()
         return self._readers.every(sql, params)
 
     def read_one(self, sql: str, params: Sequence[Any] = (), *, now: int | None = None) -> Any:
         """The first row of a query as a tuple, or None.
 
         With `now` (Unix ms), a file that was put in place of the opened one is noticed within a
-        second.
+        second, and at once where a write has noticed it.
         """
         if now is not None and not -_LOOK_EVERY < now - self._looked_at < _LOOK_EVERY:
             self._look(now)
+        if self._turnover != self._file.turnover:
+            self._turn_over()
         return self._readers.one(sql, params)
 
     def attempt(self, sql: str, params: Params, *, wait: bool) -> int | None:
@@ -124,6 +129,11 @@ class SqliteCore:
     def close(self) -> None:
         """Finish pending writes and close the file; final. Also done at exit."""
         self._finish()
+
+    def _turn_over(self) -> None:
+        """Read from the file that others have opened meanwhile: what they end there has ended."""
+        self._turnover = self._file.turnover
+        self._readers.reset()
 
     def _look(self, now: int) -> None:
         if self._file.replaced():

@@ -53,7 +53,7 @@ class DatabaseFile:
         self._lock = Lock()
         self._known: tuple[int, int] | None = None
         self.turnover = 0
-        """How many files have been opened at this place; the connections of one share a number."""
+        """How often another file was opened at this place; the connections to one share a number."""
 
     def reader(self) -> sqlite3.Connection:
         """A connection that only reads."""
@@ -64,7 +64,7 @@ class DatabaseFile:
     def writer(self) -> sqlite3.Connection:
         """A connection that writes; it never waits for locks by itself, see `begin`."""
         conn = self._open(0)
-        conn.executescript(_WRITER)
+        _patiently(partial(conn.executescript, _WRITER), self.timeout * 0.9)
         return conn
 
     def replaced(self) -> bool:
@@ -93,8 +93,9 @@ class DatabaseFile:
                 self._make()
             if self._identity() != self._known:
                 self._prepare()
+                if self._known is not None:
+                    self.turnover += 1
                 self._known = self._identity()
-                self.turnover += 1
         return self._connect(busy)
 
     def _make(self) -> None:

@@ -2,9 +2,9 @@
 
 A change that is a single statement and need not be durable is carried out in the calling thread, as
 a transaction of its own (`attempt`): some 15 us, where handing it to the thread costs five times as
-much. Only if nothing can hold the caller up: not while the thread has the connection, not while
-another process writes, and neither the first change after a checkpoint, which syncs the disk, nor
-the one after which the next checkpoint is due.
+much. Only if nothing is known to hold the caller up: not while the thread has the connection, not
+while another process writes, and neither the first change after a checkpoint of ours, which syncs
+the disk, nor the one after which the next is due. After a checkpoint of another process it may.
 
 Everything else goes to the thread. Callers queue operations. The thread takes all that are there,
 begins, runs them one after another, commits, and only then tells everybody: so a group costs one
@@ -45,6 +45,8 @@ _MOST = 256
 """Operations in one group, so that nobody waits for an endless one."""
 _CHECKPOINT_AFTER = 1000
 """Operations between two checkpoints: some 4 to 20 MB of log."""
+_TURN = 0.05
+"""Seconds that a thread waits for its turn, before it queues like the others."""
 _IDLE = 5.0
 """Seconds without work until the log is cut to nothing."""
 
@@ -85,12 +87,14 @@ class Writer:
 
     def _take_turn(self, *, wait: bool) -> bool:
         if wait:
-            return self._turn.acquire(timeout=self._file.timeout)
+            return self._turn.acquire(timeout=_TURN)
         return not self._wanted and self._turn.acquire(blocking=False)
 
     def _ready(self) -> sqlite3.Connection | None:
         """The connection for one more ordinary change; None: the thread has to look after it."""
-        if not 0 < self._since_checkpoint < _CHECKPOINT_AFTER or self._outlived:
+        if not 0 < self._since_checkpoint < _CHECKPOINT_AFTER:
+            return None
+        if self._outlived or self._file.replaced():
             return None
         if self._conn is not None:
             self._since_checkpoint += 1
