@@ -287,7 +287,21 @@ def test_a_reuse_that_was_not_proved_is_proved_by_a_repeat(world):
             world.refresh(tokens.refresh_token, FIREFOX)
     world.store.calls.clear()
     assert world.refresh(tokens.refresh_token, FIREFOX).reason is Reason.UNKNOWN
-    assert world.store.calls == ["get", "delete"]
+    assert world.store.calls == ["get", "take", "delete"]
+
+
+def test_a_dead_token_has_only_so_many_proofs(world):
+    """Each is a write that waits for the disk, and whoever signed out still has such a token (promise 7)."""
+    session = world.login()
+    token = world.issue_tokens(session).refresh_token
+    world.revoke(session.id)
+    world.store.calls.clear()
+    for _ in range(50):
+        assert world.refresh(token, CHROME).reason is Reason.UNKNOWN
+    assert world.store.calls.count("delete") == 8
+    world.clock.advance(2 * 60 * MINUTE)
+    world.refresh(token, CHROME)
+    assert world.store.calls.count("delete") == 9
 
 
 def test_the_end_after_reuse_is_durable(world, monkeypatch):

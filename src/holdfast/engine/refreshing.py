@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from holdfast.settings import Rate
 
 _REFUSALS = {Step.SUPERSEDED: Reason.SUPERSEDED, Step.EXPIRED: Reason.TOKEN_EXPIRED}
+_PROOFS, _PROOFS_PERIOD = 8, 3_600_000
+"""Proofs of one session's end in a period (ms)."""
 _THEFTS = {Step.REUSED: Reason.REUSED, Step.WRONG_CLIENT: Reason.WRONG_CLIENT}
 
 
@@ -48,8 +50,8 @@ async def refresh(core: Core, text: str, client: ClientFacts, rate: Rate | None)
     for _ in range(ATTEMPTS):
         record = await living(core, token.sid, found, client, now)
         if isinstance(record, Reason):
-            if record is Reason.UNKNOWN:  # perhaps ended for reuse, without proof: this proves it
-                await core.store.delete(token.sid, durable=True)
+            if record is Reason.UNKNOWN:
+                await _prove_end(core, token.sid, now)
             return Refreshed(None, record, taken)
         answer = await _exchange(core, record, token, client, now)
         if answer is not None:
@@ -107,6 +109,17 @@ async def _end_reused(
     )
     await core.store.delete(record.id, durable=True)
     return Refreshed(None, reason)
+
+
+async def _prove_end(core: Core, sid: str, now: int) -> None:
+    """Prove that a session is gone, which may have been ended for reuse without a proof (P13).
+
+    Durable writes are dear, so whoever sends a dead token again and again gets no more of them.
+    """
+    budget = f"s/{sid}/proof"
+    proof = await core.store.take(budget, limit=_PROOFS, period=_PROOFS_PERIOD, now=now)
+    if proof.allowed:
+        await core.store.delete(sid, durable=True)
 
 
 def _note_minted(
