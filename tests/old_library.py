@@ -5,7 +5,7 @@ from holdfast.protocols import OldSession
 
 
 class OldLibrary:
-    library, cookie, path, domain = "old", "sid", "/", None
+    name, cookie, path, domain = "old", "sid", "/", None
 
     def __init__(self, **sessions):
         self.sessions = {key: OldSession(*each) for key, each in sessions.items()}

@@ -139,7 +139,7 @@ class RedisSessions:
         to_json: Callable[[str, Any], Any],
         keys: ForeignKeys,
     ) -> None:
-        self.library = library.name
+        self.name = library.name
         self.cookie, self.path, self.domain = place.cookie, place.path, place.domain
         self._rules = library
         self._secrets = _secrets(place)
@@ -160,7 +160,7 @@ class RedisSessions:
         values = self._rules.decode(raw)
         if values is None:
             _log.warning(
-                "a session of %s cannot be read; if it is a pickle, it is not loaded", self.library
+                "a session of %s cannot be read; if it is a pickle, it is not loaded", self.name
             )
             return None
         return OldSession(_at(values, self._subject), self._json(values))

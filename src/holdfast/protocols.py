@@ -281,11 +281,11 @@ class OldSession(NamedTuple):
 class OldSessions(Protocol):
     """The sessions of another library, which are taken over one by one. See `engine.adopting`.
 
-    `library` is its name for the audit. `cookie` is what its cookie is called; `path` and `domain`
+    `name` is the library's, for the audit. `cookie` is what its cookie is called; `path` and `domain`
     are those under which it was set.
     """
 
-    library: str
+    name: str
     cookie: str
     path: str
     domain: str | None

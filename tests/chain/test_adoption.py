@@ -4,7 +4,7 @@ import pytest
 
 from chain.facts import COOKIE, OWN, Steps, as_cookie, cookies_set, header
 from holdfast.engine.adopting import GRACE
-from holdfast.errors import StoreUnavailable
+from holdfast.errors import NotDurable, StoreUnavailable
 from old_library import OldLibrary
 
 ERASED = "sid=; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; Path=/; HttpOnly; SameSite=Lax"
@@ -53,7 +53,7 @@ def test_an_unsafe_request_moves_nothing(steps, old, method, origin):
 @pytest.mark.parametrize(
     "more",
     [
-        {"sec-fetch-site": "cross-site"},  # the browser would not keep our cookie
+        {"sec-fetch-site": "cross-site"},  # another site may be behind it
         {"authorization": "Bearer junk"},  # beside it no cookie counts
     ],
 )
@@ -144,6 +144,22 @@ def test_a_sign_out_ends_the_old_session(steps, old):
     visit = steps.begin("POST", cookie=f"{pairs}; sid=k1", **{"x-csrf-token": token})
     visit.session.sign_out()
     steps.commit(visit)
+    assert old.sessions == {}
+
+
+def test_a_sign_out_that_is_not_proved_ends_the_old_session(steps, old):
+    """Otherwise the next request would sign them in again by it (P13)."""
+
+    def unproved():
+        raise NotDurable("as the test wishes")
+
+    cookie = as_cookie(steps.cookie_of())
+    token, _ = steps.token_for(cookie=cookie)
+    visit = steps.begin("POST", cookie=f"{cookie}; sid=k1", **{"x-csrf-token": token})
+    steps.store.after("delete", unproved)
+    visit.session.sign_out()
+    reply = steps.commit(visit)
+    assert (reply.status, cookies_set(reply)) == (503, {COOKIE: "", "sid": ""})
     assert old.sessions == {}
 
 

@@ -43,6 +43,8 @@ def test_a_signed_id():
         signed() + "A",
         "." + signed(),
         f".{ID}",
+        f"{ID}.\ud800",
+        f"{ID}.é",
     ],
 )
 def test_what_is_not_signed(cookie):

@@ -5,7 +5,7 @@ from importlib import import_module
 
 import pytest
 from django.conf import settings
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, login
 from django.test import override_settings
 
 from holdfast.engine.adopting import GRACE
@@ -84,6 +84,21 @@ def test_keys_of_any_shape(engine, browser, parts, key):
     browser.cookies[OLD] = key
     assert visited(browser, everything) == {}
     assert parts.records() == []
+
+
+@pytest.fixture
+def files(tables, tmp_path):
+    engine = "django.contrib.sessions.backends.file"
+    with override_settings(HOLDFAST_ADOPT={"engine": engine}, SESSION_FILE_PATH=str(tmp_path)):
+        yield engine
+
+
+def test_a_key_that_a_back_end_refuses_keeps_nobody_out(files, browser, parts, ada):
+    """Anybody can plant such a cookie; whoever signs in beside it is signed in."""
+    browser.cookies[OLD] = "ABCDEFGH-_"
+    visited(browser, lambda request: login(request, ada))
+    assert browser.get("/me").json()["user"] == "ada"
+    assert [record.subject for record in parts.records()] == [str(ada.pk)]
 
 
 def test_a_session_from_before_a_password_change_is_nobodys(engine, browser, parts, ada):

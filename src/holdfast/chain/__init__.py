@@ -225,18 +225,23 @@ class Chain:
             if visit.request.unsafe and self.csrf.unproved_sign_in(visit):
                 await self._undo_sign_in(session)
                 raise self.csrf.refuse_sign_in(visit)
-            kept = status < _SERVER_ERROR and not visit.raised
-            if kept or session.intent == "sign_out":
-                await self.sessions.commit(session)
-            if self._adoption is not None:
-                await self._adoption.retire(visit)
+            await self._save(visit, kept=status < _SERVER_ERROR and not visit.raised)
         finally:
             session.closed = True
+
+    async def _save(self, visit: Visit, *, kept: bool) -> None:
+        try:
+            if kept or visit.session.intent == "sign_out":
+                await self.sessions.commit(visit.session)
+        finally:
+            if self._adoption is not None:  # also after a sign-out that was not proved
+                await self._adoption.retire(visit)
 
     def refused(self, visit: Visit, error: HoldfastError) -> Reply:
         """The answer when the session could not be committed."""
         reply = reply_to(error)
-        return Reply(reply.status, reply.headers + self._ended(visit), reply.body)
+        gone = self._ended(visit) + self._old_cookie(visit)
+        return Reply(reply.status, reply.headers + gone, reply.body)
 
     def committed(self, visit: Visit) -> Reply:
         """What the answer carries when the session was committed."""

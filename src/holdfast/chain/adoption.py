@@ -1,7 +1,7 @@
 """Step 3 for who comes with the cookie of another library: that session becomes one of ours.
 
 Only a safe request moves a session: a move signs somebody in, and what a page of another site can
-send must not. A browser that says the request comes from another site would not keep our cookie.
+send must not. That includes a mere link: who follows one is moved at their next request here.
 """
 
 from __future__ import annotations

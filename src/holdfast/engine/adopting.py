@@ -80,7 +80,7 @@ async def adopt(core: Core, old: OldSessions, key: str, client: ClientFacts) -> 
 
 def _claim_id(old: OldSessions, key: str) -> str:
     """The id of the claim on an old session; no credential, and nobody's session."""
-    digest = hashlib.sha256(f"holdfast/1/adoption\0{old.library}\0{key}".encode()).digest()
+    digest = hashlib.sha256(f"holdfast/1/adoption\0{old.name}\0{key}".encode()).digest()
     return secret.new_id(secret.random_tag(digest), digest[-secret.ID_BYTES :])
 
 
@@ -165,7 +165,7 @@ async def _drafted(
     try:
         intent = None if found.subject is None else _intent(found.subject)
     except UsageError as error:
-        _log.warning("a session of %s was left behind: %s", old.library, error)
+        _log.warning("a session of %s was left behind: %s", old.name, error)
         return None
     if intent is None and not kept:
         return None
@@ -175,7 +175,7 @@ async def _drafted(
     try:
         record = new_record(core, client, id=id, key=own, plain=data.encode(kept), intent=intent)
     except DataError as error:
-        _log.warning("the data of a session of %s were left behind: %s", old.library, error)
+        _log.warning("the data of a session of %s were left behind: %s", old.name, error)
         record = new_record(core, client, id=id, key=own, plain=data.EMPTY, intent=intent)
     # Nobody has proved here who they are, so no check of a recent sign-in passes (R36).
     return _Draft(changed(record, authenticated_at=None), own)
@@ -206,7 +206,7 @@ def _note(core: Core, old: OldSessions, record: Record, client: ClientFacts) -> 
         id=record.id,
         subject=record.subject,
         reason="adopted",
-        library=old.library,
+        library=old.name,
     )
 
 

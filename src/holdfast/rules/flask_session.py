@@ -28,6 +28,8 @@ def session_id(cookie: str, secrets: Sequence[bytes]) -> str | None:
 
     Without `SESSION_USE_SIGNER` the cookie is the id, and there are no secrets.
     """
+    if not cookie.isascii():
+        return None
     id, dot, signature = cookie.rpartition(".") if secrets else (cookie, "", "")
     if _ID.fullmatch(id) is None or bool(dot) != bool(secrets):
         return None

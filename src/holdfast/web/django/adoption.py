@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth import SESSION_KEY
+from django.core.exceptions import SuspiciousOperation
 from django.middleware.csrf import CSRF_SESSION_KEY
 from django.utils.module_loading import import_string
 
@@ -52,7 +53,7 @@ class DjangoSessions:
 class Engine:
     """`holdfast.protocols.OldSessions` by an engine of Django; `call` says where it may wait."""
 
-    library = "django"
+    name = "django"
 
     def __init__(self, place: DjangoSessions, call: Call[Any]) -> None:
         self.cookie, self.path, self.domain = place.cookie, place.path, place.domain
@@ -75,11 +76,15 @@ class Engine:
         return OldSession(subject, old) if subject is not None or old else None
 
     async def remove(self, key: str) -> None:
-        """The back end does not mind that it is gone already."""
-        await self._call(lambda: self._asked(lambda: self._store(key).delete()))
+        """The back end does not mind that it is gone already; nor, here, that there never was one."""
+        await self._call(lambda: self._asked(lambda: self._delete(key)))
 
     def _load(self, key: str) -> dict[str, Any]:
         return self._asked(lambda: dict(self._store(key).load()))
+
+    def _delete(self, key: str) -> None:
+        with suppress(SuspiciousOperation):  # one back end refuses keys that it never made
+            self._store(key).delete()
 
     def _store(self, key: str) -> Any:
         return import_module(self._engine).SessionStore(key)
