@@ -85,4 +85,5 @@ class Sessions:
     look = sync(AsyncSessions.look)
     load = sync(AsyncSessions.load)
     sessions_of = sync(AsyncSessions.sessions_of)
+    sessions_of_everyone = sync(AsyncSessions.sessions_of_everyone)
     sweep = sync(AsyncSessions.sweep)

@@ -273,6 +273,15 @@ def test_a_question_below_the_path_is_the_request_itself(client):
     assert client.get("/forward-auth/x%2f..%2fy", headers=said).status_code == 403
 
 
+def test_a_question_of_both_kinds_is_refused(client):
+    """A slash too many in the proxy's address would drop its role, and take its GET for the method."""
+    client.sign_in()
+    asked = {"X-Forwarded-Method": "POST", "X-Forwarded-Uri": "/x", "X-Forwarded-Proto": "https"}
+    for address in ("/forward-auth/?role=nobodys", "/forward-auth/x"):
+        answer = client.get(address, headers={**asked, "Host": "app.example.org"})
+        assert outcome(answer) == (403, "bad_request")
+
+
 def test_strange_names_are_encoded(client, context):
     """Nothing that a subject or a role may hold breaks a header, or makes two of one."""
     session = Session()

@@ -73,6 +73,43 @@ def test_it_comes_back_by_itself(ready, disk, clock):
     assert ready()
 
 
+def test_a_clock_that_is_set_back_pins_nothing(ready, disk, clock):
+    """Neither an answer that was red, nor one that was green."""
+    disk.full = True
+    assert not ready()
+    clock.advance(-3_600_000)
+    disk.full = False
+    assert ready()
+    clock.advance(-3_600_000)
+    disk.full = True
+    assert not ready()
+
+
+def test_nobody_is_told_before_the_first_write(disk, clock):
+    """Who asks while it is under way does not know yet."""
+    readiness = Readiness(disk, clock)
+
+    async def two():
+        under_way, done = asyncio.Event(), asyncio.Event()
+        take = disk.take
+
+        async def slow(key, **options):
+            under_way.set()
+            await done.wait()
+            return await take(key, **options)
+
+        disk.take = slow
+        first = asyncio.create_task(readiness.prove())
+        await under_way.wait()
+        with pytest.raises(StoreUnavailable):
+            await readiness.prove()
+        done.set()
+        await first
+        await readiness.prove()
+
+    asyncio.run(two())
+
+
 def test_who_asks_often_writes_no_more(ready, disk, clock):
     """Anybody may ask, so writes are few: also those that fail (promise 7)."""
     for _ in range(50):

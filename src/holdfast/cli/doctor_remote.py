@@ -6,6 +6,7 @@ import math
 import time
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from holdfast.service.readiness import NO_SESSION
 from holdfast.stores.standing import survives
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from holdfast.stores.standing import Outlook
     from holdfast.stores.wrapping import Wrapped
 
-_NO_SESSION = "aa1" + "A" * 22
 _LOOK_EVERY_S = 0.02
 
 
@@ -44,7 +44,7 @@ def findings(assembly: Assembly) -> Iterator[Finding]:
 def _heard(assembly: Assembly, wrapped: Wrapped) -> Outlook:
     """The outlook once the node is heard, or what there is at the end of the time limit."""
     deadline = time.monotonic() + assembly.settings.store_timeout.total_seconds()
-    assembly.blocking_store.get(_NO_SESSION, now=int(time.time() * 1000))
+    assembly.blocking_store.get(NO_SESSION, now=int(time.time() * 1000))
     while True:
         outlook = wrapped.outlook()
         if outlook.cache is None or outlook.age not in {None, math.inf}:

@@ -305,6 +305,10 @@ class AsyncSessions:
         """A page of a subject's living sessions by id; `page.after` continues, None ends (P22)."""
         return await revoking.sessions_of(self._core, subject, after, limit)
 
+    async def sessions_of_everyone(self, *, after: str | None = None, limit: int = 100) -> Page:
+        """`sessions_of` for all subjects at once, and for sessions of nobody."""
+        return await revoking.living_page(self._core, None, after, limit)
+
     async def sweep(
         self, *, limit: int = 1000, progress: Callable[[int], None] | None = None
     ) -> int:

@@ -128,10 +128,14 @@ async def look(core: Core, id: str) -> Reading:
 
 async def sessions_of(core: Core, subject: str | int, after: str | None, limit: int) -> Page:
     """One page of a subject's living sessions."""
-    who, most = subject_text(subject), max(1, min(limit, _MAX_PAGE))
+    return await living_page(core, subject_text(subject), after, limit)
+
+
+async def living_page(core: Core, subject: str | None, after: str | None, limit: int) -> Page:
+    """One page of the living sessions of a subject, or with None of everyone."""
     if after is not None and not valid_id(after):
         return Page((), None)
-    page = await core.store.page(who, after=after, limit=most)
+    page = await core.store.page(subject, after=after, limit=max(1, min(limit, _MAX_PAGE)))
     now = core.clock()
     return Page(tuple(r for r in page.records if not core.record_ended(r, now)), page.after)
 

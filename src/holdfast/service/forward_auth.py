@@ -155,10 +155,11 @@ def _question(scope: Scope, headers: dict[str, str]) -> tuple[str, str]:
     """Method and URI of the request that is asked about.
 
     nginx, Caddy, Traefik and HAProxy tell them in headers; a missing one is empty, a doubled one
-    joined, and neither is valid. Envoy passes the request itself, below the path.
+    joined, and neither is valid. Envoy passes the request itself, below the path: who does both has
+    one slash too many in the address, and would lose its condition and its method.
 
     Raises:
-        Refusal: 405.
+        Refusal: 405, or 403 for a question of both kinds.
     """
     method: str = scope["method"]
     if scope["path"] == PATH:
@@ -166,6 +167,8 @@ def _question(scope: Scope, headers: dict[str, str]) -> tuple[str, str]:
             allowed = ("Allow", ", ".join(sorted(_ASKING)))
             raise Refusal(error_reply(405, "method_not_allowed", "Method not allowed", allowed))
         return headers.get("x-forwarded-method", ""), headers.get("x-forwarded-uri", "")
+    if "x-forwarded-method" in headers or "x-forwarded-uri" in headers:
+        raise Refusal(error_reply(403, "bad_request", "Malformed method or URI"))
     target = scope["raw_path"].decode("latin-1").removeprefix(PATH)
     query = scope["query_string"].decode("latin-1")
     return method, f"{target}?{query}" if query else target

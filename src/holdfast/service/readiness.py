@@ -17,7 +17,7 @@ PROVED_FOR_MS = 5_000
 AGAIN_AFTER_MS = 1_000
 _KEY = "service/ready"
 _PLENTY = 1_000_000
-_NO_SESSION = "aa1" + "A" * 22
+NO_SESSION = "aa1" + "A" * 22
 """An id of the right shape; asking for it is a real look-up that finds nothing."""
 
 
@@ -28,7 +28,7 @@ class Readiness:
         self._store = store
         self._clock = clock
         self._due = 0
-        self._failed = False
+        self._failed = True  # until a write has shown otherwise
 
     async def prove(self) -> None:
         """Return if the store can be used.
@@ -37,8 +37,8 @@ class Readiness:
             StoreError: it does not answer, or takes no writes.
         """
         now = self._clock()
-        await self._store.get(_NO_SESSION, now=now)
-        if now >= self._due:
+        await self._store.get(NO_SESSION, now=now)
+        if not 0 < self._due - now <= PROVED_FOR_MS:  # also after the clock was set back
             self._due = now + AGAIN_AFTER_MS
             await self._write(now)
         elif self._failed:

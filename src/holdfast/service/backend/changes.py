@@ -57,11 +57,11 @@ async def clock(request: Request) -> Response:
 async def changes(request: Request) -> Response:
     """A stream of changes, until the client goes."""
     key, context = service_key(request, _SCOPE), context_of(request)
-    context.streams.require_room(key.name)
     if context.assembly.changes is None:
         retry = ("Retry-After", "60")
         raise Refusal(error_reply(503, "no_changes", "This store tells no changes now", retry))
     store = await name_of_store(context)
+    context.streams.require_room(key.name)  # and take it, below: nothing is awaited in between
     return Stream(context, key.name, store, context.assembly.changes.watch())
 
 

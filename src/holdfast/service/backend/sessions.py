@@ -140,10 +140,9 @@ async def _below(context: ServiceContext, prefix: str, after: str | None) -> Res
     """Of all sessions there are, page by page, those whose subject begins like this."""
     if after is not None and not valid_id(after):
         raise Refusal(error_reply(400, "bad_parameter", "after: is an id"))
-    page = await context.assembly.store.page(None, after=after, limit=_MOST)
-    found = [each.id for each in page.records if (each.subject or "").startswith(prefix)]
-    living = [each for id in found if (each := await context.sessions.find(id)) is not None]
-    return json_answer({"sessions": [listed(each) for each in living], "after": page.after})
+    page = await context.sessions.sessions_of_everyone(after=after, limit=_MOST)
+    found = [each for each in page.records if (each.subject or "").startswith(prefix)]
+    return json_answer({"sessions": [listed(each) for each in found], "after": page.after})
 
 
 async def end_of_subject(request: Request) -> Response:
