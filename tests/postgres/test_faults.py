@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from forking import require_both_to_read
 from holdfast.errors import StoreError, StoreUnavailable
 from holdfast.protocols import Admitted
 from holdfast.stores.postgres import AsyncPostgresStore
@@ -114,7 +115,6 @@ def test_a_slow_server(server, make, samples, clock):
 
 
 def signalled(pids, number):
-    import os
 
     for pid in pids:
         os.kill(pid, number)
@@ -210,19 +210,7 @@ def test_a_fork_after_connecting(make, server, samples, clock):
     store = make(server.url)
     records = samples.several(20)
     assert store.get(records[0].id, now=clock()).record == records[0]
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        signal.alarm(60)
-        try:
-            store.after_fork()
-            found = [store.get(each.id, now=clock()).record for each in records * 5]
-            code = 0 if found == records * 5 else 2
-        finally:
-            os._exit(code)
-    found = [store.get(each.id, now=clock()).record for each in records * 5]
-    assert found == records * 5
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    require_both_to_read(store, records, clock)
 
 
 def test_coroutines_are_not_held_up(server, open_async, samples, clock):

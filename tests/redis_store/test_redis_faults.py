@@ -1,12 +1,12 @@
 """A single server comes to harm: 503 within the time limit, and service resumes by itself."""
 
-import os
 import socket
 import threading
 import time
 
 import pytest
 
+from forking import require_both_to_read
 from holdfast.errors import StoreUnavailable
 from holdfast.record import changed
 from holdfast.stores import open_both
@@ -196,18 +196,7 @@ def test_children_have_connections_of_their_own(server, opening, clock, face):
     store = both.blocking if face == "threads" else BlockingStore(both.asynchronous)
     samples = Samples(store, clock)
     records = samples.several(20)
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            store.after_fork()
-            found = [store.get(each.id, now=clock()).record for each in records * 5]
-            code = 0 if found == records * 5 else 2
-        finally:
-            os._exit(code)
-    found = [store.get(each.id, now=clock()).record for each in records * 5]
-    assert found == records * 5
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    require_both_to_read(store, records, clock)
     store.close()
 
 

@@ -21,16 +21,8 @@ SECRET = "tests only: kelp 4 seven otters 0291, nine herons"
 
 
 @pytest.fixture
-def servers(tmp_path):
-    redis_servers.require_program()
-    servers = redis_servers.Servers(tmp_path / "redis")
-    yield servers
-    servers.close()
-
-
-@pytest.fixture
-def server(servers):
-    return servers.start()
+def server(own_servers):
+    return own_servers.start()
 
 
 @pytest.fixture(params=["threads", "coroutines"])

@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import pytest
 
-import redis_servers
 from holdfast import Settings
 from holdfast.assembly import assemble
 from holdfast.errors import StoreError
@@ -21,14 +20,6 @@ WAIT_S = 80
 
 def now():
     return time.time_ns() // 1_000_000
-
-
-@pytest.fixture
-def servers(tmp_path):
-    redis_servers.require_program()
-    servers = redis_servers.Servers(tmp_path / "redis")
-    yield servers
-    servers.close()
 
 
 @pytest.fixture
@@ -80,15 +71,15 @@ def none_revived(store, traffic):
 
 
 @pytest.mark.parametrize(("kind", "name"), [("sentinel", "threads"), ("cluster", "coroutines")])
-def test_a_failover_under_load(servers, process, kind, name):
+def test_a_failover_under_load(own_servers, process, kind, name):
     """No 500; what was acknowledged as ended is refused by both processes; service resumes."""
     if kind == "sentinel":
-        first = servers.start()
-        second = servers.replica_of(first)
-        sentinels = servers.sentinels(first)
+        first = own_servers.start()
+        second = own_servers.replica_of(first)
+        sentinels = own_servers.sentinels(first)
         url = sentinel_url(sentinels)
     else:
-        nodes = servers.cluster(replicas=1)
+        nodes = own_servers.cluster(replicas=1)
         first, second, sentinels = nodes[0], nodes[3], []
         url = cluster_url(nodes[:3])
     busy, quiet = process(url), process(url)

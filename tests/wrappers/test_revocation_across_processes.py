@@ -237,14 +237,6 @@ def test_a_cut_channel_ends_within_the_bound(relayed_site, face):
     assert 0 < seen["last"] - acknowledged < BOUND
 
 
-@pytest.fixture
-def own_servers(tmp_path):
-    redis_servers.require_program()
-    servers = redis_servers.Servers(tmp_path / "redis")
-    yield servers
-    servers.close()
-
-
 def test_a_revocation_where_the_session_has_moved_to(own_servers, make_site):
     """Its slot went to another node while the other process served it from memory."""
     nodes = own_servers.cluster(primaries=2)
