@@ -15,6 +15,7 @@ from holdfast.chain import auth, limit
 from holdfast.chain.adoption import Adoption
 from holdfast.chain.cookie import SessionCookie
 from holdfast.chain.csrf import Csrf
+from holdfast.chain.excluded import Excluded
 from holdfast.chain.reply import (
     PRIVATE,
     Headers,
@@ -85,10 +86,8 @@ class Chain:
         self._transport = Transport(settings, sessions.auditor)
         self._cookie = SessionCookie(settings.cookie)
         self._secure = settings.cookie.secure
-        self._excluded = frozenset(settings.exclude_paths)
-        self._excluded_below = tuple(
-            path for path in settings.exclude_paths if path != "/" and path.endswith("/")
-        )
+        paths = settings.exclude_paths
+        self._excluded: Excluded | frozenset[str] = Excluded(paths) if paths else frozenset()
         self._clear_site_data = ", ".join(f'"{kind}"' for kind in settings.clear_site_data)
 
     async def begin(self, request: Request) -> Visit:
@@ -110,18 +109,9 @@ class Chain:
         if self._at_use is not None:
             self._at_use()
         visit = self._transport.arrive(request)
-        if self._excluded and self._excludes(request.path):
+        if request.path in self._excluded:
             visit.excluded = True
         return visit
-
-    def _excludes(self, path: str) -> bool:
-        """Whether the path has no session.
-
-        Paths of `exclude_paths` are compared as they are, and those that end with a slash stand for
-        all below them. Who gets around the comparison gains nothing: the path then has a session,
-        and with it all checks. Who is taken for excluded has none.
-        """
-        return path in self._excluded or path.startswith(self._excluded_below)
 
     async def judge(self, visit: Visit, *, exempt: bool = False) -> Reply | None:
         """The rest of `begin` for an unsafe request or a handshake; None: go on.
