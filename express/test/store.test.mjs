@@ -29,7 +29,7 @@ for (const maxAge of [0, 1000]) {
     const over = store({ maxAge, prefix: `verbs ${maxAge}` });
     const { get, set, destroy, touch } = verbs(over);
     assert.equal(await get("a"), null);
-    await set("a", data({ n: 1, old: true }));
+    await set("a", data({ n: 1, old: true, constructor: 1 }));
     assert.equal((await get("a")).n, 1);
     await set("a", data({ n: 2 }));
     assert.deepEqual(await get("a"), data({ n: 2 }));

@@ -7,7 +7,7 @@ question was sent. Hence, on the client's clock,
 
     moment of a proof >= question sent + (proof.at - answer.now),
 
-whatever the network does. The page "Use the back-end API" has the argument in full.
+whatever the network does. The page "Keep sessions near, and follow their changes" has it in full.
 """
 
 from __future__ import annotations
