@@ -43,6 +43,9 @@ def by_cookie(*lines):
 
 MALFORMED = {400, 401, 403, 404}
 TOO_LARGE = {400, 401, 413, 431, 494, 0}
+# The server behind refuses a head before it has all come, and hangs up; a proxy that was still
+# passing it on answers for it.
+BEHIND_TOO_LARGE = TOO_LARGE | {502}
 NO_METHOD = {400, 403, 404, 405, 501}
 
 ROWS = {
@@ -62,8 +65,12 @@ ROWS = {
         by_cookie("Cookie: session={cookie}; session={cookie}"), 200
     ),
     "a cookie of 6 KB": Row(by_cookie("Cookie: session=" + "A" * 6_000), {401}, {401}),
-    "a cookie of 60 KB": Row(by_cookie("Cookie: session=" + "A" * 60_000), TOO_LARGE, TOO_LARGE),
-    "a cookie of 1 MB": Row(by_cookie("Cookie: session=" + "A" * 1_000_000), TOO_LARGE, TOO_LARGE),
+    "a cookie of 60 KB": Row(
+        by_cookie("Cookie: session=" + "A" * 60_000), TOO_LARGE, BEHIND_TOO_LARGE
+    ),
+    "a cookie of 1 MB": Row(
+        by_cookie("Cookie: session=" + "A" * 1_000_000), TOO_LARGE, BEHIND_TOO_LARGE
+    ),
     "an unknown cookie": everywhere(by_cookie(f"Cookie: session={UNKNOWN}"), 401),
     "a quoted cookie": everywhere(by_cookie('Cookie: session="{cookie}"'), 401),
     "a cookie in another case": everywhere(by_cookie("Cookie: SESSION={cookie}"), 401),
@@ -80,7 +87,7 @@ ROWS = {
     "a good cookie beside a bad token": everywhere(as_safe("Authorization: Bearer x"), 401),
     "a token without a name": everywhere(as_safe("Authorization: Bearer"), 401),
     "a token of 60 KB": Row(
-        by_cookie("Authorization: Bearer " + "A" * 60_000), TOO_LARGE, TOO_LARGE
+        by_cookie("Authorization: Bearer " + "A" * 60_000), TOO_LARGE, BEHIND_TOO_LARGE
     ),
     "a token of control characters": everywhere(
         by_cookie("Authorization: Bearer \x1b[31m"), 400, 401
@@ -182,15 +189,15 @@ ROWS = {
     "no method": everywhere(as_safe().removeprefix("GET "), 400, 403),
     # Heads
     "headers of 60 KB": Row(
-        as_safe("X-Big: " + "A" * 60_000), TOO_LARGE | {200}, TOO_LARGE | {200}
+        as_safe("X-Big: " + "A" * 60_000), TOO_LARGE | {200}, BEHIND_TOO_LARGE | {200}
     ),
     "headers of 1 MB": Row(
-        as_safe("X-Big: " + "A" * 1_000_000), TOO_LARGE | {200}, TOO_LARGE | {200}
+        as_safe("X-Big: " + "A" * 1_000_000), TOO_LARGE | {200}, BEHIND_TOO_LARGE | {200}
     ),
     "five thousand headers": Row(
         as_safe(*(f"X-{number}: x" for number in range(5_000))),
         TOO_LARGE | {200},
-        TOO_LARGE | {200},
+        BEHIND_TOO_LARGE | {200},
     ),
     "a space before the colon": everywhere(as_safe("X-Odd : y"), 200, 400),
     "a folded line": everywhere(as_safe("X-Odd: y", " Cookie: session=x"), 200, 400, 401),
