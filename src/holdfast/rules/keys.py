@@ -26,7 +26,15 @@ if TYPE_CHECKING:
 __all__ = ["Algorithm", "Key", "KeyRing", "Purpose", "Status", "TokenKind"]
 
 Purpose = Literal[
-    "csrf", "presession", "access", "refresh", "audit", "sealing", "device", "adoption"
+    "csrf",
+    "presession",
+    "access",
+    "refresh",
+    "audit",
+    "sealing",
+    "device",
+    "adoption",
+    "idempotency",
 ]
 TokenKind = Literal["access", "refresh"]
 

@@ -10,6 +10,7 @@ from holdfast.errors import ConfigurationError
 from holdfast.service import authenticator, home
 from holdfast.service.audit_output import AuditOutput
 from holdfast.service.backend import keys as keys_of_backends
+from holdfast.service.backend.claims import Claims
 from holdfast.service.checks import Checks
 from holdfast.service.context import ServiceContext
 from holdfast.service.database import PostgresDatabase, SqliteDatabase
@@ -94,6 +95,7 @@ def build(
             entropy=os.urandom,
         ),
         service_keys=keys_of_backends.parse(options.service_keys),
+        claims=Claims(assembly, options, clock=clock, entropy=os.urandom),
         show_docs=configuration.development or options.expose_docs,
         clock=clock,
         readiness=Readiness(assembly.store, clock),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from holdfast.engine import AsyncSessions
     from holdfast.protocols import Clock
     from holdfast.service.authenticator import Authenticator
+    from holdfast.service.backend.claims import Claims
     from holdfast.service.backend.keys import ServiceKey
     from holdfast.service.checks import Checks
     from holdfast.service.database import Database
@@ -31,7 +32,8 @@ class ServiceContext:
     `authenticator` says whose credentials are right, `checks` runs it beside the event loop,
     `throttle` bounds how often it may be asked, `readiness` proves that the store can be used,
     `known_devices` signs the cookie of a browser that has signed in before. `service_keys` open the
-    back-end API, `streams` bounds the streams of changes that are open. `database` holds the service's
+    back-end API, `claims` are those on requests that may come twice, `streams` bounds the streams of
+    changes that are open. `database` holds the service's
     own tables.
     """
 
@@ -43,6 +45,7 @@ class ServiceContext:
     throttle: Throttle
     known_devices: KnownDevices
     service_keys: tuple[ServiceKey, ...]
+    claims: Claims
     show_docs: bool
     clock: Clock
     readiness: Readiness

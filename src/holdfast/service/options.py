@@ -29,7 +29,9 @@ class ServiceOptions:
     `forward_auth_sign_in` is the address that forward-auth sends people to, `return_hosts` are hosts
     to which a sign-in may send them back. `forward_auth_audience` puts a token for the application
     behind into `X-Auth-Token`, good for `forward_auth_lifetime`. `service_keys` are the entries of
-    applications that may use the back-end API; without one it is off.
+    applications that may use the back-end API; without one it is off. Of its requests that carry an
+    `Idempotency-Key` the answers are kept for `idempotency_lifetime`, for each service key at most
+    `idempotency_keys` at once.
     """
 
     fresh_for: timedelta = timedelta(minutes=10)
@@ -50,6 +52,8 @@ class ServiceOptions:
     forward_auth_lifetime: timedelta = timedelta(minutes=1)
     return_hosts: tuple[str, ...] = ()
     service_keys: tuple[str, ...] = ()
+    idempotency_lifetime: timedelta = timedelta(hours=24)
+    idempotency_keys: int = 100_000
 
     def __post_init__(self) -> None:
         _require(1 <= self.lock_after <= 100, "lock_after", "1 to 100 (R149)", "100")
@@ -86,6 +90,13 @@ class ServiceOptions:
             "host names in lower case, with a port where it is not the usual one",
             "app.example.org",
         )
+        _require(
+            timedelta(minutes=1) <= self.idempotency_lifetime <= timedelta(days=7),
+            "idempotency_lifetime",
+            "1 minute to 7 days",
+            "24h",
+        )
+        _require(self.idempotency_keys >= 1, "idempotency_keys", "at least 1", "100000")
         for name in ("introspection_key", "metrics_key"):
             key: str = getattr(self, name)
             good = "what `holdfast keys new` prints"

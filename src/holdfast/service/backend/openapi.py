@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from holdfast.service.backend import requests, sessions, tokens
+from holdfast.service.backend.idempotency import HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +41,22 @@ _STREAM: Json = {
     "description": "Events `open`, `changed`, `forget` and `proof`; it ends with the connection.",
     "content": {"text/event-stream": {"schema": _TEXT}},
 }
+_ONCE: Json = {
+    "name": HEADER,
+    "in": "header",
+    "description": "A name of the request: sent again under it, it is not carried out again.",
+    "schema": {"type": "string", "minLength": 16, "maxLength": 130},
+    "example": "8e03978e-40d5-43e8-bc93-6894a57f9324",
+}
 _ID = {"name": "id", "in": "path", "required": True, "description": "A session's public id."}
+
+
+_NAMED = (
+    *(("/sessions", "post"), ("/sessions/{id}", "patch"), ("/sessions/{id}/rotate", "post")),
+    *(("/tokens", "post"), ("/tokens/refresh", "post"), ("/tokens/revoke", "post")),
+    ("/requests/commit", "post"),
+)
+"""The operations whose requests may have a name of their own."""
 
 
 def schemas() -> Json:
@@ -64,7 +80,7 @@ def paths() -> Json:
     after, keep = _query("after", "Continue behind this id."), _query("keep", "An id to keep.")
     pair = _object(access_token=_TEXT, refresh_token=_TEXT, expires_in={"type": "integer"})
     id = {**_ID, "schema": _TEXT}
-    found = {
+    found: dict[str, Any] = {
         "/sessions": {
             "post": _operation("Make a session", given, sessions.New, status="201"),
             "get": _operation(
@@ -113,6 +129,8 @@ def paths() -> Json:
             "post": _operation("Carry out what its handler did", judged, requests.Commit)
         },
     }
+    for path, method in _NAMED:
+        found[path][method]["parameters"].append(_ONCE)
     return {f"/backend/v1{path}": methods for path, methods in found.items()}
 
 
@@ -128,7 +146,7 @@ _EXAMPLES: dict[type, Json] = {
     requests.Begin: {"request": {**_FACTS, "headers": {"cookie": "__Host-session=…"}}},
     requests.Commit: {"request": _FACTS, "status": 200, "set": {"theme": "dark"}},
 }
-_REFUSED = ("400", "401", "403", "404", "409", "413", "415", "429", "503")
+_REFUSED = ("400", "401", "403", "404", "409", "413", "415", "422", "429", "503")
 
 
 def _operation(

@@ -19,6 +19,7 @@ from holdfast.chain import Request as ChainRequest
 from holdfast.errors import Conflict, HoldfastError, SessionEnded
 from holdfast.service.answers import json_answer
 from holdfast.service.backend.asking import authorised, body_of, checked, sign_in
+from holdfast.service.backend.idempotency import once
 from holdfast.service.backend.keeping import kept_of
 from holdfast.service.backend.shapes import described
 
@@ -145,7 +146,7 @@ async def commit(request: Request) -> Response:
 
 ROUTES = (
     Route("/backend/v1/requests/begin", begin, methods=["POST"]),
-    Route("/backend/v1/requests/commit", commit, methods=["POST"]),
+    Route("/backend/v1/requests/commit", once(_SCOPE, commit), methods=["POST"]),
 )
 
 

@@ -21,6 +21,7 @@ from holdfast.service.backend.asking import (
     not_found,
     sign_in,
 )
+from holdfast.service.backend.idempotency import once
 from holdfast.service.backend.keeping import kept
 from holdfast.service.backend.shapes import described, listed
 from holdfast.session import Session
@@ -155,13 +156,13 @@ async def end_of_subject(request: Request) -> Response:
 
 
 ROUTES = (
-    Route("/backend/v1/sessions", create, methods=["POST"]),
+    Route("/backend/v1/sessions", once(_SCOPE, create), methods=["POST"]),
     Route("/backend/v1/sessions", of_subject),
     Route("/backend/v1/sessions", end_of_subject, methods=["DELETE"]),
     Route("/backend/v1/sessions/{id}", read),
-    Route("/backend/v1/sessions/{id}", change, methods=["PATCH"]),
+    Route("/backend/v1/sessions/{id}", once(_SCOPE, change), methods=["PATCH"]),
     Route("/backend/v1/sessions/{id}", end, methods=["DELETE"]),
-    Route("/backend/v1/sessions/{id}/rotate", rotate, methods=["POST"]),
+    Route("/backend/v1/sessions/{id}/rotate", once(_SCOPE, rotate), methods=["POST"]),
 )
 
 

@@ -21,6 +21,7 @@ from holdfast.service.backend.asking import (
     not_found,
     sign_in,
 )
+from holdfast.service.backend.idempotency import once
 from holdfast.service.backend.keeping import kept_unchanged
 from holdfast.session import Session
 from holdfast.web.asgi import visit_of
@@ -167,9 +168,9 @@ async def revoke(request: Request) -> Response:
 
 
 ROUTES = (
-    Route("/backend/v1/tokens", issue, methods=["POST"]),
-    Route("/backend/v1/tokens/refresh", refresh, methods=["POST"]),
+    Route("/backend/v1/tokens", once(_SCOPE, issue), methods=["POST"]),
+    Route("/backend/v1/tokens/refresh", once(_SCOPE, refresh), methods=["POST"]),
     Route("/backend/v1/tokens/verify", verify, methods=["POST"]),
-    Route("/backend/v1/tokens/revoke", revoke, methods=["POST"]),
+    Route("/backend/v1/tokens/revoke", once(_SCOPE, revoke), methods=["POST"]),
     Route("/backend/v1/tokens/status", status, methods=["POST"]),
 )
