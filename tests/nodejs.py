@@ -1,9 +1,11 @@
 """Node.js with npm, for tests: that of the machine, or the wheel of the test group where it is too old."""
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 
 OLDEST = 20
 NPM = "lib/node_modules/npm/bin/npm-cli.js"
+PACKAGE = Path(__file__).parents[1] / "express"
 
 
 def environment(**more):
@@ -37,6 +40,41 @@ def node(folder, *arguments, timeout=60, **more):
     )
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-5_000:]
     return done.stdout
+
+
+@contextmanager
+def running_node(folder, *arguments, says, **more):
+    """A program in `folder` that has printed the line `says`, and runs until it is no longer needed."""
+    process = subprocess.Popen(
+        [_node(), *arguments],
+        cwd=folder,
+        env=environment(**more),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout.readline().strip() == says
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def built_package(tmp_path_factory):
+    """A copy of the npm package with what it needs installed, and built: one for all tests of a run."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    package, ready = folder / "express", folder / "express.ready"
+    with (folder / "express.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not ready.exists():
+            shutil.rmtree(package, ignore_errors=True)
+            shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("node_modules", "dist"))
+            npm(package, "ci", "--prefer-offline", "--no-audit", "--no-fund")
+            npm(package, "run", "build")
+            ready.touch()
+    return package
 
 
 def _node():

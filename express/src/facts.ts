@@ -1,5 +1,5 @@
 /** What the service is told of a request. */
-import type { IncomingMessage } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import type { TLSSocket } from "node:tls";
 import * as crypto from "node:crypto";
 
@@ -35,6 +35,8 @@ const TOLD = [
   "x-request-id",
 ] as const;
 
+const ONCE = ["authorization", "content-type", "host", "referer", "user-agent"] as const;
+
 export function isSafe(method: string | undefined): boolean {
   return SAFE.has(method ?? "");
 }
@@ -49,12 +51,13 @@ export function pathOf(request: IncomingMessage & { originalUrl?: string }): str
 /** @param csrfHeader in lower case. */
 export function factsOf(request: IncomingMessage, csrfHeader: string): Facts {
   const headers: Record<string, string> = {};
-  for (const name of TOLD) put(headers, name, request.headers[name]);
-  put(headers, csrfHeader, request.headers[csrfHeader]);
+  const sent = headersOf(request);
+  for (const name of TOLD) put(headers, name, sent[name]);
+  put(headers, csrfHeader, sent[csrfHeader]);
   return {
     method: request.method ?? "GET",
     scheme: schemeOf(request),
-    host: request.headers.host ?? "",
+    host: sent.host ?? "",
     path: pathOf(request),
     peer: peerOf(request),
     headers,
@@ -63,13 +66,31 @@ export function factsOf(request: IncomingMessage, csrfHeader: string): Facts {
 
 /** What an answer to a safe request is kept under: a hash of all that it depends on. */
 export function keyOf(request: IncomingMessage): string {
-  let text = `${schemeOf(request)}\n${request.headers.host}\n${request.socket.remoteAddress}`;
+  const sent = headersOf(request);
+  let text = `${schemeOf(request)}\n${sent.host}\n${request.socket.remoteAddress}`;
   for (const name of KEYED) {
-    const value = request.headers[name];
+    const value = sent[name];
     // No header can hold a line feed, so parts of different requests never meet.
     text += value === undefined ? "\n" : `\n=${value as string}`;
   }
   return digest(text);
+}
+
+/** What was sent as `Authorization`; undefined: nothing. */
+export function authorizationOf(request: IncomingMessage): string | undefined {
+  return headersOf(request).authorization;
+}
+
+/** Of two lines where one may come Node shows the first; here they are joined, and count for nobody. */
+function headersOf(request: IncomingMessage): IncomingHttpHeaders {
+  const { headers, rawHeaders } = request;
+  if (Object.keys(headers).length * 2 === rawHeaders.length) return headers;
+  const all = { ...headers };
+  for (const name of ONCE) {
+    const lines = request.headersDistinct[name];
+    if (lines !== undefined && lines.length > 1) all[name] = lines.join(", ");
+  }
+  return all;
 }
 
 /** SHA-256, so that what is kept in memory holds no credential. */

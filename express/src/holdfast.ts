@@ -7,6 +7,7 @@ import { Api } from "./api.js";
 import { holdBack } from "./answer.js";
 import { Changes } from "./changes.js";
 import { ConfigurationError, HoldfastError, UsageError } from "./errors.js";
+import { authorizationOf } from "./facts.js";
 import { SessionManager } from "./manager.js";
 import type { Payload } from "./manager.js";
 import { Near } from "./near.js";
@@ -79,8 +80,11 @@ export interface Holdfast extends Middleware {
   closeWhenEnded(socket: Closable, session: Session): () => void;
   /** Let go of connections and timers. */
   close(): void;
-  /** For tests and metrics: whether the change stream proves what is kept, and how much that is. */
-  readonly status: { readonly live: boolean; readonly kept: number };
+  /**
+   * For tests and metrics: whether the change stream proves what is kept, and how much that is; and the
+   * milliseconds for which a change may have gone unheard, infinite while nothing is proved.
+   */
+  readonly status: { readonly live: boolean; readonly kept: number; readonly age: number };
 }
 
 /**
@@ -152,6 +156,9 @@ function assembled(parts: Parts): Holdfast {
       get kept() {
         return near.size;
       },
+      get age() {
+        return performance.now() - changes.proved;
+      },
     },
   });
 }
@@ -207,8 +214,8 @@ function guard(refuse: (user: User) => Reply | null): Middleware {
 
 function bearerGuard(manager: SessionManager): Middleware {
   return (request: Visited, response: ServerResponse, next: Next) => {
-    const [scheme, token] = (request.headers.authorization ?? "").split(" ");
-    if (scheme?.toLowerCase() !== "bearer" || !token) {
+    const token = /^bearer +(.+)$/i.exec(authorizationOf(request) ?? "")?.[1];
+    if (token === undefined) {
       return send(
         response,
         errorReply(401, "no_token", "No token provided", ["WWW-Authenticate", CHALLENGE]),

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { createServer } from "node:http";
+import { createServer, request } from "node:http";
 import { once } from "node:events";
 import { after, before, test } from "node:test";
 
@@ -60,6 +60,27 @@ test("a single token is blacklisted, here at once and elsewhere within the bound
   );
   assert.equal((await manager.refreshAccessToken(refreshToken)).error, null);
   other.close();
+});
+
+test("two lines of Authorization are nobody's, at both guards", async () => {
+  const { accessToken } = await manager.generateTokens("ada");
+  const app = express();
+  app.get("/jwt", sessions.authMiddleware, (_req, res) => res.json({}));
+  app.get("/me", sessions, sessions.requireAuth, (_req, res) => res.json({}));
+  const { origin, close } = await listening(app);
+  const status = async (path, ...tokens) => {
+    const lines = tokens.flatMap((token) => ["Authorization", `Bearer ${token}`]);
+    const asked = request(origin + path, { headers: ["Host", new URL(origin).host, ...lines] });
+    const [answer] = await once(asked.end(), "response");
+    answer.resume();
+    return answer.statusCode;
+  };
+  for (const path of ["/jwt", "/me"]) {
+    assert.equal(await status(path, accessToken), 200);
+    assert.equal(await status(path, accessToken, "x"), 401);
+    assert.equal(await status(path, "x", accessToken), 401);
+  }
+  close();
 });
 
 test("a token that was seen lately costs no call", async () => {

@@ -1,6 +1,7 @@
 // The site that Holdfast's tests know from all frameworks, in Express.
 //
 // As a program: SERVICE_URL, SERVICE_KEY and PORT say where; prints a line when it listens.
+import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 import { SessionClosed } from "../dist/esm/index.js";
@@ -51,6 +52,11 @@ export function site(express, sessions) {
     req.csrfToken().then((token) => res.json({ token }), next);
   });
   app.get("/open", (_req, res) => res.send("open"));
+  app.get("/told", async (_req, res) => {
+    const asked = performance.now();
+    while (sessions.status.age >= performance.now() - asked) await pause(10);
+    res.send("all that happened before has been told");
+  });
   return app;
 }
 

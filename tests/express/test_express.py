@@ -1,29 +1,24 @@
 """The npm package: its own tests, on a real service and real Express 4 and 5, run from here."""
 
-import shutil
-from pathlib import Path
-
 import pytest
 
-from nodejs import node, npm
+from nodejs import PACKAGE, built_package, node, npm
 
-PACKAGE = Path(__file__).parents[2] / "express"
 EXAMPLE = PACKAGE.parent / "examples/express/app.mjs"
 
 
 @pytest.fixture(scope="session")
 def package(tmp_path_factory):
-    """A copy with what it needs installed."""
-    folder = tmp_path_factory.mktemp("npm") / "express"
-    shutil.copytree(PACKAGE, folder, ignore=shutil.ignore_patterns("node_modules", "dist"))
-    npm(folder, "ci", "--prefer-offline")
-    return folder
+    return built_package(tmp_path_factory)
 
 
 @pytest.mark.timeout(600)
 def test_the_package(package):
-    """It builds as ES modules and as CommonJS, is clean, and keeps its promises."""
-    npm(package, "test", HOLDFAST_EXAMPLE=str(EXAMPLE))
+    """It works as ES modules and as CommonJS, is clean, and keeps its promises.
+
+    It is not built again under other tests that use the same copy.
+    """
+    npm(package, "test", "--ignore-scripts", HOLDFAST_EXAMPLE=str(EXAMPLE))
     npm(package, "run", "lint")
     both = (
         "import { createRequire } from 'node:module';"

@@ -5,13 +5,17 @@ An application has `visitor()`, and `away()`, a while in which its store cannot 
 all that it needs and is a context manager of the application. A further one is a further row.
 """
 
+import json
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
 from forward_auth.proxies import PROXIES, running_application, running_proxy
 from holdfast.errors import StoreUnavailable
-from scenarios.visitors import BehindProxy, HttpBrowser, Visitor
+from nodejs import running_node
+from scenarios.relay import relayed
+from scenarios.visitors import BehindProxy, HttpBrowser, InFrontOfExpress, Visitor
+from service.running import Server, command, free_port
 from web.browser import Browser
 from web.sites import SITES
 
@@ -59,6 +63,9 @@ class Running:
     service: object
     store: object
     folder: object
+    variables: dict
+    npm_package: object
+    """Where it is, for whoever needs it: call this."""
 
 
 @dataclass
@@ -68,6 +75,8 @@ class OverHttp:
     address: str
     running: Running
     kind: type = Visitor
+    column: str = "sites"
+    """Of the table of hostile requests."""
 
     def visitor(self):
         visitor = self.kind(HttpBrowser(self.address), name="session")
@@ -92,9 +101,45 @@ def behind(proxy, running):
             proxy, running.folder, service=running.service.port, application=port
         ) as address,
     ):
-        yield OverHttp(address, running, BehindProxy)
+        yield OverHttp(address, running, BehindProxy, "proxies")
 
 
-OVER_HTTP = {name: partial(behind, name) for name in PROXIES}
-HAVE_DATA = list(SITES)
+@dataclass
+class InExpress(OverHttp):
+    """The same site in another language, which reads and writes sessions through a service."""
+
+    kind: type = InFrontOfExpress
+    relay: object = None
+
+    def meanwhile(self, visitor, **data):
+        """As `InProcess`: before the service hears what the next request has written."""
+        proof = visitor.proof()
+        self.relay.before(b'"set":{"', lambda: visitor.change(headers=proof, **data))
+
+
+@contextmanager
+def in_express(running):
+    """The site of the npm package, behind no proxy, so that its service believes no forwarded fact."""
+    package, port = running.npm_package(), free_port()
+    made = json.loads(command(None, "service-key", "shop", "--json").stdout)
+    service = Server(running.folder / "home", SERVICE_KEYS=made["entry"], **running.variables)
+    try:
+        with (
+            relayed(service.port) as relay,
+            running_node(
+                package / "test",
+                "site.mjs",
+                says="listening",
+                SERVICE_URL=relay.url,
+                SERVICE_KEY=made["key"],
+                PORT=str(port),
+            ),
+        ):
+            yield InExpress(f"http://localhost:{port}", running, relay=relay)
+    finally:
+        service.stop()
+
+
+OVER_HTTP = {name: partial(behind, name) for name in PROXIES} | {"express": in_express}
+HAVE_DATA = [*SITES, "express"]
 """Those whose handlers read and write the session itself."""

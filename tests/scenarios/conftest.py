@@ -3,12 +3,14 @@
 import secrets
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from holdfast.rules.keys import KeyRing
 from holdfast.settings import Rate, Settings
+from nodejs import built_package
 from redis_servers import Server as RedisServer
 from redis_servers import require_program
 from scenarios.applications import BUDGET, OVER_HTTP, InProcess, Running
@@ -23,24 +25,30 @@ PROOFS = Path(__file__).parents[1] / "proofs"
 
 @pytest.fixture(scope="session")
 def running(tmp_path_factory):
-    """A service over Redis, for the applications that run for themselves."""
+    """A service over Redis, for the applications that run for themselves.
+
+    `variables` are those of every service over this store.
+    """
     require_program()
     folder = tmp_path_factory.mktemp("running")
     store = RedisServer(folder)
     store.start()
+    variables = {
+        "PROFILE": "development",
+        "SECRET": SECRET,
+        "STORE": store.url,
+        "STORE_TIMEOUT": "3s",
+        "RATE": f"{BUDGET}/15m",
+    }
     service = Server(
         folder / "home",
         paths=[PROOFS],
-        PROFILE="development",
-        SECRET=SECRET,
-        STORE=store.url,
-        STORE_TIMEOUT="3s",
         AUTHENTICATOR="people:check",
         TRUSTED_PROXIES="127.0.0.1",
         FORWARD_AUTH_SIGN_IN="http://localhost/sign-in",
-        RATE=f"{BUDGET}/15m",
+        **variables,
     )
-    yield Running(service, store, folder)
+    yield Running(service, store, folder, variables, partial(built_package, tmp_path_factory))
     service.stop()
     store.close()
 

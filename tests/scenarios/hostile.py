@@ -184,7 +184,8 @@ ROWS = {
     "a method that nobody knows": everywhere(as_safe().replace("GET", "FROB"), *NO_METHOD),
     "a method in small letters": everywhere(as_safe().replace("GET", "get"), *NO_METHOD),
     "TRACE": everywhere(as_safe().replace("GET", "TRACE"), *NO_METHOD),
-    "CONNECT": everywhere(as_safe().replace("GET /me", "CONNECT {host}"), *NO_METHOD),
+    # Node ends the connection before any application hears of it.
+    "CONNECT": Row(as_safe().replace("GET /me", "CONNECT {host}"), NO_METHOD | {0}, NO_METHOD),
     "DELETE without a proof": everywhere(as_safe().replace("GET", "DELETE"), *NO_METHOD),
     "no method": everywhere(as_safe().removeprefix("GET "), 400, 403),
     # Heads

@@ -43,7 +43,7 @@ def victim(request, victims):
         found = request.getfixturevalue(wanted)(name)
         visitor = found if name in SITES else found.visitor()
         visitor.sign_in()
-        column = "sites" if name in SITES else "proxies"
+        column = "sites" if name in SITES else found.column
         values = {
             "host": urlsplit(visitor.browser.origin).netloc,
             "cookie": visitor.cookie,

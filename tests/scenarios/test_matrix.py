@@ -54,7 +54,10 @@ def test_a_session_is_good_everywhere(maker, visitor_of):
         user.cookie = made.cookie
         assert user.subject() == ANN, name
         if name in HAVE_DATA:
+            user.settle()
             written += 1
             assert user.data() == written, name
     users[EVERY[EVERY.index(maker) - 1]].sign_out()
+    for user in users.values():
+        user.settle()
     assert {name: user.me().status for name, user in users.items()} == dict.fromkeys(EVERY, 401)

@@ -86,6 +86,16 @@ class Visitor:
     def stream(self):
         return self.get("/stream").body.decode().splitlines()
 
+    def settle(self):
+        """Let the application hear of what happened elsewhere; most read it at each request."""
+
+
+class InFrontOfExpress(Visitor):
+    """The application keeps what it has read for up to a second."""
+
+    def settle(self):
+        assert self.get("/told").status == 200
+
 
 class BehindProxy(Visitor):
     """In front of an application that knows nothing of sessions: the service has the pages."""
