@@ -17,7 +17,6 @@ from holdfast.blocking import Sessions
 from holdfast.chain import Chain
 from holdfast.engine import AsyncSessions
 from holdfast.errors import ConfigurationError
-from holdfast.moving import open_moving
 from holdfast.rules.keys import KeyRing
 
 if TYPE_CHECKING:
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from holdfast.protocols import AsyncStore, Changes, Clock, OldSessions, Sink, Store
     from holdfast.settings import Settings
     from holdfast.stores import Opened
+    from holdfast.stores.near_cache import Bounds
     from holdfast.stores.wrapping import Wrapped
 
 DEFAULT_STORE = "sqlite:///holdfast.db"
@@ -111,18 +111,25 @@ def assemble(
         )
     cache = _asks_for_cache(settings, url)
     timeout = settings.store_timeout.total_seconds()
-    opened = _opened(chosen, timeout) if isinstance(chosen, str) else chosen
     parts = _Parts(
-        *_wrapped(settings, opened, cache=cache),
+        *_opened(settings, chosen, timeout, cache=cache),
         None if adopt is None else adopt.open(timeout=timeout),
     )
     return _assembled(settings, ring, parts, audit, clock)
 
 
-def _opened(url: str, timeout: float) -> Opened:
+def _opened(settings: Settings, chosen: str | Opened, timeout: float, *, cache: bool) -> _Store:
     """The store; while sessions move to it, together with the one that `HOLDFAST_STORE_FROM` names."""
+    if not isinstance(chosen, str):
+        return _wrapped(settings, chosen, cache=cache)
     old = os.environ.get("HOLDFAST_STORE_FROM")
-    return open_moving(url, old, timeout=timeout) if old else stores.open_both(url, timeout=timeout)
+    if not old:
+        opened = stores.open_both(chosen, timeout=timeout)
+        return _wrapped(settings, opened, cache=cache)
+    from holdfast.moving import open_moving
+
+    both = open_moving(chosen, old, timeout=timeout, bounds=_bounds(settings), cache=cache)
+    return _Store(both.opened, both.fresh, both.wrapped)
 
 
 def _assembled(
@@ -191,20 +198,19 @@ class _Parts(NamedTuple):
 
 def _wrapped(settings: Settings, opened: Opened, *, cache: bool) -> _Store:
     """The store with what belongs around one behind a network; any other is left as it is."""
-    stale = settings.stale_reads.total_seconds()
-    if stale and not cache:
-        raise ConfigurationError(
-            "stale_reads: needs the near cache; for example Settings(cache=True)"
-        )
     if opened.remote is None:
         return _Store(opened, opened, None)
+    from holdfast.stores.wrapping import wrap
+
+    wrapped = wrap(opened, _bounds(settings), cache=cache)
+    return _Store(wrapped.opened, wrapped.fresh, wrapped)
+
+
+def _bounds(settings: Settings) -> Bounds:
     from holdfast.stores.near_cache import Bounds
-    from holdfast.stores.wrapping import Wrapped
 
     age, stale = settings.cache_bound.total_seconds(), settings.stale_reads.total_seconds()
-    bounds = Bounds(settings.cache_entries, settings.cache_bytes, age, stale)
-    wrapped = Wrapped(opened, bounds, cache=cache)
-    return _Store(wrapped.opened, wrapped.fresh, wrapped)
+    return Bounds(settings.cache_entries, settings.cache_bytes, age, stale)
 
 
 def _chain(

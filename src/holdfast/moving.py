@@ -5,24 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from holdfast.errors import RecordReadOnly
-from holdfast.faces import AsyncShaped, run
+from holdfast.faces import BlockingShaped, async_shaped, run
 from holdfast.stores import Opened, open_both
 from holdfast.stores.moving import AsyncMovingStore
+from holdfast.stores.near_cache import Bounds
+from holdfast.stores.wrapping import Stack, Wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from holdfast.protocols import (
-        Admitted,
-        Cap,
-        Page,
-        Reading,
-        Refused,
-        Replacing,
-        Store,
-        Take,
-        Taken,
-    )
     from holdfast.record import Record
 
 _LETTERS = "234567abcdefghijklmnopqrstuvwxyz"
@@ -42,80 +33,61 @@ class Moved(NamedTuple):
     left: int
 
 
-class MovingStore:
-    """A `holdfast.stores.moving.AsyncMovingStore` for threads, over two blocking stores."""
+class Moving:
+    """Both faces of two stores as one: `opened`, and `fresh` without the near cache.
 
-    def __init__(self, new: Store, old: Store) -> None:
-        self._both = AsyncMovingStore(AsyncShaped(new), AsyncShaped(old))
+    Around each store behind a network stands what belongs there; `wrapped` is None if neither is.
+    The near cache is the new store's: what is read moves there first. `old` is the old one alone.
 
-    def salt(self) -> bytes:
-        """See `holdfast.protocols.Store`, as for all verbs here."""
-        return run(self._both.salt())
+    Args:
+        new: the store that sessions move to.
+        old: the store that they come from.
+        bounds: of the near cache; their `age` is also the bound of a fence.
+        cache: whether there is a near cache.
+    """
 
-    def get(self, id: str, *, now: int, take: Take | None = None) -> Reading:
-        """Pass on."""
-        return run(self._both.get(id, now=now, take=take))
-
-    def insert(
-        self,
-        record: Record,
-        *,
-        now: int,
-        cap: Cap | None = None,
-        replacing: Replacing | None = None,
-    ) -> Admitted | Refused:
-        """Pass on."""
-        return run(self._both.insert(record, now=now, cap=cap, replacing=replacing))
-
-    def update(self, record: Record, *, expected: int, durable: bool = False) -> bool:
-        """Pass on."""
-        return run(self._both.update(record, expected=expected, durable=durable))
-
-    def touch(self, id: str, *, seen_at: int, expires_at: int, address: str | None = None) -> bool:
-        """Pass on."""
-        return run(self._both.touch(id, seen_at=seen_at, expires_at=expires_at, address=address))
-
-    def delete(self, id: str, *, expected: int | None = None, durable: bool = True) -> bool:
-        """Pass on."""
-        return run(self._both.delete(id, expected=expected, durable=durable))
-
-    def page(
-        self, subject: str | None = None, *, after: str | None = None, limit: int = 100
-    ) -> Page:
-        """Pass on."""
-        return run(self._both.page(subject, after=after, limit=limit))
-
-    def delete_all(self, subject: str, *, keep: str | None = None) -> tuple[str, ...]:
-        """Pass on."""
-        return run(self._both.delete_all(subject, keep=keep))
-
-    def purge(self, *, now: int, limit: int = 1000) -> int:
-        """Pass on."""
-        return run(self._both.purge(now=now, limit=limit))
-
-    def bump_epoch(self) -> int:
-        """Pass on."""
-        return run(self._both.bump_epoch())
-
-    def take(self, key: str, *, limit: int, period: int, now: int) -> Taken:
-        """Pass on."""
-        return run(self._both.take(key, limit=limit, period=period, now=now))
-
-    def after_fork(self) -> None:
-        """Pass on."""
-        run(self._both.after_fork())
-
-    def close(self) -> None:
-        """Close both."""
-        run(self._both.close())
+    def __init__(self, new: Opened, old: Opened, bounds: Bounds, *, cache: bool) -> None:
+        there = None if new.remote is None else Stack(new, bounds, cache=cache)
+        here = None if old.remote is None else Stack(old, bounds, cache=False)
+        fresh = there.fresh if there else new
+        self.old = here.opened if here else old
+        self._threads = _threads(fresh, self.old, fresh)
+        self.opened = self._both(there.opened if there else new, fresh)
+        self.fresh = self._both(fresh, fresh)
+        stacks = [stack for stack in (there, here) if stack is not None]
+        changes = there.changes if there else None  # what is read from the old store moves first
+        self.wrapped = Wrapped(self.opened, self.fresh, stacks, changes) if stacks else None
 
     def move(self, id: str, *, now: int) -> Record | None:
         """The record as the new store has it, moved if it was in the old one."""
-        return run(self._both.move(id, now=now))
+        return run(self._threads.move(id, now=now))
+
+    def close(self) -> None:
+        """Close both stores."""
+        self.opened.blocking.close()
+        if self.wrapped is not None:
+            self.wrapped.close()
+
+    def _both(self, new: Opened, fresh: Opened) -> Opened:
+        coroutines = AsyncMovingStore(new.asynchronous, self.old.asynchronous, fresh.asynchronous)
+        return Opened(BlockingShaped(_threads(new, self.old, fresh)), coroutines)
 
 
-def open_moving(new: str, old: str, *, timeout: float = 5.0) -> Opened:
-    """Both faces of the store `new` while sessions move to it from the store `old`.
+def _threads(new: Opened, old: Opened, fresh: Opened) -> AsyncMovingStore:
+    return AsyncMovingStore(
+        async_shaped(new.blocking), async_shaped(old.blocking), async_shaped(fresh.blocking)
+    )
+
+
+def open_moving(
+    new: str,
+    old: str,
+    *,
+    timeout: float = 5.0,
+    bounds: Bounds | None = None,
+    cache: bool = False,
+) -> Moving:
+    """The store `new` while sessions move to it from the store `old`; `timeout` is in seconds.
 
     A new store that finds sessions by the tags of their ids (Redis) begins with the salt of the old.
 
@@ -126,15 +98,10 @@ def open_moving(new: str, old: str, *, timeout: float = 5.0) -> Opened:
     there, here = open_both(new, timeout=timeout), open_both(old, timeout=timeout)
     if isinstance(there.blocking, _Adopting):
         there.blocking.adopt_salt(here.blocking.salt())
-    return Opened(
-        MovingStore(there.blocking, here.blocking),
-        AsyncMovingStore(there.asynchronous, here.asynchronous),
-    )
+    return Moving(there, here, bounds or Bounds(), cache=cache)
 
 
-def move_all(
-    both: MovingStore, old: Store, *, now: int, progress: Callable[[float, int], None]
-) -> Moved:
+def move_all(both: Moving, *, now: int, progress: Callable[[float, int], None]) -> Moved:
     """Move every living session; safe to break off, to repeat, and beside running applications.
 
     `progress` is called after each page, with the part of the old store that is done (0 to 1) and
@@ -143,7 +110,7 @@ def move_all(
     moved = ended = left = 0
     after: str | None = None
     while True:
-        page = old.page(after=after, limit=500)
+        page = both.old.blocking.page(after=after, limit=500)
         for record in page.records:
             if record.expires_at <= now:
                 ended += 1

@@ -9,11 +9,12 @@ import time
 import pytest
 
 import redis_servers
-from holdfast.moving import MovingStore, move_all, open_moving
+from holdfast.moving import Moving, move_all, open_moving
 from holdfast.protocols import Cap
 from holdfast.rules.secret import tag_of
-from holdfast.stores import open_store
-from holdfast.stores.memory import MemoryStore
+from holdfast.stores import Opened, open_store
+from holdfast.stores.memory import AsyncMemoryStore, MemoryStore
+from holdfast.stores.near_cache import Bounds
 from holdfast.testing import FakeClock
 from holdfast.testing.contracts.samples import Samples, listed
 from service.running import COMMAND, command, environment, until
@@ -46,20 +47,20 @@ def old(old_url):
 
 @pytest.fixture
 def both(redis, old_url):
-    store = open_moving(redis.url, old_url).blocking
-    yield store
-    store.close()
+    both = open_moving(redis.url, old_url)
+    yield both
+    both.close()
 
 
-def moved(both, old, clock):
-    return move_all(both, old, now=clock(), progress=lambda part, moved: None)
+def moved(both, clock):
+    return move_all(both, now=clock(), progress=lambda part, moved: None)
 
 
 def test_sessions_of_a_subject_stay_together(both, old, clock, redis):
     """The new Redis begins with the salt of the old store: ids and new sessions share their tag."""
     samples = Samples(old, clock)
     records = samples.several(5)
-    assert moved(both, old, clock) == (5, 0, 0)
+    assert moved(both, clock) == (5, 0, 0)
     new = open_store(redis.url)
     assert new.salt() == old.salt()
     later = Samples(new, clock).record()
@@ -77,9 +78,9 @@ def test_to_a_redis_that_is_in_use(redis, old_url, old, clock):
     new = open_store(redis.url)
     own = Samples(new, clock).stored()
     records = Samples(old, clock).several(3)
-    both = open_moving(redis.url, old_url).blocking
+    both = open_moving(redis.url, old_url)
     assert new.salt() != old.salt()
-    assert moved(both, old, clock).moved == 3
+    assert moved(both, clock).moved == 3
     both.close()
     assert {each.id for each in new.page("alice").records} == {own.id, *(r.id for r in records)}
     assert len(new.delete_all("alice")) == 4
@@ -104,7 +105,7 @@ def test_and_back(redis, tmp_path, clock):
 def test_a_log_out_while_the_copier_works(both, old, redis, old_url, clock):
     """Whatever was ended by a running application, in whatever moment of the copy, stays ended (P1)."""
     records = Samples(old, clock).several(600)
-    application = open_moving(redis.url, old_url).blocking
+    application = open_moving(redis.url, old_url).opened.blocking
     ended = []
 
     def progress(part, count):
@@ -115,7 +116,7 @@ def test_a_log_out_while_the_copier_works(both, old, redis, old_url, clock):
     for record in records[:20]:
         assert application.delete(record.id)
         ended.append(record.id)
-    move_all(both, old, now=clock(), progress=progress)
+    move_all(both, now=clock(), progress=progress)
     new = open_store(redis.url)
     assert set(listed(new)) == {record.id for record in records} - set(ended)
     assert listed(old) == []
@@ -131,7 +132,9 @@ def test_it_may_be_broken_off_and_run_again(clock):
     """After each page, and between: all sessions are there, and the next run moves the rest."""
     old, new = MemoryStore(), MemoryStore()
     records = Samples(old, clock).several(1200)
-    both = MovingStore(new, old)
+    both = Moving(
+        *(Opened(each, AsyncMemoryStore(each)) for each in (new, old)), Bounds(), cache=False
+    )
     parts = []
 
     def stops(part, count):
@@ -139,11 +142,11 @@ def test_it_may_be_broken_off_and_run_again(clock):
         raise Stopped
 
     with pytest.raises(Stopped):
-        move_all(both, old, now=clock(), progress=stops)
+        move_all(both, now=clock(), progress=stops)
     assert len(listed(new)) == 500
-    assert listed(both) == sorted(record.id for record in records)
+    assert listed(both.opened.blocking) == sorted(record.id for record in records)
     seen = []
-    rest = move_all(both, old, now=clock(), progress=lambda part, count: seen.append((part, count)))
+    rest = move_all(both, now=clock(), progress=lambda part, count: seen.append((part, count)))
     assert (rest.moved, listed(old)) == (700, [])
     assert seen[-1] == (1.0, 700)
     assert seen == sorted(seen)

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from holdfast.errors import NotDurable
 from holdfast.stores.memory import AsyncMemoryStore, MemoryStore
 from holdfast.stores.moving import AsyncMovingStore
 from holdfast.stores.sqlite import AsyncSqliteStore
@@ -137,6 +138,33 @@ def test_a_move_that_breaks_off_loses_nothing(clock, which, when, verb, turn):
         assert (await theirs.get(record.id, now=clock())).record == record
         assert await theirs.delete(record.id)
         assert (await theirs.get(record.id, now=clock())).record is None
+
+    asyncio.run(race())
+
+
+@pytest.mark.parametrize("begun", ["old", "new"])
+@pytest.mark.parametrize("end", ENDS)
+def test_what_the_old_store_cannot_prove_is_ended_all_the_same(clock, end, begun):
+    """Too few replicas of the old store have answered: it is said, and done in both stores (P13)."""
+    stores = {"old": AsyncMemoryStore(), "new": AsyncMemoryStore()}
+    hooked = HookedStore(stores["old"])
+    mine = AsyncMovingStore(stores["new"], hooked.asynchronous())
+    record = Samples(BlockingStore(stores[begun]), clock).stored()
+    ended = (record.id,) if (begun, end) == ("old", "delete_all") else ()
+
+    def unproved():
+        raise NotDurable("too few", ended)
+
+    if (begun, end) == ("old", "delete"):
+        hooked.after(end, lambda: None)  # the move's own
+    hooked.after(end, unproved)
+
+    async def race():
+        with pytest.raises(NotDurable) as error:
+            await ENDS[end](mine, record)
+        assert error.value.ended == ((record.id,) if end == "delete_all" else ())
+        for store in stores.values():
+            assert (await store.get(record.id, now=clock())).record is None
 
     asyncio.run(race())
 

@@ -1,14 +1,9 @@
 """Two processes on real servers: what one has ended, the other refuses within the bound (promise 1)."""
 
-import json
-import os
 import socket
-import subprocess
-import sys
 import threading
 import time
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
@@ -17,8 +12,8 @@ import redis_servers
 from holdfast.stores import open_both
 from holdfast.stores.redis.keys import SLOT_OF
 from holdfast.testing.contracts.samples import Samples
+from wrappers.processes import Process
 
-NEIGHBOUR = Path(__file__).with_name("neighbour.py")
 BOUND = 1.0
 FACES = ["threads", "coroutines"]
 
@@ -73,38 +68,6 @@ class Relay:
                 if feeds.is_set():
                     self._flowing.wait()
                 client.sendall(data)
-
-
-class Process:
-    """A neighbour: `ask` sends an order, `answer` waits for what comes back."""
-
-    def __init__(self, url, face, cache):
-        self.program = subprocess.Popen(
-            [sys.executable, NEIGHBOUR, url, face, cache],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "HOLDFAST_CACHE": ""},
-        )
-
-    def ask(self, do, id=""):
-        self.program.stdin.write(json.dumps({"do": do, "id": id}) + "\n")
-        self.program.stdin.flush()
-        return self.answer()
-
-    def answer(self):
-        line = self.program.stdout.readline()
-        assert line, "the neighbour has died"
-        return json.loads(line)
-
-    def close(self):
-        self.program.stdin.close()
-        try:
-            self.program.wait(10)
-        except subprocess.TimeoutExpired:
-            self.program.kill()
-            self.program.wait()
-        self.program.stdout.close()
 
 
 class Site:

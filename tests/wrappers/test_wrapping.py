@@ -17,7 +17,7 @@ from holdfast.stores.feed import NEVER
 from holdfast.stores.memory import AsyncMemoryStore, MemoryStore
 from holdfast.stores.near_cache import Bounds
 from holdfast.stores.remote import Answered, Durability
-from holdfast.stores.wrapping import Wrapped
+from holdfast.stores.wrapping import Stack
 from holdfast.testing.contracts.samples import Samples
 from wrappers.world import FakeLine, FakeRemote, Seconds, Server
 
@@ -69,7 +69,7 @@ def wrap(server):
     def make(*, cache=True, stale=0.0, clock=None):
         bounds = Bounds(100, 10**7, 1.0, stale)
         clock = clock or Seconds()
-        made.append(Wrapped(opened_over(server), bounds, cache=cache, clock=clock))
+        made.append(Stack(opened_over(server), bounds, cache=cache, clock=clock))
         return made[-1]
 
     yield make
@@ -192,7 +192,7 @@ def test_a_child_of_fork_begins_anew(wrap, server, record):
 def test_a_local_store_is_not_wrapped():
     """SQLite and memory are asked as they are."""
     with pytest.raises(TypeError):
-        Wrapped(open_both("memory://"), Bounds(), cache=True)
+        Stack(open_both("memory://"), Bounds(), cache=True)
     parts = assemble(Settings(cache=True), secret=SECRET, store="memory://?cache=yes")
     assert parts.wrapped is None
     assert isinstance(parts.blocking_store, MemoryStore)
@@ -273,7 +273,7 @@ def test_bounds_that_bound_nothing_are_refused(wrong):
 
 def watching(server, *, cache=False):
     """A watcher of a wrapped store, and what it is told."""
-    wrapped = Wrapped(opened_over(server), Bounds(), cache=cache)
+    wrapped = Stack(opened_over(server), Bounds(), cache=cache)
     return wrapped, wrapped.changes.watch()
 
 
@@ -317,7 +317,7 @@ def test_a_line_that_is_cut_is_not_vouched_for(server):
 
 def test_nothing_listens_before_somebody_watches(server):
     """A store without a cache has no line, until a watcher asks."""
-    wrapped = Wrapped(opened_over(server), Bounds(), cache=False)
+    wrapped = Stack(opened_over(server), Bounds(), cache=False)
     assert server.remote.opened == []
     heard(wrapped.changes.watch())
     assert len(server.remote.opened) == 1

@@ -24,19 +24,16 @@ def migrate_store(
     """
     from holdfast.assembly import now_ms
     from holdfast.errors import UsageError
-    from holdfast.moving import MovingStore, move_all, open_moving
-    from holdfast.stores import open_store
+    from holdfast.moving import move_all, open_moving
 
     if source == target:
         raise UsageError("FROM and TO are the same store")
-    both, old = open_moving(target, source).blocking, open_store(source)
-    assert isinstance(both, MovingStore)  # noqa: S101 - for type checkers
+    both = open_moving(target, source)
     try:
         with _progress(quiet=json) as progress:
-            done = move_all(both, old, now=now_ms(), progress=progress)
+            done = move_all(both, now=now_ms(), progress=progress)
     finally:
         both.close()
-        old.close()
     sentence = f"{done.moved} sessions moved, {done.ended} had expired, {done.left} were left."
     output.said(sentence, json=json, **done._asdict())
 

@@ -6,7 +6,8 @@ mark is no session for anybody. What ends a session removes it from the old stor
 new, with any mark. So whoever moves a session that is ended meanwhile either finds its mark gone, or
 reads the old store after the end and finds nothing there: a log-out is never undone (P1).
 
-Every process must work through this store before sessions are moved.
+Every process must work through this store before sessions are moved. What stands around a store behind
+a network stands around each of the two, inside this one: what one process ends, another refuses as ever.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from holdfast.errors import StoreUnavailable
+from holdfast.errors import NotDurable, StoreUnavailable
 from holdfast.protocols import Admitted, Page, Reading
 from holdfast.record import Policy, Record
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from holdfast.protocols import AsyncStore, Cap, Refused, Replacing, Take, Taken
 
 _ATTEMPTS = 16
@@ -26,11 +29,16 @@ _MOVING = "holdfast/moving"
 
 
 class AsyncMovingStore:
-    """A store for coroutines over the new and the old one; see the module."""
+    """A store for coroutines over the new and the old one; see the module.
 
-    def __init__(self, new: AsyncStore, old: AsyncStore) -> None:
+    `new` may answer a reading from a near cache, which knows no marks; `fresh` is the same store
+    without one, by which moves are made.
+    """
+
+    def __init__(self, new: AsyncStore, old: AsyncStore, fresh: AsyncStore | None = None) -> None:
         self._new = new
         self._old = old
+        self._fresh = new if fresh is None else fresh
 
     async def salt(self) -> bytes:
         return await self._new.salt()
@@ -80,8 +88,11 @@ class AsyncMovingStore:
         record = await self.move(id, now=0)
         if record is not None and expected is not None and record.version != expected:
             return False
-        await self._old.delete(id, durable=durable)
-        return await self._new.delete(id, expected=expected, durable=durable)
+        unproved = await _unproved(self._old.delete(id, durable=durable))
+        done = await self._new.delete(id, expected=expected, durable=durable)
+        if unproved is not None:
+            raise unproved
+        return done
 
     async def page(
         self, subject: str | None = None, *, after: str | None = None, limit: int = 100
@@ -99,19 +110,26 @@ class AsyncMovingStore:
         return Page(tuple(record for record in shown if not _is_mark(record)), last)
 
     async def delete_all(self, subject: str, *, keep: str | None = None) -> tuple[str, ...]:
-        old = await self._old.delete_all(subject, keep=keep)
-        new = await self._new.delete_all(subject, keep=keep)
+        old, unproved = await _ended(self._old.delete_all(subject, keep=keep))
+        new, also = await _ended(self._new.delete_all(subject, keep=keep))
+        unproved = unproved or also
         for id in old:
-            await self._clear(id)
-        return tuple(dict.fromkeys((*new, *old)))
+            unproved = await _unproved(self._clear(id)) or unproved
+        gone = tuple(dict.fromkeys((*new, *old)))
+        if unproved is not None:
+            raise NotDurable(str(unproved), gone)
+        return gone
 
     async def purge(self, *, now: int, limit: int = 1000) -> int:
         went = await self._new.purge(now=now, limit=limit)
         return went + (await self._old.purge(now=now, limit=limit - went) if went < limit else 0)
 
     async def bump_epoch(self) -> int:
-        await self._old.bump_epoch()
-        return await self._new.bump_epoch()
+        unproved = await _unproved(self._old.bump_epoch())
+        epoch = await self._new.bump_epoch()
+        if unproved is not None:
+            raise unproved
+        return epoch
 
     async def take(self, key: str, *, limit: int, period: int, now: int) -> Taken:
         return await self._new.take(key, limit=limit, period=period, now=now)
@@ -131,12 +149,12 @@ class AsyncMovingStore:
             StoreUnavailable: others kept working on it.
         """
         for _ in range(_ATTEMPTS):
-            there = (await self._new.get(id, now=now)).record
+            there = (await self._fresh.get(id, now=now)).record
             if there is not None and not _is_mark(there):
                 return there
             found = (await self._old.get(id, now=now)).record
             if found is None:
-                again = (await self._new.get(id, now=now)).record
+                again = (await self._fresh.get(id, now=now)).record
                 if again is None:
                     return None
                 if not _is_mark(again):
@@ -162,6 +180,23 @@ class AsyncMovingStore:
     async def _clear(self, id: str) -> None:
         """Remove what a move that began before the end has left, or is about to finish."""
         await self._new.delete(id, durable=True)
+
+
+async def _unproved(end: Awaitable[object]) -> NotDurable | None:
+    """Carry out an end; what one store cannot prove must still be done in the other."""
+    try:
+        await end
+    except NotDurable as error:
+        return error
+    return None
+
+
+async def _ended(end: Awaitable[tuple[str, ...]]) -> tuple[tuple[str, ...], NotDurable | None]:
+    """The ids that went, and what is not proved."""
+    try:
+        return await end, None
+    except NotDurable as error:
+        return error.ended, error
 
 
 def _mark(record: Record) -> Record:

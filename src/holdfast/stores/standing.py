@@ -10,7 +10,7 @@ import logging
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from holdfast.stores.near_cache import Stats
     from holdfast.stores.remote import Durability
@@ -41,6 +41,20 @@ class Outlook(NamedTuple):
     def age(self) -> float | None:
         """The oldest of `ages`; None where nothing listens."""
         return max(self.ages.values(), default=None)
+
+
+def combined(outlooks: Sequence[Outlook]) -> Outlook:
+    """Several stores as one: the weakest durability, the greater age, and the first one's cache."""
+    ages: dict[str, float] = {}
+    for line, age in (each for outlook in outlooks for each in outlook.ages.items()):
+        ages[line] = max(age, ages.get(line, age))
+    return Outlook(
+        min((each.durability for each in outlooks), key=_rank),
+        ages,
+        tuple(dict.fromkeys(node for each in outlooks for node in each.away)),
+        sum(each.owed for each in outlooks),
+        outlooks[0].cache,
+    )
 
 
 class Standing:

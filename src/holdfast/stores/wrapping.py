@@ -24,19 +24,63 @@ from holdfast.stores.fence import Fence, wait_in_loop, wait_in_thread
 from holdfast.stores.near_cache import Bounds, NearCache, Table
 from holdfast.stores.reassert import Reassert, settle_quietly
 from holdfast.stores.revocations import Revocations
-from holdfast.stores.standing import Outlook, Standing
+from holdfast.stores.standing import Outlook, Standing, combined
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from holdfast.protocols import AsyncStore, Changes
     from holdfast.stores.remote import AsyncRemoteStore, Remote, RemoteStore
 
 
 class Wrapped:
-    """Both faces of a store with everything around it: `opened`, and `fresh` without the near cache.
+    """Both faces of what was wrapped: `opened`, and `fresh` without the near cache.
 
-    `standing` is how the store stood when `settle` last looked.
+    `standing` is how it stood when `settle` last looked.
+
+    Args:
+        opened: both faces.
+        fresh: the same without the near cache.
+        stacks: what stands around the store, or around each of two while sessions move.
+        changes: what any process changes in the store that readings come from, if that can be told.
+    """
+
+    def __init__(
+        self, opened: Opened, fresh: Opened, stacks: Sequence[Stack], changes: Changes | None
+    ) -> None:
+        self.opened = opened
+        self.fresh = fresh
+        self.stacks = stacks
+        self.changes = changes
+        self.standing = Standing()
+
+    def outlook(self) -> Outlook:
+        """How it stands now; of two stores the weaker durability counts."""
+        return combined([stack.outlook() for stack in self.stacks])
+
+    def settle(self) -> None:
+        """Look how it stands and assert what is owed, for the background thread.
+
+        A failure is logged.
+        """
+        self.standing.look(self.outlook())
+        for stack in self.stacks:
+            stack.settle()
+
+    def close(self) -> None:
+        """Stop listening."""
+        for stack in self.stacks:
+            stack.close()
+
+
+def wrap(opened: Opened, bounds: Bounds, *, cache: bool) -> Wrapped:
+    """One store, whose `remote` is there, with everything around it; see `Stack`."""
+    stack = Stack(opened, bounds, cache=cache)
+    return Wrapped(stack.opened, stack.fresh, (stack,), stack.changes)
+
+
+class Stack:
+    """Both faces of a store with everything around it: `opened`, and `fresh` without the near cache.
 
     Args:
         opened: the store, whose `remote` is there.
@@ -65,7 +109,6 @@ class Wrapped:
         self._whole = Whole(self._feed)
         self._revocations = Revocations(clock)
         self._circuits = Circuits(clock, spread)
-        self.standing = Standing()
         self._remote.on_loss(self._revocations.lost)
         self._stack(opened)
         os.register_at_fork(after_in_child=partial(_after_fork, weakref.ref(self)))
@@ -86,11 +129,7 @@ class Wrapped:
         return self._hub
 
     def settle(self) -> None:
-        """Look how the store stands and assert what is owed, for the background thread.
-
-        A failure is logged.
-        """
-        self.standing.look(self.outlook())
+        """Assert again what is owed to the store; a failure is logged."""
         if self._revocations.owes:
             run(settle_quietly(self._threads))
 
@@ -145,7 +184,7 @@ def _required(remote: Remote | None) -> Remote:
     return remote
 
 
-def _after_fork(reference: weakref.ref[Wrapped]) -> None:
-    wrapped = reference()
-    if wrapped is not None:
-        wrapped.after_fork()
+def _after_fork(reference: weakref.ref[Stack]) -> None:
+    stack = reference()
+    if stack is not None:
+        stack.after_fork()
