@@ -146,7 +146,18 @@ class Server:
             yield
 
     def drive(self, method: str, path: str, seconds: int) -> Load:
-        """What the server did in this time; stops everything if one answer is not 200."""
+        """What the server did in this time; stops everything if one answer is not 200.
+
+        A server that answers nothing at all is asked once more, and then named.
+        """
+        for _ in range(2):
+            load = self._drive(method, path, seconds)
+            if load is not None:
+                return load
+            print(f"{method} {path} of {self.module}: no answer in {seconds} s", file=sys.stderr)
+        raise SystemExit(f"{method} {path} of {self.module} is not answered")
+
+    def _drive(self, method: str, path: str, seconds: int) -> Load | None:
         command = [*pinned(CLIENT_CPU), "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s"]
         env = {"BENCH_METHOD": method, "BENCH_PATH": path, "BENCH_VISITORS": str(self._visitors)}
         url, before = f"http://127.0.0.1:{self.port}", cpu_s(self._pid)
@@ -158,6 +169,8 @@ class Server:
         rate, answered, bad = result.split()[1:]
         if bad != "0":
             raise SystemExit(f"{method} {path} of {self.module}: {bad} answers were not 200")
+        if answered == "0":
+            return None
         return Load(float(rate), (cpu_s(self._pid) - before) / int(answered) * 1e6)
 
 

@@ -132,7 +132,7 @@ def test_an_exchange_is_activity(world):
 
 
 def test_a_retry_inside_the_grace_gets_the_same_successor(world):
-    """R110, P7, promise 3: the same refresh token to the letter, a fresh access token, no write."""
+    """R110, P7, promise 3: the same refresh token to the letter, a fresh access token."""
     old = world.tokens().refresh_token
     first = exchange(world, old)
     world.clock.advance(30 * SECOND - 1)
@@ -140,7 +140,7 @@ def test_a_retry_inside_the_grace_gets_the_same_successor(world):
     again = exchange(world, old)
     assert again.refresh_token == first.refresh_token
     assert again.access_token != first.access_token
-    assert world.store.calls == ["get"]
+    assert world.store.calls == ["get", "update"]
     assert world.verify_token(again.access_token).claims
     event = world.events[-1]
     assert (event.name, event.reason, event.severity) == ("authn_token_created", "repeated", "WARN")
@@ -460,6 +460,21 @@ def test_an_exchange_that_failed_can_be_repeated(world, error):
         with pytest.raises(error):
             world.refresh(old, FIREFOX)
         assert generation(world, exchange(world, old).refresh_token) == 1
+
+
+def test_a_successor_is_handed_out_only_when_it_is_durable(world):
+    """A retry after 503 finds the rotation in the record, and is told 503 until that is proved (P13)."""
+    old = world.tokens().refresh_token
+    before = len(world.events)
+    for _ in range(3):
+        world.store.after("update", raising(NotDurable))
+        with pytest.raises(NotDurable):
+            world.refresh(old, FIREFOX)
+        world.clock.advance(SECOND)
+    assert len(world.events) == before
+    later = exchange(world, old)
+    assert generation(world, later.refresh_token) == 1
+    assert exchange(world, later.refresh_token)
 
 
 # Quota

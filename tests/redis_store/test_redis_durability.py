@@ -1,15 +1,20 @@
 """Writes that end something are acknowledged only when the replicas have them (P12, P13, P14)."""
 
 import time
+from datetime import timedelta
 
 import pytest
 
+from holdfast import Settings
+from holdfast.assembly import assemble
 from holdfast.errors import ConfigurationError, NotDurable, StoreUnavailable
 from holdfast.record import changed
 from holdfast.stores import open_both
 from holdfast.stores.remote import Durability
 from holdfast.testing.contracts.samples import Samples
 from redis_waiting import resumed
+
+SECRET = "tests only: kelp 4 seven otters 0291, nine herons"
 
 
 @pytest.fixture
@@ -68,6 +73,35 @@ def test_a_revocation_that_is_not_proved_says_so(store, samples, clock, replica)
     replica.resume()
     assert not store.delete(three.id)
     assert store.delete_all("alice") == ()
+
+
+def test_a_refresh_token_is_exchanged_when_the_replica_has_it(primary, replica):
+    """Unproved, the client gets no token; its retry proves first, and the next primary knows it (P13)."""
+    settings = Settings(store_timeout=timedelta(seconds=1))
+    here, there = (
+        assemble(settings, secret=SECRET, store=each.url, audit=[]) for each in (primary, replica)
+    )
+    session = here.blocking.begin(None)
+    here.blocking.sign_in(session, "ada")
+    old = here.blocking.issue_tokens(session).refresh_token
+    replica.pause()
+    for _ in range(2):
+        with pytest.raises(NotDurable):
+            here.blocking.refresh(old)
+    assert rotations(here, session) == 1
+    replica.resume()
+    successor = here.blocking.refresh(old).tokens.refresh_token
+    assert rotations(here, session) == 1
+    primary.kill()
+    replica.client.replicaof("NO", "ONE")
+    assert resumed(lambda: there.blocking.refresh(successor)).tokens
+    for each in (here, there):
+        each.close()
+
+
+def rotations(parts, session):
+    """How often the session's refresh token was exchanged."""
+    return parts.blocking_store.get(session.id, now=0).record.refresh.generation
 
 
 def test_other_requests_do_not_wait(store, samples, clock, replica):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _REFUSALS = {Step.SUPERSEDED: Reason.SUPERSEDED, Step.EXPIRED: Reason.TOKEN_EXPIRED}
 _PROOFS, _PROOFS_PERIOD = 8, 3_600_000
 """Proofs of one session's end in a period (ms)."""
+_MINTED = {Step.ROTATE: "rotated", Step.REPEAT: "repeated", Step.AHEAD: "ahead"}
 _THEFTS = {Step.REUSED: Reason.REUSED, Step.WRONG_CLIENT: Reason.WRONG_CLIENT}
 
 
@@ -73,14 +74,15 @@ async def _exchange(
         return Refreshed(None, reason)
     if step in _THEFTS:
         return await _end_reused(core, record, token, client, _THEFTS[step])
-    if step is Step.REPEAT:
-        _note_minted(core, record, client, "repeated", token)
-        return Refreshed(mint(core, record, live, now))
-    successor = rules.rotate(live, token.generation, now=now, grace=core.times.grace)
+    successor = live
+    if step is not Step.REPEAT:
+        successor = rules.rotate(live, token.generation, now=now, grace=core.times.grace)
+    # A repeat is written too: the exchange that it repeats may never have been proved, and a
+    # successor that the store may lose must not be in a client's hands (P13).
     draft = core.refreshed(record, now, refresh=successor)
     if not await core.store.update(draft, expected=record.version, durable=True):
         return None
-    _note_minted(core, draft, client, "ahead" if step is Step.AHEAD else "rotated", token)
+    _note_minted(core, draft, client, _MINTED[step], token)
     return Refreshed(mint(core, draft, successor, now))
 
 
