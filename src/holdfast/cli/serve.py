@@ -36,7 +36,9 @@ def serve(
     ] = None,
     authenticator: Annotated[
         str | None,
-        typer.Option(help="Your own: module:function(email, password); HOLDFAST_AUTHENTICATOR"),
+        typer.Option(
+            help="Your own: module:function(email, password) or a URL; HOLDFAST_AUTHENTICATOR"
+        ),
     ] = None,
     demo: Annotated[
         bool, typer.Option("--demo", help="Development on loopback, with a demo user.")

@@ -1,4 +1,4 @@
-"""Who checks credentials: the service's own users, or a function of the application."""
+"""Who checks credentials: the service's own users, or the application, by a function or over HTTP."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from holdfast.errors import ConfigurationError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """Whose credentials were right. `credential_version` changes with the password."""
+    """Whose credentials were right; `role` is one or several.
+
+    `credential_version` changes with the password.
+    """
 
     subject: str
     email: str | None = None
-    role: str | None = None
+    role: str | list[str] | None = None
     credential_version: int = 0
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from holdfast.assembly import Assembly, assemble, now_ms
 from holdfast.errors import ConfigurationError
-from holdfast.service import authenticator, home
+from holdfast.service import authenticator, home, http_authenticator
 from holdfast.service.audit_output import AuditOutput
 from holdfast.service.backend import keys as keys_of_backends
 from holdfast.service.backend.claims import Claims
@@ -127,7 +127,14 @@ def user_database(configuration: Configuration, assembly: Assembly) -> Database:
 
 
 def _authenticator(configuration: Configuration, database: Database, clock: Clock) -> Authenticator:
-    if configuration.authenticator is not None:
-        return authenticator.load(configuration.authenticator)
+    chosen, options = configuration.authenticator, configuration.options
+    if chosen is not None and http_authenticator.is_url(chosen):
+        return http_authenticator.load(
+            chosen,
+            key=options.authenticator_key,
+            within=options.authenticator_timeout.total_seconds(),
+        )
+    if chosen is not None:
+        return authenticator.load(chosen)
     users = Users(database, clock=clock, entropy=os.urandom)
     return UserAuthenticator(users, Hasher())

@@ -25,6 +25,8 @@ class ServiceOptions:
     to browsers that it knows (R149, at most 100). `password_min_length` is 15 because a password
     alone signs in here (NIST SP 800-63B-4 §3.1.1.2). `check_threads` bounds how many passwords are
     checked at once, `check_queue` how many sign-ins wait for that, `check_timeout` for how long.
+    `authenticator_key` is shown to an authenticator that is asked over HTTP, which has to answer
+    within `authenticator_timeout`.
     `introspection_key` switches introspection and revocation on, `metrics_key` metrics.
     `forward_auth_sign_in` is the address that forward-auth sends people to, `return_hosts` are hosts
     to which a sign-in may send them back. `forward_auth_audience` puts a token for the application
@@ -43,6 +45,8 @@ class ServiceOptions:
     check_threads: int = 2
     check_queue: int = 64
     check_timeout: timedelta = timedelta(seconds=10)
+    authenticator_key: str = ""
+    authenticator_timeout: timedelta = timedelta(seconds=5)
     body_limit: int = 16 * 1024
     expose_docs: bool = False
     introspection_key: str = ""
@@ -72,6 +76,13 @@ class ServiceOptions:
         _require(self.fresh_for > timedelta(0), "fresh_for", "above 0", "10m")
         _require(self.check_timeout > timedelta(0), "check_timeout", "above 0", "10s")
         _require(
+            not self.authenticator_key
+            or timedelta(0) < self.authenticator_timeout < self.check_timeout,
+            "authenticator_timeout",
+            "above 0 and below check_timeout",
+            "5s",
+        )
+        _require(
             not self.forward_auth_sign_in
             or _ADDRESS.fullmatch(self.forward_auth_sign_in) is not None,
             "forward_auth_sign_in",
@@ -97,7 +108,7 @@ class ServiceOptions:
             "24h",
         )
         _require(self.idempotency_keys >= 1, "idempotency_keys", "at least 1", "100000")
-        for name in ("introspection_key", "metrics_key"):
+        for name in ("introspection_key", "metrics_key", "authenticator_key"):
             key: str = getattr(self, name)
             good = "what `holdfast keys new` prints"
             _require(not key or len(key) >= 32, name, "at least 32 characters, or nothing", good)
