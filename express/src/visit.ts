@@ -33,6 +33,8 @@ interface Begun {
   via: string | null;
   proof: string | null;
   keep?: Keep | null;
+  /** A commit must follow: a session of another library has just become this one. */
+  due?: boolean;
 }
 
 interface Committed {
@@ -170,7 +172,7 @@ export class Visit {
     this.#see(session, JSON.stringify(session?.data ?? {}), begun.via);
     if (session === null) return;
     const idle = date + 1000 - Date.parse(session.last_seen_at);
-    this.#due = idle >= Math.min(keep?.for_ms ?? NOTED_EVERY_MS, NOTED_EVERY_MS);
+    this.#due = begun.due === true || idle >= Math.min(keep?.for_ms ?? NOTED_EVERY_MS, NOTED_EVERY_MS);
   }
 
   #is(known: Known): void {

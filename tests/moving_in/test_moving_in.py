@@ -1,7 +1,6 @@
 """Moving in from the real libraries: what they left in a browser and in Redis goes on under ours."""
 
 import asyncio
-import json
 import warnings
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -22,26 +21,12 @@ import redis_servers
 from holdfast.adoption import ConnectRedis, FlaskSession, Starsessions
 from holdfast.web import fastapi as holdfast_fastapi
 from holdfast.web import flask as holdfast_flask
-from nodejs import node, npm
+from moving_in import express_session
 
 SECRET = "a secret for tests: kelp 4 seven otters 0291"
-OLD = "the old secret"
+OLD = express_session.SECRET
 HTTPS = "https://app.example.org"
 MOMENT = datetime(2025, 1, 1, tzinfo=UTC)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    redis_servers.require_program()
-    servers = redis_servers.Servers(tmp_path_factory.mktemp("moving-in"))
-    yield servers.start("maxmemory-policy allkeys-lru")  # as many have it, and none of our business
-    servers.close()
-
-
-@pytest.fixture
-def old(server):
-    server.client.flushall()
-    return server
 
 
 def site_in_flask(adopt):
@@ -209,44 +194,10 @@ def test_starsessions(old):
     assert old.client.keys() == []
 
 
-EXPRESS = """
-const express = require('express'), session = require('express-session');
-const { RedisStore } = require('connect-redis'), { createClient } = require('redis');
-(async () => {
-  const client = createClient({ url: process.argv[2] });
-  await client.connect();
-  const app = express();
-  app.use(session({ store: new RedisStore({ client }), secret: process.argv[3],
-                    resave: false, saveUninitialized: false }));
-  app.get('/', (req, res) => { req.session.passport = { user: 'ada' }; req.session.cart = [1]; res.end(); });
-  const server = app.listen(0, '127.0.0.1', async () => {
-    const answer = await fetch(`http://127.0.0.1:${server.address().port}/`);
-    console.log(answer.headers.get('set-cookie'));
-    process.exit(0);
-  });
-})();
-"""
-
-
-@pytest.fixture(scope="module")
-def node_modules(tmp_path_factory):
-    """A folder with express-session and connect-redis, as npm installs them."""
-    folder = tmp_path_factory.mktemp("express-session")
-    folder.joinpath("package.json").write_text(json.dumps({"private": True}))
-    packages = ["express@4", "express-session@1", "connect-redis@8", "redis@4"]
-    npm(folder, "install", "--no-audit", "--no-fund", "--prefer-offline", *packages)
-    return folder
-
-
-def old_express(folder, url):
-    folder.joinpath("site.js").write_text(EXPRESS)
-    return node(folder, "site.js", url, OLD).strip().partition(";")[0]
-
-
 @pytest.mark.timeout(300)
 def test_connect_redis(old, node_modules):
     """Made by express-session itself, in Node."""
-    cookie = old_express(node_modules, old.url)
+    cookie = express_session.cookie_of(node_modules, old.url)
     place = ConnectRedis(redis_url=old.url, secret=["newer", OLD])
     assert goes_on(site_in_fastapi(place), cookie, "connect.sid") == {"user": "ada", "cart": [1]}
     assert old.client.keys() == []

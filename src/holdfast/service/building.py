@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from holdfast.assembly import Assembly, assemble, now_ms
 from holdfast.errors import ConfigurationError
-from holdfast.service import authenticator, home, http_authenticator
+from holdfast.service import authenticator, home, http_authenticator, moving_in
 from holdfast.service.audit_output import AuditOutput
 from holdfast.service.backend import keys as keys_of_backends
 from holdfast.service.backend.claims import Claims
@@ -59,6 +59,7 @@ def build(
         store=configuration.store,
         audit=[*audit, metrics.sink] if metrics else audit,
         clock=clock,
+        adopt=moving_in.adopted(configuration.options),
     )
     if metrics:
         outputs = (sink for sink in audit if isinstance(sink, AuditOutput))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Literal
 
 from holdfast.errors import ConfigurationError
 from holdfast.rules import host as hosts
@@ -33,7 +34,8 @@ class ServiceOptions:
     behind into `X-Auth-Token`, good for `forward_auth_lifetime`. `service_keys` are the entries of
     applications that may use the back-end API; without one it is off. Of its requests that carry an
     `Idempotency-Key` the answers are kept for `idempotency_lifetime`, for each service key at most
-    `idempotency_keys` at once.
+    `idempotency_keys` at once. `adopt_from` is the library whose live sessions become ours, see
+    `holdfast.adoption`; the other options of that name are about it.
     """
 
     fresh_for: timedelta = timedelta(minutes=10)
@@ -58,6 +60,15 @@ class ServiceOptions:
     service_keys: tuple[str, ...] = ()
     idempotency_lifetime: timedelta = timedelta(hours=24)
     idempotency_keys: int = 100_000
+    adopt_from: Literal["connect-redis", "flask-session", "starsessions"] | None = None
+    adopt_redis: str = field(default="", repr=False)
+    adopt_secret: str = field(default="", repr=False)
+    adopt_secret_previous: str = field(default="", repr=False)
+    adopt_subject: str = ""
+    adopt_prefix: str = ""
+    adopt_cookie: str = ""
+    adopt_path: str = ""
+    adopt_domain: str = ""
 
     def __post_init__(self) -> None:
         _require(1 <= self.lock_after <= 100, "lock_after", "1 to 100 (R149)", "100")

@@ -37,6 +37,10 @@ _KEEP: Json = {
     "description": "How long this may be kept by who follows the changes, and under which node.",
     "properties": {"node": _TEXT, "for_ms": _MS},
 }
+_DUE: Json = {
+    "type": "boolean",
+    "description": "A commit has to follow, whatever the handler does: there is a cookie to set.",
+}
 _STREAM: Json = {
     "description": "Events `open`, `changed`, `forget` and `proof`; it ends with the connection.",
     "content": {"text/event-stream": {"schema": _TEXT}},
@@ -71,6 +75,7 @@ def paths() -> Json:
     session = _object(id=_TEXT, subject={"type": ["string", "null"]}, claims=_OBJECT, data=_MAYBE)
     given = _object(session=session, cookie=_TEXT, set_cookie=_TEXT)
     judged = _object(reply=_MAYBE)
+    begun = {**judged, "properties": {**judged["properties"], "due": _DUE}}
     read = _object(**session["properties"], keep=_KEEP)
     ended, of = _object(ended={"type": "integer"}), _query("subject", "Whose.", required=True)
     of_some, below = (
@@ -124,7 +129,7 @@ def paths() -> Json:
                 "This moment on the clock of the proofs", _object(clock=_TEXT, now=_MS)
             )
         },
-        "/requests/begin": {"post": _operation("Judge a request", judged, requests.Begin)},
+        "/requests/begin": {"post": _operation("Judge a request", begun, requests.Begin)},
         "/requests/commit": {
             "post": _operation("Carry out what its handler did", judged, requests.Commit)
         },

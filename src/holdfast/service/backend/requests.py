@@ -98,7 +98,10 @@ class Commit(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 async def begin(request: Request) -> Response:
-    """Judge a request: `reply` is set if it is refused; otherwise its session, null for none."""
+    """Judge a request: `reply` is set if it is refused; otherwise its session, null for none.
+
+    `due`: a commit has to follow, whatever the handler does; its answer has a cookie to set.
+    """
     context = authorised(request, _SCOPE)
     wanted = await body_of(request, Begin)
     visit = await context.assembly.chain.begin(_chain_request(wanted.request))
@@ -111,9 +114,10 @@ async def begin(request: Request) -> Response:
         "reason": session.reason,
         "via": visit.came_by,
         "proof": visit.csrf,
+        "due": visit.forget_old,
     }
     if wanted.keep:
-        answer["keep"] = await kept_of(context, session)
+        answer["keep"] = None if visit.forget_old else await kept_of(context, session)
     return json_answer(answer)
 
 
