@@ -163,6 +163,7 @@ def _assembled(
         collect=background.collect,
         fresh=fresh.blocking,
     )
+    changes = opened.changes if wrapped is None else wrapped.changes
     return Assembly(
         settings=settings,
         keys=ring,
@@ -170,11 +171,11 @@ def _assembled(
         blocking_store=opened.blocking,
         sessions=sessions,
         blocking=blocking,
-        chain=_chain(sessions, clock, background, old and old.asynchronous),
+        chain=_chain(sessions, clock, background, old and old.asynchronous, changes),
         blocking_chain=_chain(blocking.engine, clock, background, old and old.blocking),
         background=background,
         wrapped=wrapped,
-        changes=opened.changes if wrapped is None else wrapped.changes,
+        changes=changes,
         old=old,
     )
 
@@ -214,9 +215,20 @@ def _bounds(settings: Settings) -> Bounds:
 
 
 def _chain(
-    sessions: AsyncSessions, clock: Clock, background: Background, old: OldSessions | None
+    sessions: AsyncSessions,
+    clock: Clock,
+    background: Background,
+    old: OldSessions | None,
+    changes: Changes | None = None,
 ) -> Chain:
-    return Chain(sessions, clock=clock, entropy=os.urandom, at_use=background.start, old=old)
+    return Chain(
+        sessions,
+        clock=clock,
+        entropy=os.urandom,
+        at_use=background.start,
+        old=old,
+        changes=changes,
+    )
 
 
 def _ring(settings: Settings, secret: str | Sequence[str] | None, url: str) -> KeyRing:

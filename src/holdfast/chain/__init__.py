@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from holdfast.engine import AsyncSessions
-    from holdfast.protocols import Clock, Entropy, OldSessions
+    from holdfast.protocols import Changes, Clock, Entropy, OldSessions
     from holdfast.session import Session
     from holdfast.settings import Rate
 
@@ -64,7 +64,8 @@ class Chain:
     `headers` are the names, in lower case, of the headers that it wants to know. `at_use` is called
     at every request and must cost nothing: it is how the background thread comes to start in the
     process that serves, and not in the one that loaded the application before a fork. `old` are the
-    sessions of another library, which become ours as their visitors come back.
+    sessions of another library, which become ours as their visitors come back. `changes` is where an
+    adapter hears of sessions that end while something of theirs is open; None: it has to ask.
     """
 
     def __init__(
@@ -75,9 +76,11 @@ class Chain:
         entropy: Entropy,
         at_use: Callable[[], None] | None = None,
         old: OldSessions | None = None,
+        changes: Changes | None = None,
     ) -> None:
         settings = sessions.settings
         self.sessions = sessions
+        self.changes = changes
         self.csrf = Csrf(sessions, clock=clock, entropy=entropy)
         self.headers = HEADERS | {self.csrf.header}
         self.clock = clock

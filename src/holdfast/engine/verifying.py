@@ -67,7 +67,7 @@ async def verify(
         if isinstance(judged, Reason):
             return Verified(None, judged, taken=found.taken)
         record = judged
-    reason = _revoked(record, claims, kind)
+    reason = revoked(record, claims, kind)
     if reason is not None:
         note_refused(core, reason, client, record)
         return Verified(None, reason, taken=found.taken)
@@ -118,12 +118,13 @@ def _is_ours(kind: Kind, sid: str, jti: str) -> bool:
     return parsed is not None
 
 
-def _revoked(record: Record, claims: Claims, kind: Kind) -> Reason | None:
+def revoked(record: Record, claims: Claims, kind: Kind) -> Reason | None:
+    """Why a token of this living record does not count; None: it does, until it expires."""
     if kind == "refresh":
         live = record.refresh
         current = live and str(rules.RefreshId(record.id, live.family, live.generation))
         return None if claims["jti"] == current else Reason.SUPERSEDED
     if claims["iat"] < record.tokens_not_before:
         return Reason.REVOKED
-    revoked = record.revoked and claims["jti"][rules.ACCESS_PART] in record.revoked
-    return Reason.REVOKED if revoked else None
+    noted = record.revoked and claims["jti"][rules.ACCESS_PART] in record.revoked
+    return Reason.REVOKED if noted else None

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Protocol
 from holdfast.chain import Chain, Reply, Visit, auth
 from holdfast.chain import reply_to as chain_reply_to
 from holdfast.errors import HoldfastError, UsageError
-from holdfast.web.asgi_answer import Answer, Answered, Scope, Send
+from holdfast.web.asgi_answer import Answer, Scope, Send
 from holdfast.web.asgi_body import Receive
+from holdfast.web.asgi_ending import finish, settled
+from holdfast.web.asgi_held import Holding, ready
 from holdfast.web.asgi_request import request_of
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ class HoldfastMiddleware:
     def __init__(self, app: App, chain: Chain) -> None:
         self._app = app
         self.chain = chain
+        self._holding = Holding(chain)
         self._wanted = {name.encode("ascii"): name for name in chain.headers}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -51,21 +54,21 @@ class HoldfastMiddleware:
             return
         request, receive = request_of(scope, receive, self._wanted)
         visit = await self.chain.begin(request)
-        answer = Answer(self.chain, visit, scope, send)
+        answer = Answer(self.chain, visit, scope, send, self._holding)
         if visit.reply is not None:
-            if scope["type"] == "websocket":
-                await receive()  # the handshake must have been asked for before it is refused
-            await answer.replace(visit.reply)
+            await answer.refuse(visit.reply, receive)
             return
         scope[_VISIT], scope[_CHAIN] = visit, self.chain
+        if visit.session.record is not None or request.websocket:
+            receive = ready(answer, receive, socket=request.websocket)
         try:
             await self._app(scope, receive, answer.send)
-        except Exception as error:
-            if not await _settled(answer, error):
+        except BaseException as error:
+            if not await settled(answer, error):
                 raise
         else:
-            if not answer.begun:
-                await answer.abandon()
+            if not answer.begun or answer.held is not None:
+                await finish(answer)
 
 
 def visit_of(connection: Connection) -> Visit:
@@ -128,19 +131,3 @@ def _chain_of(connection: Connection) -> Chain:
     visit_of(connection)
     chain: Chain = connection.scope[_CHAIN]
     return chain
-
-
-async def _settled(answer: Answer, error: Exception) -> bool:
-    """Whether what the application raised is answered; if not, the server must hear of it."""
-    if isinstance(error, HoldfastError) and not answer.begun:
-        await answer.fail(error)
-        return True
-    if answer.replaced and _stopped(error):
-        return True
-    await answer.abandon()
-    return False
-
-
-def _stopped(error: BaseException | None) -> bool:
-    """Whether this comes of our stopping a stream; Starlette makes a ClientDisconnect of it."""
-    return error is not None and (isinstance(error, Answered) or _stopped(error.__context__))

@@ -9,7 +9,11 @@ from holdfast.chain import Chain, Reply, Visit, merged
 from holdfast.chain.reply import PRIVATE
 
 if TYPE_CHECKING:
+    from asyncio import Task
+
     from holdfast.errors import HoldfastError
+    from holdfast.web.asgi_body import Receive
+    from holdfast.web.asgi_held import Held, Holding
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -33,55 +37,76 @@ class Answered(OSError):
 class Answer:
     """Commits at the first message of the answer; `begun` from then on.
 
-    `replaced`: the client got another answer, and what the application still sends goes nowhere.
+    `replaced`: the client got another answer, or its session has ended, and what the application still
+    sends goes nowhere. `held`: it stays open. `task`: in which the application runs, if that matters.
     """
 
-    __slots__ = ("_chain", "_scope", "_send", "_visit", "begun", "replaced")
+    __slots__ = (
+        "_chain", "_holding", "_scope", "_visit", "begun", "held", "pass_on", "replaced", "task",
+    )  # fmt: skip
 
-    def __init__(self, chain: Chain, visit: Visit, scope: Scope, send: Send) -> None:
+    def __init__(
+        self, chain: Chain, visit: Visit, scope: Scope, send: Send, holding: Holding
+    ) -> None:
         self._chain = chain
+        self._holding = holding
         self._visit = visit
         self._scope = scope
-        self._send = send
+        self.pass_on = send
         self.begun = False
         self.replaced = False
+        self.held: Held | None = None
+        self.task: Task[Any] | None = None
 
     def send(self, message: Message) -> Awaitable[None]:
         """Pass a message of the application on, with the chain's headers in the first one."""
         if self.begun:
-            return self._swallow(message) if self.replaced else self._send(message)
+            return self._swallow(message) if self.replaced else self.pass_on(message)
         if message["type"] not in _BEGINNINGS:
-            return self._send(message)
+            return self.pass_on(message)
         reply = self._chain.commit_at_once(self._visit)
         if reply is None:
             return self._begin(message)
-        self.begun = True
-        return self._send(_joined(message, reply))
+        self._hold(message)
+        return self.pass_on(_joined(message, reply))
 
     async def _begin(self, message: Message) -> None:
         reply = await self._chain.commit(self._visit, message.get("status", _SWITCHING))
         if reply.status is not None:
             await self.replace(reply)
             return
+        self._hold(message)
+        await self.pass_on(_joined(message, reply))
+
+    def _hold(self, message: Message) -> None:
+        """The answer begins; who is signed in may have it open for as long as the session lives."""
         self.begun = True
-        await self._send(_joined(message, reply))
+        session = self._visit.session
+        if session.record is not None:
+            self.held = self._holding.begun(self, session, message)
 
     async def _swallow(self, message: Message) -> None:
-        if message.get("more_body", False):
+        if message.get("more_body", False) or message["type"] == "websocket.send":
             raise Answered
+
+    async def refuse(self, reply: Reply, receive: Receive) -> None:
+        """Answer in place of an application that is not even asked."""
+        if self._scope["type"] == "websocket":
+            await receive()  # the handshake must have been asked for before it is refused
+        await self.replace(reply)
 
     async def replace(self, reply: Reply) -> None:
         """Answer in place of the application."""
         self.begun = self.replaced = True
         kind = self._kind()
         if kind is None:
-            await self._send({"type": "websocket.close", "code": _POLICY_VIOLATION})
+            await self.pass_on({"type": "websocket.close", "code": _POLICY_VIOLATION})
             return
         length = ("Content-Length", str(len(reply.body)))
         headers = _encoded([*reply.headers, length])
         body = b"" if self._scope.get("method") == "HEAD" else reply.body
-        await self._send({"type": f"{kind}.start", "status": reply.status, "headers": headers})
-        await self._send({"type": f"{kind}.body", "body": body})
+        await self.pass_on({"type": f"{kind}.start", "status": reply.status, "headers": headers})
+        await self.pass_on({"type": f"{kind}.body", "body": body})
 
     async def fail(self, error: HoldfastError) -> None:
         """Answer for an application that raised before it answered."""

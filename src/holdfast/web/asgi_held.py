@@ -1,0 +1,148 @@
+"""Sockets and streams that stay open, and how each is ended.
+
+They are judged once and may stay open for days. So what a signed-in session has open is handed to a
+keeper, see `holdfast.web.asgi_keeper`, which ends it when the session ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from holdfast.web.asgi_keeper import Keeper
+
+if TYPE_CHECKING:
+    from holdfast.chain import Chain
+    from holdfast.session import Session
+    from holdfast.web.asgi_answer import Answer, Message
+    from holdfast.web.asgi_body import Receive
+
+ENDED, UNKNOWN = 4401, 1013
+"""Close codes: the session has ended; for too long the store could not say whether it has."""
+
+_REASONS = {ENDED: "the session has ended", UNKNOWN: "try again later"}
+_PATIENCE = 5.0
+"""Seconds that a client may take to accept the end, and an application to notice it."""
+_EVENTS = b"text/event-stream"
+_NO_BODY = {204, 304}
+_log = logging.getLogger("holdfast")
+
+
+class Holding:
+    """What is open in one middleware; each event loop that has something open has a keeper."""
+
+    def __init__(self, chain: Chain) -> None:
+        self._chain = chain
+        self._keepers: dict[asyncio.AbstractEventLoop, Keeper] = {}
+
+    def begun(self, answer: Answer, session: Session, message: Message) -> Held | None:
+        """The answer begins with this message; None: it ends by itself, or nobody is signed in."""
+        record = session.record
+        if record is None or record.subject is None or not _stays_open(message):
+            return None
+        held = Held(answer, session, self._keeper(), record.id, message)
+        held.keeper.add(held)
+        return held
+
+    def _keeper(self) -> Keeper:
+        loop = asyncio.get_running_loop()
+        keeper = self._keepers.get(loop)
+        if keeper is None:
+            keeper = Keeper(self._chain, at_end=lambda: self._keepers.pop(loop, None))
+            self._keepers[loop] = keeper
+        return keeper
+
+
+class Held:
+    """One open socket or stream; `over` is the code with which it was ended, 0 while it is open."""
+
+    __slots__ = (
+        "_answer", "_cancelled", "_events", "_socket", "_task", "id", "keeper", "over", "session",
+    )  # fmt: skip
+
+    def __init__(
+        self, answer: Answer, session: Session, keeper: Keeper, id: str, message: Message
+    ) -> None:
+        self.id = id
+        self.session = session
+        self.keeper = keeper
+        self.over = 0
+        self._answer = answer
+        self._cancelled, self._socket = False, message["type"] == "websocket.accept"
+        self._events = any(
+            name == b"content-type" and value.startswith(_EVENTS)
+            for name, value in message.get("headers", ())
+        )
+        self._task = answer.task or asyncio.current_task()
+
+    def end(self, *, known: bool) -> None:
+        """Let nothing more through, and close it; not `known`: nobody can say whether it must end."""
+        self.over = ENDED if known else UNKNOWN
+        self._answer.replaced = True
+        if self._socket:
+            self.keeper.spawn(self._close())
+        else:
+            self._cancel()
+
+    async def release(self) -> None:
+        """The application is done with it.
+
+        A stream that was ended has no last message. One of events gets it, and its client comes back
+        to be judged anew. Any other is cut off by the server, so that nobody takes a part for all.
+        """
+        self.keeper.drop(self)
+        task, self._task = self._task, None
+        if self._cancelled and task is not None and task.uncancel():
+            raise asyncio.CancelledError  # somebody else wants it to end as well
+        if self.over and self._events:
+            await self._pass_on({"type": "http.response.body", "body": b""})
+
+    def _cancel(self) -> None:
+        if self._task is not None:
+            self._cancelled = True
+            self._task.cancel()
+
+    async def _close(self) -> None:
+        """Close the socket. An application that does not notice that its client has gone is stopped."""
+        reason = _REASONS[self.over]
+        await self._pass_on({"type": "websocket.close", "code": self.over, "reason": reason})
+        if self._task is not None:
+            await asyncio.wait({self._task}, timeout=_PATIENCE)
+            self._cancel()
+
+    async def _pass_on(self, message: Message) -> None:
+        """A client that reads nothing is not waited for."""
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await self._answer.pass_on(message)
+        except (OSError, RuntimeError) as error:  # it took too long, or the client has just gone
+            _log.debug("the end of a session did not reach its client: %r", error)
+
+
+def ready(answer: Answer, receive: Receive, *, socket: bool) -> Receive:
+    """Note where the application runs; for a socket, a `receive` that ends with its session.
+
+    Whatever the client says after that does not reach the application.
+    """
+    answer.task = asyncio.current_task()
+    if not socket:
+        return receive
+
+    async def receive_while_it_lives() -> Message:
+        message = await receive()
+        over = answer.held.over if answer.held is not None else 0
+        return {"type": "websocket.disconnect", "code": over} if over else message
+
+    return receive_while_it_lives
+
+
+def _stays_open(message: Message) -> bool:
+    """Whether it is a socket, or an answer that does not say how long it is."""
+    kind: str = message["type"]
+    if kind != "http.response.start":
+        return kind == "websocket.accept"
+    for name, _ in message.get("headers", ()):
+        if name == b"content-length":
+            return False
+    return message["status"] not in _NO_BODY
