@@ -111,7 +111,7 @@ def clock(single, moved_scripts):
 
 
 @pytest.fixture
-def store(single, opening):
+def store(single, moved_scripts, opening):
     """A store on the shared server, which is empty."""
     single.client.flushall()
     return opening(single.url)

@@ -20,7 +20,7 @@ class OnOneServer(StoreContract):
         return server_clock([single])
 
     @pytest.fixture
-    def open_store(self, single, opening):
+    def open_store(self, single, moved_scripts, opening):
         single.client.flushall()
         return opened_at(single.url, opening, self.face)
 
@@ -42,7 +42,7 @@ class OnACluster(StoreContract):
         return server_clock(cluster)
 
     @pytest.fixture
-    def open_store(self, cluster, opening):
+    def open_store(self, cluster, moved_scripts, opening):
         for node in cluster:
             node.client.flushall()
         return opened_at(cluster_url(cluster), opening, self.face)

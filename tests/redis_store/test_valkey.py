@@ -37,7 +37,7 @@ class OnValkey(StoreContract):
         return server_clock([one])
 
     @pytest.fixture
-    def open_store(self, one, opening):
+    def open_store(self, one, moved_scripts, opening):
         one.client.flushall()
         return lambda name="default": opening(f"{as_valkey(one.url)}?prefix={name}", self.face)
 

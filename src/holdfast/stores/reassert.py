@@ -107,7 +107,9 @@ class Reassert:
         if self._revocations.ended(id):
             return Reading(None)
         losses = self._revocations.losses
-        reading = await self._call(partial(self._store.get, id, now=now, take=take))
+        if self._revocations.owes:
+            await self.settle()
+        reading = await self._store.get(id, now=now, take=take)
         if losses != self._revocations.losses:
             again = await self._call(partial(self._store.get, id, now=now))
             reading = replace(again, taken=reading.taken)
@@ -131,9 +133,10 @@ class Reassert:
         if self._revocations.ended(record.id):
             return False
         record = self._revocations.judged(record)
-        call = partial(self._store.update, record, expected=expected, durable=durable)
+        if self._revocations.owes:
+            await self.settle()
         try:
-            done = await self._call(call)
+            done = await self._store.update(record, expected=expected, durable=durable)
         except NotDurable:
             self._revocations.note_tokens(record)
             raise

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from holdfast.errors import NotDurable, StoreError, StoreUnavailable
 from holdfast.stores.redis.calls import Answer, Call, Work
 from holdfast.stores.redis.errors import Late, Lost, store_error
-from holdfast.stores.redis.reads import PackedGet
+from holdfast.stores.redis.reads import PackedCalls
 from holdfast.stores.redis.wire import ReplyError, pack
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Client:
         self.core = core
         self.keys = core.keys
         self.wires = wires
-        self.packed_get = PackedGet(core.keys)
+        self.packed = PackedCalls(core.keys)
 
     async def value(self, call: Call) -> Any:
         """The reply to one call. Raises as `exchange`."""
@@ -65,6 +65,10 @@ class Client:
             found = await self.at_once(call.tag, packed, safe=call.safe)
             if found is not None:
                 return Answer(*found)
+        return await self.ask_again(call)
+
+    async def ask_again(self, call: Call) -> Answer:
+        """The same where `at_once` gave none, or must not be tried."""
         return (await self.exchange((call,)))[0]
 
     async def at_once(self, tag: str, packed: bytes, *, safe: bool) -> tuple[Any, str] | None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from holdfast.stores.redis.keys import Keys
+from holdfast.stores.redis.keys import Keys, subject_of
 from holdfast.stores.redis.topology import Topology
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from holdfast.stores.redis.keys import Subject
     from holdfast.stores.redis.target import Address, Target
+
+_PLACES_KEPT = 10_000
 
 
 class Wires(Protocol):
@@ -63,7 +66,19 @@ class Core:
         self.topology = Topology(target, seconds)
         self.salt: bytes | None = None
         self.last_salt: bytes | None = None
+        self._places: dict[tuple[str, bytes], Subject] = {}
         self._losses: list[Callable[[], None]] = []
+
+    def place_of(self, subject: str | None, salt: bytes) -> Subject | None:
+        """Where a subject's sessions are listed; those that were asked for last are kept."""
+        if subject is None:
+            return None
+        place = self._places.get((subject, salt))
+        if place is None:
+            if len(self._places) >= _PLACES_KEPT:
+                self._places = {}
+            place = self._places[subject, salt] = subject_of(subject, salt)
+        return place
 
     def on_loss(self, lost: Callable[[], None]) -> None:
         """Call `lost` when a connection that had worked is gone."""

@@ -16,7 +16,6 @@ from holdfast.protocols import Admitted, Reading, Refused, Taken
 from holdfast.rules.secret import tag_of
 from holdfast.stores.redis import scripts
 from holdfast.stores.redis.calls import Call
-from holdfast.stores.redis.keys import subject_of
 from holdfast.stores.redis.reads import call_of_get
 from holdfast.stores.redis.values import pack, packed_version, time_text, unpack, version_of
 
@@ -31,27 +30,29 @@ async def get(client: Client, id: str, take: Take | None) -> Reading:
     """The record, and what was taken from the quota."""
     if take is None:
         return await read(client, id)
-    tag, keys = tag_of(id), client.keys.record(id)
+    tag = tag_of(id)
     if take.period < 1:
         raise UsageError("the period of a quota must be at least 1 ms")
-    place = client.keys.quota(take.key, take.period)
-    if place[0] != tag:
-        return await _spend(client, await read(client, id), take)
-    arguments = (3, *keys, place[1], take.limit, take.period)
-    proof = () if take.proof is None else (take.proof,)
-    found, node = await client.ask(Call(tag, scripts.GET_AND_TAKE, (*arguments, *proof)))
+    quota = client.keys.quota_beside(id, take.key, take.period)
+    if quota is None:
+        place, quota = client.keys.quota(take.key, take.period)
+        if place != tag:
+            return await _spend(client, await read(client, id), take)
+    packed = client.packed.get_and_take(id, quota, take.limit, take.period, take.proof)
+    found, node = await client.at_once(tag, packed, safe=False) or await client.ask_again(
+        _call_of_take(client, id, quota, take)
+    )
     if found is None:
         return Reading(None, node=node)
-    reading = _reading(found[0], node, id)
-    if reading.record is None or len(found) == 1:
-        return reading
-    return replace(reading, taken=taken(found[1]))
+    record = unpack(found[0], id)
+    spent = None if record is None or len(found) == 1 else taken(found[1])
+    return Reading(record, spent, record is None, node)
 
 
 async def read(client: Client, id: str) -> Reading:
     """The record alone."""
-    found = await client.at_once(id[:2], client.packed_get(id), safe=True)
-    value, node = found or await client.ask(call_of_get(client.keys, id))
+    found = await client.at_once(id[:2], client.packed.get(id), safe=True)
+    value, node = found or await client.ask_again(call_of_get(client.keys, id))
     return _reading(value, node, id)
 
 
@@ -75,9 +76,10 @@ async def insert(
     if replacing is not None and tag_of(replacing.id) != tag_of(record.id):
         return await _insert_across(client, salt, record, cap, replacing)
     tag = tag_of(record.id)
-    subject = None if record.subject is None else subject_of(record.subject, salt)
+    subject = client.core.place_of(record.subject, salt)
     value = _packed(record, subject)
-    await _list_elsewhere(client, record.id, subject)
+    if subject is not None and subject.tag != tag:
+        await _list_elsewhere(client, record.id, subject)
     call = Call(
         tag,
         scripts.INSERT,
@@ -102,19 +104,25 @@ async def update(
     client: Client, salt: bytes, record: Record, expected: int, *, durable: bool
 ) -> bool:
     """Replace a record if it still has the version `expected`."""
-    subject = None if record.subject is None else subject_of(record.subject, salt)
-    value = _packed(record, subject)
-    await _list_elsewhere(client, record.id, subject)
+    id, subject = record.id, client.core.place_of(record.subject, salt)
+    value, version = _packed(record, subject), packed_version(expected)
+    if subject is not None and subject.tag != id[:2]:
+        await _list_elsewhere(client, id, subject)
+    if not durable:
+        packed = client.packed.update(id, version, value)
+        found = await client.at_once(id[:2], packed, safe=False)
+        if found is not None:
+            return bool(found[0])
     arguments = (
         2,
-        *client.keys.record(record.id),
-        record.id[2:],
-        packed_version(expected),
+        *client.keys.record(id),
+        id[2:],
+        version,
         value,
         int(durable),
     )
-    call = Call(tag_of(record.id), scripts.UPDATE, arguments, durable=durable)
-    return bool(await client.value(call))
+    call = Call(tag_of(id), scripts.UPDATE, arguments, durable=durable)
+    return bool((await client.ask_again(call)).value)
 
 
 async def touch(
@@ -156,10 +164,14 @@ def _packed(record: Record, subject: Subject | None) -> bytes:
     return pack(record, subject.key, elsewhere=subject.tag != tag_of(record.id))
 
 
-async def _list_elsewhere(client: Client, id: str, subject: Subject | None) -> None:
-    """Put the id on its subject's list first, if that is in another slot: none is ever missing there."""
-    if subject is None or subject.tag == tag_of(id):
-        return
+def _call_of_take(client: Client, id: str, quota: bytes, take: Take) -> Call:
+    arguments = (3, *client.keys.record(id), quota, take.limit, take.period)
+    proof = () if take.proof is None else (take.proof,)
+    return Call(tag_of(id), scripts.GET_AND_TAKE, (*arguments, *proof))
+
+
+async def _list_elsewhere(client: Client, id: str, subject: Subject) -> None:
+    """Put the id on its subject's list first, which is in another slot: none is ever missing there."""
     arguments = (2, *client.keys.lists(subject.tag), subject.key, id, 1)
     await client.value(Call(subject.tag, scripts.LIST_ELSEWHERE, arguments))
 

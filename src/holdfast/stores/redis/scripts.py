@@ -27,7 +27,7 @@ def script(*parts: str) -> Script:
 
 
 GET = script("get")
-GET_AND_TAKE = script("now", "record", "quota", "get_and_take")
+GET_AND_TAKE = script("now", "quota", "get_and_take")
 TAKE = script("now", "quota", "take")
 INSERT = script("now", "record", "index", "insert")
 UPDATE = script("record", "update")

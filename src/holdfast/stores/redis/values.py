@@ -22,6 +22,7 @@ LAYOUT = 1
 HEAD = 66
 
 _HEAD = struct.Struct(">BBIQHIHIHI32sH")
+_HEAD_TO_WRITE = struct.Struct(">BBIQ6s6s6s32sH")
 _SUBJECT, _ELSEWHERE, _ADDRESS = 1, 2, 4
 _SUBJECT_KEY = 16
 _LATEST = 2**48 - 1
@@ -60,14 +61,14 @@ def pack(record: Record, subject_key: bytes | None, *, elsewhere: bool = False) 
     if len(record.secret_hash) != 32 or len(address) > _LONGEST_ADDRESS:
         raise UsageError("a record has a secret hash of 32 bytes and an address below 64 KiB")
     flags = (_SUBJECT if subject_key else 0) | (_ELSEWHERE if elsewhere else 0)
-    head = _HEAD.pack(
+    head = _HEAD_TO_WRITE.pack(
         LAYOUT,
         flags | (0 if record.address is None else _ADDRESS),
         0,
         record.version,
-        *_split(record.created_at),
-        *_split(record.seen_at),
-        *_split(record.expires_at),
+        _time(record.created_at),
+        _time(record.seen_at),
+        _time(record.expires_at),
         record.secret_hash,
         len(address),
     )
@@ -105,10 +106,12 @@ def time_text(time: int) -> bytes:
     return b"%d" % min(max(time, 0), _LATEST)
 
 
-def _split(time: int) -> tuple[int, int]:
+def _time(time: int) -> bytes:
     """48 bits of a time; one beyond them never comes."""
-    time = min(max(time, 0), _LATEST)
-    return time >> 32, time & 0xFFFFFFFF
+    try:
+        return time.to_bytes(6, "big")
+    except OverflowError:
+        return (_LATEST if time > 0 else 0).to_bytes(6, "big")
 
 
 def version_of(value: bytes) -> int | None:

@@ -13,7 +13,7 @@ import socket
 import ssl
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import hiredis
 
@@ -154,13 +154,8 @@ def _left(deadline: float) -> float:
     return max(deadline - time.monotonic(), 0.005)
 
 
-class _Question(NamedTuple):
-    """What was asked on an event loop: how many replies it gets, and until when (loop time)."""
-
-    future: asyncio.Future[list[Any]]
-    wanted: int
-    deadline: float
-    replies: list[Any]
+_Question = tuple["asyncio.Future[list[Any]]", int, float, list[Any]]
+"""What was asked on an event loop: where the replies go, how many, until when (loop time), those that came."""
 
 
 class AsyncWire(asyncio.Protocol):
@@ -186,7 +181,7 @@ class AsyncWire(asyncio.Protocol):
             raise Lost("the connection to the Redis server broke")
         future: asyncio.Future[list[Any]] = self._loop.create_future()
         deadline = self._loop.time() + seconds
-        self._asked.append(_Question(future, count, deadline, []))
+        self._asked.append((future, count, deadline, []))
         if not self._out:
             self._loop.call_soon(self._flush)
         self._out.append(payload)
@@ -227,19 +222,19 @@ class AsyncWire(asyncio.Protocol):
             self._transport.write(payload)
 
     def _take(self, reply: Any) -> None:
-        question = self._asked[0]
-        question.replies.append(reply)
-        if len(question.replies) == question.wanted:
+        future, wanted, _, replies = self._asked[0]
+        replies.append(reply)
+        if len(replies) == wanted:
             self._asked.popleft()
-            if not question.future.done():  # whoever asked may have been cancelled
-                question.future.set_result(question.replies)
+            if not future.done():  # whoever asked may have been cancelled
+                future.set_result(replies)
 
     def _look(self) -> None:
         """Give up if the oldest question is late; otherwise look again when it would be."""
         self._watch = None
         if not self._asked:
             return
-        deadline = self._asked[0].deadline
+        deadline = self._asked[0][2]
         if deadline <= self._loop.time():
             self._fail(Late)
         else:
@@ -248,6 +243,6 @@ class AsyncWire(asyncio.Protocol):
     def _fail(self, error: type[Lost]) -> None:
         self.close()
         while self._asked:
-            future = self._asked.popleft().future
+            future = self._asked.popleft()[0]
             if not future.done():
                 future.set_exception(error("the Redis server gave no answer", sent=True))
