@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from holdfast.cli import (
+    convert_sessions,
     doctor,
     keys,
     migrate_store,
@@ -30,5 +31,6 @@ app.add_typer(keys.commands, name="keys")
 app.command("service-key")(service_key.service_key)
 app.command()(sweep.sweep)
 app.command("migrate-store")(migrate_store.migrate_store)
+app.add_typer(convert_sessions.commands, name="convert-sessions")
 app.command()(doctor.doctor)
 app.command()(version.version)

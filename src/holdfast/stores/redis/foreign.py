@@ -1,4 +1,4 @@
-"""Keys that another program keeps in a Redis: read one, remove one.
+"""Keys that another program keeps in a Redis: read one, remove one; find all, replace one.
 
 On a single server, or one that Sentinels watch over. The coroutines of a face for threads are async in
 shape only.
@@ -7,6 +7,7 @@ shape only.
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from holdfast.errors import ConfigurationError
@@ -23,6 +24,13 @@ from holdfast.stores.redis.threads import ThreadWires
 if TYPE_CHECKING:
     from holdfast.stores.redis.core import Wires
 
+_GLOB = re.compile(r"[\\*?\[\]^-]")
+_PAGE = "1000"
+_SWAP = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL')
+return 1
+"""
 _ANYWHERE = ALL_TAGS[0]
 """There is one server for everything."""
 
@@ -35,7 +43,24 @@ class ForeignKeys:
         self._client = Client(core, wires)
         os.register_at_fork(after_in_child=weakly(self._begin_anew))
 
-    async def get(self, key: str) -> bytes | None:
+    async def beginning_with(self, prefix: str) -> list[bytes]:
+        """All keys that begin like this; those that come while it is looked may be missing."""
+        found: set[bytes] = set()
+        pattern, cursor = _GLOB.sub(r"\\\g<0>", prefix) + "*", b"0"
+        while True:
+            scan = ("SCAN", cursor, "MATCH", pattern, "COUNT", _PAGE)
+            cursor, keys = await self._client.value(Call(_ANYWHERE, None, scan, safe=True))
+            found.update(keys)
+            if cursor == b"0":
+                return sorted(found)
+
+    async def swap(self, key: bytes, old: bytes, new: bytes) -> bool:
+        """Replace a value if it is still the old one; it ends when it would have ended."""
+        swap = ("EVAL", _SWAP, "1", key, old, new)
+        swapped: int = await self._client.value(Call(_ANYWHERE, None, swap))
+        return swapped == 1
+
+    async def get(self, key: str | bytes) -> bytes | None:
         """The value of a key; None: there is no such key.
 
         Raises:
