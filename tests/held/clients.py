@@ -18,21 +18,25 @@ TESTS = Path(__file__).parents[1]
 DEADLINE = 20
 
 
-class Process:
-    """The site under uvicorn."""
+FACTORY = "held.site:from_environment"
+UVICORN = ("uvicorn", "--factory", FACTORY, "--port", "{port}", "--no-access-log")
 
-    def __init__(self, store):
+
+class Process:
+    """The site under a server."""
+
+    def __init__(self, store, server=UVICORN):
         self.port = free_port()
-        arguments = ("--factory", "held.site:from_environment", "--port", str(self.port))
+        arguments = [part.format(port=self.port) for part in server]
         environment = os.environ | {"HOLDFAST_STORE": store, "PYTHONPATH": str(TESTS)}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "uvicorn", *arguments, "--no-access-log"],
+            [sys.executable, "-m", *arguments],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
-        until(self._listens, "uvicorn")
+        until(self._listens, "the server")
 
     def ended(self):
         return httpx.get(f"http://127.0.0.1:{self.port}/ended").json()

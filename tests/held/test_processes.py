@@ -6,7 +6,13 @@ import pytest
 
 import postgresql
 import redis_servers
-from held.clients import Browser, Process, within_the_bound
+from held.clients import FACTORY, Browser, Process, within_the_bound
+from service.running import until
+
+SERVERS = {
+    "hypercorn": ("hypercorn", "held.site:from_environment()", "--bind", "127.0.0.1:{port}"),
+    "granian": ("granian", "--interface", "asgi", "--factory", FACTORY, "--port", "{port}"),
+}
 
 
 @pytest.fixture(scope="module", params=["sqlite", "redis", "postgresql"])
@@ -63,3 +69,45 @@ def test_sockets_and_streams_end_with_their_session(pair, ann, here, there, end)
     assert within_the_bound(events.rest, since)
     assert not within_the_bound(lines.rest, since)
     assert {"echo: WebSocketDisconnect 4401", "events"} <= set(pair[1].ended())
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_under_other_servers(server, tmp_path):
+    """What a handler learns, and whether an answer was completed, is up to the server."""
+    process = Process(f"sqlite:///{tmp_path}/sessions.db", SERVERS[server])
+    ann = Browser(process.port)
+    socket = ann.socket(process.port, "/echo")
+    assert socket.text() == "ann"
+    events, lines = (ann.stream(process.port, path) for path in ("/events", "/lines"))
+    assert ann.post(process.port, "/logout") == 200
+    since = time.monotonic()
+    assert within_the_bound(socket.closed, since) == 4401
+    assert within_the_bound(events.rest, since)
+    assert not within_the_bound(lines.rest, since)
+    ann.close()
+    process.stop()
+
+
+def test_the_store_is_away(tmp_path):
+    """R31: nobody can say whether the session lives, so it is closed, and may come back later."""
+    redis_servers.require_program()
+    servers = redis_servers.Servers(tmp_path)
+    redis = servers.start("appendonly yes")
+    process = Process(redis.url)
+    ann = Browser(process.port)
+    socket, events = ann.socket(process.port, "/echo"), ann.stream(process.port, "/events")
+    assert socket.text() == "ann"
+    since = time.monotonic()
+    redis.kill()
+    assert within_the_bound(socket.closed, since) == 1013
+    assert within_the_bound(events.rest, since)
+    redis.start()
+    until(lambda: ann.client.get(f"http://127.0.0.1:{process.port}/csrf").is_success, "the store")
+    again = ann.socket(process.port, "/echo")
+    assert again.text() == "ann"
+    assert ann.post(process.port, "/logout") == 200
+    assert again.closed() == 4401
+    ann.close()
+    printed = process.stop()
+    assert "Traceback" not in printed, printed
+    servers.close()

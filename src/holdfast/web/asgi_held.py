@@ -105,11 +105,13 @@ class Held:
 
     async def _close(self) -> None:
         """Close the socket. An application that does not notice that its client has gone is stopped."""
-        reason = _REASONS[self.over]
-        await self._pass_on({"type": "websocket.close", "code": self.over, "reason": reason})
+        message = {"type": "websocket.close", "code": self.over, "reason": _REASONS[self.over]}
+        await asyncio.gather(self._pass_on(message), self._noticed())
+        self._cancel()
+
+    async def _noticed(self) -> None:
         if self._task is not None:
             await asyncio.wait({self._task}, timeout=_PATIENCE)
-            self._cancel()
 
     async def _pass_on(self, message: Message) -> None:
         """A client that reads nothing is not waited for."""

@@ -2,8 +2,8 @@
 
 A keeper follows the changes of the store, as the near cache does, and reads a session again when it
 was changed, when its time may be over, and when nothing was heard for half of the bound. A store
-that tells no changes is asked at that pace. If for the whole bound, and the `stale_reads` that the
-settings allow, nobody could say whether a session lives, what it has open ends too.
+that tells no changes is asked at that pace. If nobody can say whether a session lives, what it has
+open ends before the bound is over, or as much later as `stale_reads` allows.
 
 What has just been opened costs nothing: it is first looked at after a quarter of the bound, and the
 keeper is there only while something is open.
@@ -42,7 +42,7 @@ class Keeper:
         self._at_end = at_end
         self._bound = settings.cache_bound.total_seconds()
         self._every = self._bound / PROBES_PER_BOUND
-        self._most = self._bound + settings.stale_reads.total_seconds()
+        self._most = self._bound - self._every + settings.stale_reads.total_seconds()
         self._kept: dict[str, Kept] = {}
         self._watcher: Watcher | None = None
         self._room = asyncio.Semaphore(_AT_ONCE)
