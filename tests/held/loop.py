@@ -72,7 +72,7 @@ class Open:
 
     SOCKETS = ("/echo", "/mute")
 
-    def __init__(self, app, path, headers, *, refuses=None):
+    def __init__(self, app, path, headers, *, refuses=None, spec="2.3"):
         self.incoming = asyncio.Queue()
         self.sent = []
         self._refuses = refuses
@@ -82,7 +82,11 @@ class Open:
         lines = {"host": HOST, "origin": f"http://{HOST}"} | headers
         scope = {
             "type": kind,
-            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "asgi": {"version": "3.0", "spec_version": spec},
+            "http_version": "1.1",
+            "root_path": "",
+            "raw_path": path.encode(),
+            "server": (HOST, 80),
             "scheme": "ws" if kind == "websocket" else "http",
             "method": "GET",
             "path": path,

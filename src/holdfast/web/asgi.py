@@ -15,7 +15,7 @@ from holdfast.errors import HoldfastError, UsageError
 from holdfast.web.asgi_answer import Answer, Scope, Send
 from holdfast.web.asgi_body import Receive
 from holdfast.web.asgi_ending import finish, settled
-from holdfast.web.asgi_held import Holding, ready
+from holdfast.web.asgi_held import Holding, listening
 from holdfast.web.asgi_request import request_of
 
 if TYPE_CHECKING:
@@ -59,8 +59,8 @@ class HoldfastMiddleware:
             await answer.refuse(visit.reply, receive)
             return
         scope[_VISIT], scope[_CHAIN] = visit, self.chain
-        if visit.session.record is not None or request.websocket:
-            receive = ready(answer, receive, socket=request.websocket)
+        if request.websocket:
+            receive = listening(answer, receive)
         try:
             await self._app(scope, receive, answer.send)
         except BaseException as error:

@@ -9,8 +9,6 @@ from holdfast.chain import Chain, Reply, Visit, merged
 from holdfast.chain.reply import PRIVATE
 
 if TYPE_CHECKING:
-    from asyncio import Task
-
     from holdfast.errors import HoldfastError
     from holdfast.web.asgi_body import Receive
     from holdfast.web.asgi_held import Held, Holding
@@ -38,11 +36,11 @@ class Answer:
     """Commits at the first message of the answer; `begun` from then on.
 
     `replaced`: the client got another answer, or its session has ended, and what the application still
-    sends goes nowhere. `held`: it stays open. `task`: in which the application runs, if that matters.
+    sends goes nowhere. `held`: it stays open.
     """
 
     __slots__ = (
-        "_chain", "_holding", "_scope", "_visit", "begun", "held", "pass_on", "replaced", "task",
+        "_chain", "_holding", "_scope", "_visit", "begun", "held", "pass_on", "replaced",
     )  # fmt: skip
 
     def __init__(
@@ -56,7 +54,6 @@ class Answer:
         self.begun = False
         self.replaced = False
         self.held: Held | None = None
-        self.task: Task[Any] | None = None
 
     def send(self, message: Message) -> Awaitable[None]:
         """Pass a message of the application on, with the chain's headers in the first one."""
@@ -79,11 +76,15 @@ class Answer:
         await self.pass_on(_joined(message, reply))
 
     def _hold(self, message: Message) -> None:
-        """The answer begins; who is signed in may have it open for as long as the session lives."""
+        """The answer begins. If it does not say how long it is, it may outlive the session."""
         self.begun = True
         session = self._visit.session
-        if session.record is not None:
-            self.held = self._holding.begun(self, session, message)
+        if session.record is None:
+            return
+        for name, _ in message.get("headers", ()):
+            if name == b"content-length":
+                return
+        self.held = self._holding.begun(self, session, message)
 
     async def _swallow(self, message: Message) -> None:
         if message.get("more_body", False) or message["type"] == "websocket.send":

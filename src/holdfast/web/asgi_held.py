@@ -37,7 +37,7 @@ class Holding:
         self._keepers: dict[asyncio.AbstractEventLoop, Keeper] = {}
 
     def begun(self, answer: Answer, session: Session, message: Message) -> Held | None:
-        """The answer begins with this message; None: it ends by itself, or nobody is signed in."""
+        """What begins with this message; None: it does not stay open, or nobody is signed in."""
         record = session.record
         if record is None or record.subject is None or not _stays_open(message):
             return None
@@ -55,7 +55,10 @@ class Holding:
 
 
 class Held:
-    """One open socket or stream; `over` is the code with which it was ended, 0 while it is open."""
+    """One open socket or stream; `over` is the code with which it was ended, 0 while it is open.
+
+    It is begun by the task that sends: where that ends, the application ends.
+    """
 
     __slots__ = (
         "_answer", "_cancelled", "_events", "_socket", "_task", "id", "keeper", "over", "session",
@@ -74,7 +77,7 @@ class Held:
             name == b"content-type" and value.startswith(_EVENTS)
             for name, value in message.get("headers", ())
         )
-        self._task = answer.task or asyncio.current_task()
+        self._task = asyncio.current_task()
 
     def end(self, *, known: bool) -> None:
         """Let nothing more through, and close it; not `known`: nobody can say whether it must end."""
@@ -93,7 +96,8 @@ class Held:
         """
         self.keeper.drop(self)
         task, self._task = self._task, None
-        if self._cancelled and task is not None and task.uncancel():
+        here = self._cancelled and task is asyncio.current_task()
+        if here and task is not None and task.uncancel():
             raise asyncio.CancelledError  # somebody else wants it to end as well
         if self.over and self._events:
             await self._pass_on({"type": "http.response.body", "body": b""})
@@ -122,14 +126,8 @@ class Held:
             _log.debug("the end of a session did not reach its client: %r", error)
 
 
-def ready(answer: Answer, receive: Receive, *, socket: bool) -> Receive:
-    """Note where the application runs; for a socket, a `receive` that ends with its session.
-
-    Whatever the client says after that does not reach the application.
-    """
-    answer.task = asyncio.current_task()
-    if not socket:
-        return receive
+def listening(answer: Answer, receive: Receive) -> Receive:
+    """`receive` for a socket: what the client says after the end does not reach the application."""
 
     async def receive_while_it_lives() -> Message:
         message = await receive()
@@ -140,11 +138,8 @@ def ready(answer: Answer, receive: Receive, *, socket: bool) -> Receive:
 
 
 def _stays_open(message: Message) -> bool:
-    """Whether it is a socket, or an answer that does not say how long it is."""
+    """Whether it is a socket, or an answer with a body."""
     kind: str = message["type"]
-    if kind != "http.response.start":
-        return kind == "websocket.accept"
-    for name, _ in message.get("headers", ()):
-        if name == b"content-length":
-            return False
-    return message["status"] not in _NO_BODY
+    if kind == "http.response.start":
+        return message["status"] not in _NO_BODY
+    return kind == "websocket.accept"

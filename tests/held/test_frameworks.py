@@ -1,0 +1,116 @@
+"""Streams end at once in each framework, whichever of its tasks does the sending."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from litestar import Litestar
+from litestar import get as litestar_get
+from litestar.response import ServerSentEvent, Stream
+from quart import Quart
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.responses import StreamingResponse
+from starlette.routing import Route
+
+from held.loop import Site, in_a_loop, until
+from holdfast.web import asgi
+
+ENDED = []
+
+
+async def events():
+    try:
+        yield b"data: here\n\n"
+        await asyncio.Event().wait()
+    finally:
+        ENDED.append("events")
+
+
+def threaded():
+    """A plain generator, which runs in a thread."""
+    while True:
+        yield b"here\n"
+
+
+def litestar(assembly):
+    @litestar_get("/events")
+    async def told() -> ServerSentEvent:
+        return ServerSentEvent(events())
+
+    @litestar_get("/lines")
+    async def lines() -> Stream:
+        return Stream(events(), media_type="text/plain")
+
+    return asgi.HoldfastMiddleware(Litestar([told, lines]), assembly.chain)
+
+
+def quart(assembly):
+    app = Quart(__name__)
+
+    @app.get("/events")
+    async def told() -> Any:
+        answer = await app.make_response(events())
+        answer.timeout = None
+        return answer, {"Content-Type": "text/event-stream"}
+
+    @app.get("/lines")
+    async def lines() -> Any:
+        answer = await app.make_response(events())
+        answer.timeout = None
+        return answer
+
+    app.asgi_app = asgi.HoldfastMiddleware(app.asgi_app, assembly.chain)
+    return app
+
+
+def starlette(assembly, *more):
+    def told(_request):
+        return StreamingResponse(events(), media_type="text/event-stream")
+
+    def lines(_request):
+        return StreamingResponse(events())
+
+    def in_threads(_request):
+        return StreamingResponse(threaded())
+
+    routes = [Route("/events", told), Route("/lines", lines), Route("/threads", in_threads)]
+    holdfast = Middleware(asgi.HoldfastMiddleware, chain=assembly.chain)
+    return Starlette(routes=routes, middleware=[holdfast, *more])
+
+
+def behind_another(assembly):
+    """A middleware of that kind runs the application in a task of its own."""
+
+    async def pass_on(request, call_next):
+        return await call_next(request)
+
+    return starlette(assembly, Middleware(BaseHTTPMiddleware, dispatch=pass_on))
+
+
+APPS = [litestar, quart, starlette, behind_another]
+
+
+@pytest.mark.parametrize("spec", ["2.3", "2.4"])
+@pytest.mark.parametrize("app", APPS)
+@in_a_loop
+async def test_silent_streams(app, spec):
+    ENDED.clear()
+    site = Site(app=app)
+    session = site.sign_in()
+    told = await site.open("/events", session, spec=spec).begun()
+    lines = await site.open("/lines", session, spec=spec).begun()
+    site.sessions.revoke(session.id)
+    assert await told.over()
+    assert not await lines.over()
+    await until(lambda: ENDED == ["events", "events"])
+
+
+@in_a_loop
+async def test_a_stream_of_a_thread():
+    site = Site(app=starlette)
+    session = site.sign_in()
+    stream = await site.open("/threads", session).begun()
+    site.sessions.revoke(session.id)
+    assert not await stream.over()
