@@ -3,18 +3,24 @@
 Their coroutines await nothing but a store. Where that is a blocking one behind methods that are
 async in shape only, a coroutine runs to its end at the first `send(None)`: no event loop, no
 thread, about one microsecond. If anything ever did suspend, `RuntimeError` would say so at once.
+
+`blocking` turns a verb of the one shape into the other and keeps its signature, so that a blocking
+store over one for coroutines is a list of names. The other way round the verbs are written out: each
+request passes there, and arguments that are handed on unseen cost it 0.4 µs a call.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
+
+from holdfast.protocols import AsyncStore
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
     from holdfast.protocols import (
         Admitted,
-        AsyncStore,
         Cap,
         Page,
         Reading,
@@ -26,6 +32,7 @@ if TYPE_CHECKING:
     )
     from holdfast.record import Record
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -42,6 +49,26 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
         return result
     coroutine.close()
     raise RuntimeError("a coroutine of the engine suspended; only blocking stores may be used here")
+
+
+class OverShaped(Protocol):
+    """A blocking store over one for coroutines that never suspends; it says so by this base."""
+
+    shaped: Any
+
+
+def blocking(
+    verb: Callable[Concatenate[Any, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate[OverShaped, P], T]:
+    """This verb of a store for coroutines, run to its end."""
+    name = verb.__name__
+
+    @wraps(verb)
+    def call(self: OverShaped, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        coroutine: Coroutine[Any, Any, T] = getattr(self.shaped, name)(*args, **kwargs)
+        return run(coroutine)
+
+    return call
 
 
 class AsyncShaped:
@@ -114,74 +141,33 @@ class AsyncShaped:
         self._store.close()
 
 
-class BlockingShaped:
-    """A store for coroutines that never suspends, as a blocking one: a wrapper over `AsyncShaped`."""
+class BlockingShaped(OverShaped):
+    """A store for coroutines that never suspends, as a blocking one: a wrapper over `AsyncShaped`.
+
+    See `holdfast.protocols.Store` for its verbs.
+    """
 
     def __init__(self, shaped: AsyncStore) -> None:
         self.shaped = shaped
 
-    def salt(self) -> bytes:
-        """Pass on."""
-        return run(self.shaped.salt())
-
-    def get(self, id: str, *, now: int, take: Take | None = None) -> Reading:
-        """Pass on."""
-        return run(self.shaped.get(id, now=now, take=take))
-
-    def insert(
-        self,
-        record: Record,
-        *,
-        now: int,
-        cap: Cap | None = None,
-        replacing: Replacing | None = None,
-    ) -> Admitted | Refused:
-        """Pass on."""
-        return run(self.shaped.insert(record, now=now, cap=cap, replacing=replacing))
-
-    def update(self, record: Record, *, expected: int, durable: bool = False) -> bool:
-        """Pass on."""
-        return run(self.shaped.update(record, expected=expected, durable=durable))
-
-    def touch(self, id: str, *, seen_at: int, expires_at: int, address: str | None = None) -> bool:
-        """Pass on."""
-        return run(self.shaped.touch(id, seen_at=seen_at, expires_at=expires_at, address=address))
-
-    def delete(self, id: str, *, expected: int | None = None, durable: bool = True) -> bool:
-        """Pass on."""
-        return run(self.shaped.delete(id, expected=expected, durable=durable))
-
-    def page(
-        self, subject: str | None = None, *, after: str | None = None, limit: int = 100
-    ) -> Page:
-        """Pass on."""
-        return run(self.shaped.page(subject, after=after, limit=limit))
-
-    def delete_all(self, subject: str, *, keep: str | None = None) -> tuple[str, ...]:
-        """Pass on."""
-        return run(self.shaped.delete_all(subject, keep=keep))
-
-    def purge(self, *, now: int, limit: int = 1000) -> int:
-        """Pass on."""
-        return run(self.shaped.purge(now=now, limit=limit))
-
-    def bump_epoch(self) -> int:
-        """Pass on."""
-        return run(self.shaped.bump_epoch())
-
-    def take(self, key: str, *, limit: int, period: int, now: int) -> Taken:
-        """Pass on."""
-        return run(self.shaped.take(key, limit=limit, period=period, now=now))
-
-    def after_fork(self) -> None:
-        """Pass on."""
-        run(self.shaped.after_fork())
-
-    def close(self) -> None:
-        """Pass on."""
-        run(self.shaped.close())
+    salt = blocking(AsyncStore.salt)
+    get = blocking(AsyncStore.get)
+    insert = blocking(AsyncStore.insert)
+    update = blocking(AsyncStore.update)
+    touch = blocking(AsyncStore.touch)
+    delete = blocking(AsyncStore.delete)
+    page = blocking(AsyncStore.page)
+    delete_all = blocking(AsyncStore.delete_all)
+    purge = blocking(AsyncStore.purge)
+    bump_epoch = blocking(AsyncStore.bump_epoch)
+    take = blocking(AsyncStore.take)
+    after_fork = blocking(AsyncStore.after_fork)
+    close = blocking(AsyncStore.close)
 
 
 def async_shaped(store: Store) -> AsyncStore:
     """The blocking store in the shape that engine and wrappers await."""
-    return store.shaped if isinstance(store, BlockingShaped) else AsyncShaped(store)
+    if OverShaped in type(store).__mro__:
+        shaped: AsyncStore = cast("OverShaped", store).shaped
+        return shaped
+    return AsyncShaped(store)

@@ -12,6 +12,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from holdfast.errors import ConfigurationError
+from holdfast.faces import AsyncShaped
 from holdfast.protocols import Admitted, Page, Reading, Refused, Taken
 from holdfast.record import decode, encode
 from holdfast.rules import quota
@@ -211,57 +212,20 @@ class AsyncMemoryStore:
     """The same store for coroutines. No call ever suspends."""
 
     def __init__(self, store: MemoryStore | None = None) -> None:
-        self._store = store or MemoryStore()
-
-    async def salt(self) -> bytes:
-        return self._store.salt()
-
-    async def get(self, id: str, *, now: int, take: Take | None = None) -> Reading:
-        return self._store.get(id, now=now, take=take)
-
-    async def insert(
-        self,
-        record: Record,
-        *,
-        now: int,
-        cap: Cap | None = None,
-        replacing: Replacing | None = None,
-    ) -> Admitted | Refused:
-        return self._store.insert(record, now=now, cap=cap, replacing=replacing)
-
-    async def update(self, record: Record, *, expected: int, durable: bool = False) -> bool:
-        return self._store.update(record, expected=expected, durable=durable)
-
-    async def touch(
-        self, id: str, *, seen_at: int, expires_at: int, address: str | None = None
-    ) -> bool:
-        return self._store.touch(id, seen_at=seen_at, expires_at=expires_at, address=address)
-
-    async def delete(self, id: str, *, expected: int | None = None, durable: bool = True) -> bool:
-        return self._store.delete(id, expected=expected, durable=durable)
-
-    async def page(
-        self, subject: str | None = None, *, after: str | None = None, limit: int = 100
-    ) -> Page:
-        return self._store.page(subject, after=after, limit=limit)
-
-    async def delete_all(self, subject: str, *, keep: str | None = None) -> tuple[str, ...]:
-        return self._store.delete_all(subject, keep=keep)
-
-    async def purge(self, *, now: int, limit: int = 1000) -> int:
-        return self._store.purge(now=now, limit=limit)
-
-    async def bump_epoch(self) -> int:
-        return self._store.bump_epoch()
-
-    async def take(self, key: str, *, limit: int, period: int, now: int) -> Taken:
-        return self._store.take(key, limit=limit, period=period, now=now)
-
-    async def after_fork(self) -> None:
-        self._store.after_fork()
-
-    async def close(self) -> None:
-        self._store.close()
+        shaped = AsyncShaped(store or MemoryStore())
+        self.salt = shaped.salt
+        self.get = shaped.get
+        self.insert = shaped.insert
+        self.update = shaped.update
+        self.touch = shaped.touch
+        self.delete = shaped.delete
+        self.page = shaped.page
+        self.delete_all = shaped.delete_all
+        self.purge = shaped.purge
+        self.bump_epoch = shaped.bump_epoch
+        self.take = shaped.take
+        self.after_fork = shaped.after_fork
+        self.close = shaped.close
 
 
 def _decoded(row: Row) -> Record | None:

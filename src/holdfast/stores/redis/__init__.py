@@ -12,7 +12,7 @@ import weakref
 from typing import TYPE_CHECKING
 
 from holdfast.errors import StoreUnavailable
-from holdfast.faces import run
+from holdfast.faces import OverShaped, blocking
 from holdfast.stores import Opened
 from holdfast.stores.redis import lists, records, upkeep
 from holdfast.stores.redis.client import Client
@@ -97,6 +97,10 @@ class AsyncRedisStore:
         """Make the epoch at least `epoch`, durably; it is never lowered."""
         await upkeep.raise_epoch(self.client, epoch)
 
+    async def adopt_salt(self, salt: bytes) -> bool:
+        """Begin with this salt if there is none yet; whether it is the store's now."""
+        return await upkeep.adopt_salt(self.client, salt)
+
     async def take(self, key: str, *, limit: int, period: int, now: int) -> Taken:  # noqa: ARG002 - the server has a clock
         return await records.take(self.client, key, limit, period)
 
@@ -118,68 +122,28 @@ class AsyncRedisStore:
         self.client.wires.after_fork()
 
 
-class RedisStore:
+class RedisStore(OverShaped):
     """The same store for threads: the same coroutines, which never suspend over its connections."""
 
     def __init__(self, core: Core) -> None:
         self.core = core
         self.shaped = AsyncRedisStore(core, ThreadWires(core))
 
-    def salt(self) -> bytes:
-        return run(self.shaped.salt())
-
-    def get(self, id: str, *, now: int, take: Take | None = None) -> Reading:
-        return run(self.shaped.get(id, now=now, take=take))
-
-    def insert(
-        self,
-        record: Record,
-        *,
-        now: int,
-        cap: Cap | None = None,
-        replacing: Replacing | None = None,
-    ) -> Admitted | Refused:
-        return run(self.shaped.insert(record, now=now, cap=cap, replacing=replacing))
-
-    def update(self, record: Record, *, expected: int, durable: bool = False) -> bool:
-        return run(self.shaped.update(record, expected=expected, durable=durable))
-
-    def touch(self, id: str, *, seen_at: int, expires_at: int, address: str | None = None) -> bool:
-        return run(self.shaped.touch(id, seen_at=seen_at, expires_at=expires_at, address=address))
-
-    def delete(self, id: str, *, expected: int | None = None, durable: bool = True) -> bool:
-        return run(self.shaped.delete(id, expected=expected, durable=durable))
-
-    def page(
-        self, subject: str | None = None, *, after: str | None = None, limit: int = 100
-    ) -> Page:
-        return run(self.shaped.page(subject, after=after, limit=limit))
-
-    def delete_all(self, subject: str, *, keep: str | None = None) -> tuple[str, ...]:
-        return run(self.shaped.delete_all(subject, keep=keep))
-
-    def purge(self, *, now: int, limit: int = 1000) -> int:
-        return run(self.shaped.purge(now=now, limit=limit))
-
-    def bump_epoch(self) -> int:
-        return run(self.shaped.bump_epoch())
-
-    def adopt_salt(self, salt: bytes) -> bool:
-        """Begin with this salt if there is none yet; whether it is the store's now."""
-        return run(upkeep.adopt_salt(self.shaped.client, salt))
-
-    def raise_epoch(self, epoch: int) -> None:
-        """Make the epoch at least `epoch`, durably; it is never lowered."""
-        run(self.shaped.raise_epoch(epoch))
-
-    def take(self, key: str, *, limit: int, period: int, now: int) -> Taken:
-        return run(self.shaped.take(key, limit=limit, period=period, now=now))
-
-    def after_fork(self) -> None:
-        run(self.shaped.after_fork())
-
-    def close(self) -> None:
-        run(self.shaped.close())
+    salt = blocking(AsyncRedisStore.salt)
+    get = blocking(AsyncRedisStore.get)
+    insert = blocking(AsyncRedisStore.insert)
+    update = blocking(AsyncRedisStore.update)
+    touch = blocking(AsyncRedisStore.touch)
+    delete = blocking(AsyncRedisStore.delete)
+    page = blocking(AsyncRedisStore.page)
+    delete_all = blocking(AsyncRedisStore.delete_all)
+    purge = blocking(AsyncRedisStore.purge)
+    bump_epoch = blocking(AsyncRedisStore.bump_epoch)
+    take = blocking(AsyncRedisStore.take)
+    after_fork = blocking(AsyncRedisStore.after_fork)
+    close = blocking(AsyncRedisStore.close)
+    adopt_salt = blocking(AsyncRedisStore.adopt_salt)
+    raise_epoch = blocking(AsyncRedisStore.raise_epoch)
 
 
 def from_url(url: str, timeout: float) -> Opened:
