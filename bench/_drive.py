@@ -66,8 +66,8 @@ def process(command: list[str], port: int, env: dict[str, str] | None = None) ->
 
 
 @contextmanager
-def service(home: Path, port: int, **settings: str) -> Iterator[int]:
-    """The process id of a `holdfast serve` on the first core that lets everybody in."""
+def service(home: Path, port: int, *, cpu: int = SERVER_CPU, **settings: str) -> Iterator[int]:
+    """The process id of a `holdfast serve` that lets everybody in, by default on the first core."""
     ours = [each for name in os.environ if name.startswith("HOLDFAST_") for each in ("-u", name)]
     given = {
         "HOME": str(home),
@@ -77,7 +77,7 @@ def service(home: Path, port: int, **settings: str) -> Iterator[int]:
         **settings,
     }
     set_in = [f"HOLDFAST_{name}={value}" for name, value in given.items()]
-    serve = [*pinned(SERVER_CPU), sys.executable, "-m", "holdfast.cli", "serve"]
+    serve = [*pinned(cpu), sys.executable, "-m", "holdfast.cli", "serve"]
     with process(["env", *ours, *set_in, f"PYTHONPATH={HERE.parent}", *serve], port) as pid:
         yield pid
 
@@ -123,18 +123,16 @@ class Server:
         self.port = free_port()
         self.module = module
         self.posts = posts
-        self._command = [
-            sys.executable,
-            "-m",
-            *program,
-            "--port",
-            str(self.port),
-            f"bench.servers.{module}:app",
-        ]
+        self._command = self.command(program)
         self._env = env
         self._signs_in = signs_in
         self._visitors = Path(os.devnull)
         self._pid = 0
+
+    def command(self, program: list[str]) -> list[str]:
+        """What starts it."""
+        app = f"bench.servers.{self.module}:app"
+        return [sys.executable, "-m", *program, "--port", str(self.port), app]
 
     @contextmanager
     def running(self, visitors: Path, count: int) -> Iterator[None]:
@@ -144,6 +142,18 @@ class Server:
             visitors.write_text("\n".join(rows) + "\n")
             self._visitors = visitors
             yield
+
+    def visited_by(self, other: Server) -> None:
+        """From now on get the same requests as another server."""
+        self._visitors = other._visitors
+
+    def warm(self, path: str) -> None:
+        """Have every visitor there once."""
+        client = http.client.HTTPConnection("127.0.0.1", self.port)
+        for row in self._visitors.read_text().splitlines():
+            client.request("GET", path, headers={"Cookie": row.partition("\t")[0]})
+            client.getresponse().read()
+        client.close()
 
     def drive(self, method: str, path: str, seconds: int) -> Load:
         """What the server did in this time; stops everything if one answer is not 200.
@@ -172,6 +182,15 @@ class Server:
         if answered == "0":
             return None
         return Load(float(rate), (cpu_s(self._pid) - before) / int(answered) * 1e6)
+
+
+class NodeServer(Server):
+    """The same in Node; `program` is what runs the file, which reads its port from the environment."""
+
+    def command(self, program: list[str]) -> list[str]:
+        """What starts it."""
+        file = HERE / "servers" / "express" / f"{self.module}.mjs"
+        return ["env", f"PORT={self.port}", *program, str(file)]
 
 
 class Visitors:

@@ -132,9 +132,16 @@ def _version(name: str) -> str | None:
 
 
 def publish(
-    name: str, figures: list[Figure], ratios: list[Ratio], packages: tuple[str, ...] = ()
+    name: str,
+    figures: list[Figure],
+    ratios: list[Ratio],
+    packages: tuple[str, ...] = (),
+    others: dict[str, str] | None = None,
 ) -> None:
-    """Print a table, and keep the run as `bench/results/NAME.json`."""
+    """Print a table, and keep the run as `bench/results/NAME.json`.
+
+    `others` are the versions of what is no Python package.
+    """
     for each in figures:
         cpu = "" if each.cpu_us is None else f"  CPU {each.cpu_us:,.1f} µs"
         print(
@@ -153,7 +160,7 @@ def publish(
     RESULTS.mkdir(exist_ok=True)
     run = {
         "machine": machine(),
-        "versions": versions("holdfast", *packages),
+        "versions": versions("holdfast", *packages) | (others or {}),
         "figures": [asdict(each) for each in figures],
         "ratios": [{**asdict(line), "verdict": line.verdict} for line in ratios],
     }

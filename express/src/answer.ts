@@ -6,7 +6,7 @@
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
 
 import { addHeaders, errorReply, send } from "./replies.js";
-import type { Headers, Reply } from "./replies.js";
+import type { Call, Headers, Reply } from "./replies.js";
 
 /** What becomes of the answer: headers for it, or another one in its place. */
 export interface Settled {
@@ -14,67 +14,68 @@ export interface Settled {
   reply?: Reply | null;
 }
 
-type Settle = (status: number) => Settled | Promise<Settled>;
-type Call = (...args: never[]) => unknown;
-
-/**
- * Call `settle` before the first byte. It must not fail.
- */
-export function holdBack(response: ServerResponse, settle: Settle): void {
-  new Held(response, settle).install();
+interface Settling {
+  /** What becomes of an answer with this status. Must not fail. */
+  settle(status: number): Settled | Promise<Settled>;
 }
 
-class Held {
+/** The methods of an answer by which bytes are sent. */
+export interface Sending {
+  writeHead: Call;
+  write: Call;
+  end: Call;
+  flushHeaders: Call;
+}
+
+/** An answer that waits: its visit is settled before the first byte. */
+export class Held {
   #phase: "new" | "waiting" | "open" | "replaced" = "new";
   #ended = false;
   #written = false;
-  readonly #queue: (() => void)[] = [];
-  readonly #writeHead: ServerResponse["writeHead"];
-  readonly #write: Call;
-  readonly #end: Call;
-  readonly #flushHeaders: () => void;
+  #queue: (() => void)[] | undefined;
 
   constructor(
     readonly response: ServerResponse,
-    readonly settle: Settle,
-  ) {
-    this.#writeHead = response.writeHead;
-    this.#write = response.write;
-    this.#end = response.end;
-    this.#flushHeaders = response.flushHeaders;
+    readonly visit: Settling,
+    /** What sends. */
+    readonly sending: Sending,
+  ) {}
+
+  writeHead(status: number, rest: unknown[]): void {
+    const { response } = this;
+    if (this.#phase === "open") return void this.sending.writeHead.call(response, status, ...rest);
+    if (this.#phase !== "replaced") this.#take(rest);
+    response.statusCode = status;
+    this.#do(status, () => {
+      response.statusCode = status;
+      this.sending.writeHead.call(response, status);
+    });
   }
 
-  install(): void {
+  write(chunk: unknown, encoding: unknown, done: unknown): boolean {
     const { response } = this;
-    response.writeHead = (status: number, ...rest: unknown[]) => {
-      this.#take(rest);
-      response.statusCode = status;
-      this.#do(status, () => {
-        response.statusCode = status;
-        this.#writeHead.call(response, status);
-      });
-      return response;
-    };
-    response.write = ((...args: never[]) => {
-      let room = true;
-      this.#do(response.statusCode, () => (room = this.#write.apply(response, args) as boolean));
-      this.#written ||= this.#phase === "waiting";
-      return room && this.#phase !== "waiting";
-    }) as ServerResponse["write"];
-    response.end = ((...args: never[]) => {
-      if (this.#ended && this.#phase !== "open") return response;
-      const status = response.statusCode;
-      this.#do(status, () => this.#end.apply(response, args));
-      this.#ended = true;
-      return response;
-    }) as ServerResponse["end"];
-    response.flushHeaders = () => this.#do(response.statusCode, () => this.#flushHeaders.call(response));
+    if (this.#phase === "new") this.#begin(response.statusCode);
+    if (this.#phase === "open") return this.sending.write.call(response, chunk, encoding, done) as boolean;
+    this.#later(() => this.sending.write.call(response, chunk, encoding, done));
+    this.#written ||= this.#phase === "waiting";
+    return this.#phase === "replaced";
+  }
+
+  end(chunk: unknown, encoding: unknown, done: unknown): void {
+    const { response } = this;
+    if (this.#phase === "new") this.#begin(response.statusCode);
+    if (this.#phase === "open") this.sending.end.call(response, chunk, encoding, done);
+    else this.#later(() => this.sending.end.call(response, chunk, encoding, done));
+    this.#ended = true;
+  }
+
+  flushHeaders(): void {
+    this.#do(this.response.statusCode, () => this.sending.flushHeaders.call(this.response));
   }
 
   /** Headers that were given with the status count as if they had been set before. */
   #take(rest: unknown[]): void {
     const { response } = this;
-    if (this.#phase === "open" || this.#phase === "replaced") return;
     if (typeof rest[0] === "string") response.statusMessage = rest.shift() as string;
     const headers = rest[0] as OutgoingHttpHeaders | unknown[] | undefined;
     if (Array.isArray(headers)) {
@@ -89,19 +90,22 @@ class Held {
   }
 
   #do(status: number, step: () => void): void {
-    if (this.#phase === "open") return step();
-    if (this.#phase === "replaced" || this.#ended) return;
-    if (this.#phase === "waiting") return void this.#queue.push(step);
+    if (this.#phase === "new") this.#begin(status);
+    if (this.#phase === "open") step();
+    else this.#later(step);
+  }
+
+  /** An answer that is replaced, or complete already, takes nothing more. */
+  #later(step: () => void): void {
+    if (this.#phase === "waiting" && !this.#ended) (this.#queue ??= []).push(step);
+  }
+
+  #begin(status: number): void {
     this.#phase = "waiting";
-    const settled = this.settle(status);
-    if (settled instanceof Promise) {
-      this.#queue.push(step);
-      settled.then((late) => this.#settled(late)).catch((error: unknown) => this.#failed(error));
-    } else {
-      this.#settled(settled);
-      // A refused answer is complete; otherwise this goes on as if nobody had looked.
-      if ((this.#phase as string) === "open") step();
-    }
+    const settled = this.visit.settle(status);
+    if (!(settled instanceof Promise)) return this.#settled(settled);
+    settled.then((late) => this.#settled(late)).catch((error: unknown) => this.#failed(error));
+    return undefined;
   }
 
   /** What waited cannot be sent, by a mistake that its handler is not there any more to hear of. */
@@ -109,7 +113,7 @@ class Held {
     process.emitWarning(error instanceof Error ? error : String(error));
     this.#phase = "open";
     if (this.response.headersSent) this.response.destroy();
-    else send(this.response, errorReply(500, "internal_error"));
+    else send(this.response, errorReply(500, "internal_error"), this.sending.end);
     this.#phase = "replaced";
   }
 
@@ -117,13 +121,16 @@ class Held {
     const { response } = this;
     if (reply) {
       this.#phase = "open";
-      send(response, reply);
+      // Not by functions that were put on the answer behind us: they have had what is replaced.
+      send(response, reply, this.sending.end);
       this.#phase = "replaced";
       return;
     }
     addHeaders(response, headers);
     this.#phase = "open";
-    for (const step of this.#queue.splice(0)) step();
+    const steps = this.#queue ?? [];
+    this.#queue = undefined;
+    for (const step of steps) step();
     if (this.#written && !this.#ended) response.emit("drain");
   }
 }

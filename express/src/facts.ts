@@ -95,8 +95,11 @@ function headersOf(request: IncomingMessage): IncomingHttpHeaders {
 
 /** SHA-256, so that what is kept in memory holds no credential. */
 export function digest(text: string): string {
-  return crypto.createHash("sha256").update(text).digest("base64");
+  return hash?.("sha256", text, "base64") ?? crypto.createHash("sha256").update(text).digest("base64");
 }
+
+/** At half the price, from Node 20.12 on. */
+const { hash } = crypto as { hash?: (algorithm: string, text: string, encoding: "base64") => string };
 
 function put(headers: Record<string, string>, name: string, value: string | string[] | undefined): void {
   if (value !== undefined) headers[name] = typeof value === "string" ? value : value.join(", ");

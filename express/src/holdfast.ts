@@ -4,14 +4,14 @@ import type { Duplex } from "node:stream";
 import { STATUS_CODES } from "node:http";
 
 import { Api } from "./api.js";
-import { holdBack } from "./answer.js";
 import { Changes } from "./changes.js";
+import { carry, enter, isVisited, showSession, showUser, visitOf } from "./equip.js";
 import { ConfigurationError, HoldfastError, UsageError } from "./errors.js";
 import { authorizationOf } from "./facts.js";
 import { SessionManager } from "./manager.js";
 import type { Payload } from "./manager.js";
 import { Near } from "./near.js";
-import { CHALLENGE, addHeaders, errorReply, replyTo, send } from "./replies.js";
+import { CHALLENGE, errorReply, replyTo, send } from "./replies.js";
 import type { Reply } from "./replies.js";
 import type { Session, User } from "./session.js";
 import { Sockets } from "./sockets.js";
@@ -58,9 +58,6 @@ export type Middleware = (request: any, response: any, next: Next) => void;
 /** The same for errors. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as above
 export type ErrorMiddleware = (error: unknown, request: any, response: any, next: Next) => void;
-
-const VISIT = Symbol("holdfast.visit");
-type Visited = HoldfastRequest & { [VISIT]?: Visit };
 
 /** The chain, ready for `app.use`, with guards and tools beside it. */
 export interface Holdfast extends Middleware {
@@ -114,13 +111,6 @@ export function holdfast(options: Options): Holdfast {
   return assembled(parts);
 }
 
-/** @throws UsageError the chain is not installed before this. */
-export function visitOf(request: IncomingMessage): Visit {
-  const visit = (request as Visited)[VISIT];
-  if (visit === undefined) throw new UsageError("no session here: app.use(holdfast({…})) comes first");
-  return visit;
-}
-
 interface Parts {
   api: Api;
   changes: Changes;
@@ -164,37 +154,32 @@ function assembled(parts: Parts): Holdfast {
 }
 
 function chain({ api, near, rules }: Parts): Middleware {
-  return (request: Visited, response: ServerResponse, next: Next) => {
-    if (request[VISIT] !== undefined) return next();
+  return (request: HoldfastRequest, response: ServerResponse, next: Next) => {
+    if (isVisited(request)) return next();
     const visit = new Visit(request, api, near, rules);
-    request[VISIT] = visit;
+    carry(request, visit);
     const begun = visit.begin();
-    if (begun === undefined) return enter(visit, response, next);
-    begun.then(() => enter(visit, response, next)).catch(next);
+    if (begun === undefined) return go(visit, response, next);
+    begun.then(() => go(visit, response, next)).catch(next);
     return undefined;
   };
 }
 
-function enter(visit: Visit, response: ServerResponse, next: Next): void {
+function go(visit: Visit, response: ServerResponse, next: Next): void {
   if (visit.reply !== null) return send(response, visit.reply);
-  const request = visit.request as unknown as Visited;
-  request.session = visit.session;
-  request.csrfToken = async () => {
-    const { token, headers } = await visit.csrfToken();
-    addHeaders(response, headers);
-    return token;
-  };
-  holdBack(response, (status) => visit.settle(status));
-  next();
+  enter(visit.request, response, visit);
+  return next();
 }
 
 function guard(refuse: (user: User) => Reply | null): Middleware {
-  return (request: Visited, response: ServerResponse, next: Next) => {
+  return (request: HoldfastRequest, response: ServerResponse, next: Next) => {
     const visit = visitOf(request);
     const judge = (): Reply | null => {
-      const { user } = visit.session;
+      const { state } = visit;
+      state.accessed = true;
+      const { user } = state;
       if (!user) return unauthorized(request);
-      request.user = user;
+      showUser(request, visit, user);
       return refuse(user);
     };
     if (judge() === null) return next();
@@ -202,7 +187,7 @@ function guard(refuse: (user: User) => Reply | null): Middleware {
     visit
       .again()
       .then(() => {
-        request.session = visit.session;
+        showSession(request, visit);
         const reply = visit.reply ?? judge();
         if (reply === null) next();
         else if (!response.headersSent) send(response, reply);
@@ -213,7 +198,7 @@ function guard(refuse: (user: User) => Reply | null): Middleware {
 }
 
 function bearerGuard(manager: SessionManager): Middleware {
-  return (request: Visited, response: ServerResponse, next: Next) => {
+  return (request: HoldfastRequest, response: ServerResponse, next: Next) => {
     const token = /^bearer +(.+)$/i.exec(authorizationOf(request) ?? "")?.[1];
     if (token === undefined) {
       return send(

@@ -11,6 +11,9 @@ export interface Reply {
 
 export type Headers = Reply["headers"];
 
+/** A method of an answer. */
+export type Call = (this: ServerResponse, ...args: unknown[]) => unknown;
+
 /** What is added to an answer that depends on the session. */
 export const PRIVATE: Headers = [
   ["Vary", "Cookie"],
@@ -54,8 +57,8 @@ export function replyTo(error: HoldfastError): Reply {
 const OF_CONTENT =
   /^(content-(?!security-policy)|etag$|last-modified$|location$|set-cookie$|trailer$|transfer-)/;
 
-/** Answer with this, and nothing of what was prepared. */
-export function send(response: ServerResponse, reply: Reply): void {
+/** Answer with this, and nothing of what was prepared; `end` is what sends. */
+export function send(response: ServerResponse, reply: Reply, end: Call = response.end as Call): void {
   for (const name of response.getHeaderNames()) {
     if (OF_CONTENT.test(name)) response.removeHeader(name);
   }
@@ -63,7 +66,7 @@ export function send(response: ServerResponse, reply: Reply): void {
   response.statusMessage = "";
   addHeaders(response, reply.headers);
   response.setHeader("Content-Length", Buffer.byteLength(reply.body));
-  response.end(reply.body);
+  end.call(response, reply.body);
 }
 
 /** `Vary` is joined, `Cache-Control` replaced; of two cookies with one name ours stays. */
@@ -82,8 +85,9 @@ function addCookie(response: ServerResponse, cookie: string): void {
 }
 
 function addVary(response: ServerResponse, wanted: string): void {
-  const given = list(response.getHeader("Vary")).join(", ");
-  if (given === "") return void response.setHeader("Vary", wanted);
+  const before = response.getHeader("Vary");
+  if (before === undefined || before === "") return void response.setHeader("Vary", wanted);
+  const given = list(before).join(", ");
   const known = new Set(given.split(",").map((each) => each.trim().toLowerCase()));
   if (known.has("*")) return;
   const missing = wanted.split(",").filter((each) => !known.has(each.trim().toLowerCase()));

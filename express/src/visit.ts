@@ -1,5 +1,5 @@
 /** One request on its way through the chain: begin before its handler, commit before its answer. */
-import type { IncomingMessage } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 
 import type { Api } from "./api.js";
 import { HoldfastError, ServiceUnavailable, UsageError } from "./errors.js";
@@ -8,10 +8,10 @@ import type { Facts } from "./facts.js";
 import type { Keep, Keeping, Near } from "./near.js";
 import { PRIVATE, errorReply, replyTo } from "./replies.js";
 import type { Headers, Reply } from "./replies.js";
-import type { Settled } from "./answer.js";
+import type { Held, Settled } from "./answer.js";
 import { sessionOver } from "./handle.js";
 import { State } from "./session.js";
-import type { Changes, Described, Session } from "./session.js";
+import type { Changes, Described, Session, User } from "./session.js";
 
 /** What is kept of a request that was let in. */
 export interface Known {
@@ -53,15 +53,21 @@ const QUIET: Settled = { headers: [] };
 const TOUCHED: Settled = { headers: PRIVATE };
 
 export class Visit {
-  state = new State(null, EMPTY);
-  session: Session = sessionOver(this.state);
+  /** As soon as the request has been let in. */
+  state!: State;
   /** Set if the request is refused. */
   reply: Reply | null = null;
   via: string | null = null;
+  /** The answer, once handlers have been reached. */
+  response: ServerResponse | undefined;
+  held: Held | undefined;
+  /** Who a guard has let in. */
+  user: User | undefined;
   #proof: string | null = null;
   #due = false;
   #kept = false;
   #facts: Facts | undefined;
+  #session: Session | undefined;
 
   constructor(
     readonly request: Request,
@@ -71,10 +77,15 @@ export class Visit {
     readonly websocket = false,
   ) {}
 
+  /** What handlers see of `state`. */
+  get session(): Session {
+    return (this.#session ??= sessionOver(this.state));
+  }
+
   /** Judge the request. Without a promise, if nobody needs to be asked. */
   begin(): void | Promise<void> {
     if (this.websocket || !isSafe(this.request.method)) return this.#ask();
-    if (this.#nobody()) return undefined;
+    if (this.#nobody()) return this.#see(null, EMPTY, null);
     if (this.#fresh()) return this.#ask();
     const key = keyOf(this.request);
     const known = this.near.find(key);
@@ -183,7 +194,7 @@ export class Visit {
   #see(described: Described | null, text: string, via: string | null): void {
     this.via = via;
     this.state = new State(described, text);
-    this.session = sessionOver(this.state);
+    this.#session = undefined;
   }
 
   /** A token ends by itself, whatever is heard of its session. The service has verified it. */

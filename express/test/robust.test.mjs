@@ -107,6 +107,73 @@ for (const [name, express] of Object.entries({ "Express 4": express4, "Express 5
       sessions.close();
     });
 
+    /** As compression does it: what is written goes through functions on the answer, and once only. */
+    const through = (_req, res, next) => {
+      const { write, end } = res;
+      let ended = false;
+      res.write = (chunk) => write.call(res, chunk.toUpperCase());
+      res.end = (chunk) => {
+        if (ended) return res;
+        ended = true;
+        return end.call(res, chunk && String(chunk).toUpperCase());
+      };
+      next();
+    };
+    const behaves = async (app, sessions, on = app) => {
+      on.get("/count", (req, res) => {
+        req.session.count = (req.session.count ?? 0) + 1;
+        res.write("one,");
+        res.end(`count ${req.session.count}`);
+      });
+      on.get("/unfit", (req, res) => {
+        req.session.count = 1n;
+        res.end("never sent");
+      });
+      on.get("/seen", sessions.requireAuth, (req, res) => res.end(req.user.id + typeof req.csrfToken));
+      on.post("/in", (req, res) => {
+        req.session.signIn("ada");
+        res.end("in");
+      });
+      const { origin, close } = await listening(app);
+      const browser = new Browser(origin);
+      const said = [];
+      await browser.post("/in", {});
+      for (const path of ["/count", "/count", "/unfit", "/seen"]) said.push((await browser.get(path)).text);
+      close();
+      sessions.close();
+      return said.map((text) => text.toLowerCase());
+    };
+    const expected = ["one,count 1", "one,count 2", /"usage_error"/, "adafunction"];
+    const matches = (said) => said.forEach((text, at) => assert.match(text, new RegExp(expected[at])));
+
+    test("functions on the answer work before the chain and behind it", async () => {
+      for (const order of [0, 1]) {
+        const [app, sessions] = [express(), over(service.url)];
+        for (const each of order ? [sessions, through] : [through, sessions]) app.use(each);
+        matches(await behaves(app, sessions));
+      }
+    });
+
+    test("a mounted application has the session, and one that leads out of it", async () => {
+      for (const order of [0, 1]) {
+        const [outer, inner, sessions] = [express(), express(), over(service.url)];
+        (order ? outer : inner).use(sessions);
+        outer.use(inner);
+        matches(await behaves(outer, sessions, order ? inner : outer));
+      }
+    });
+
+    test("an application is mounted after its first request", async () => {
+      const [outer, inner, sessions] = [express(), express(), over(service.url)];
+      inner.use(sessions);
+      inner.get("/first", (req, res) => res.end(String(req.session.subject)));
+      const first = await listening(inner);
+      assert.equal((await new Browser(first.origin).get("/first")).text, "null");
+      first.close();
+      outer.use(inner);
+      matches(await behaves(outer, sessions, inner));
+    });
+
     test("a guard whose answer comes too late leaves the other one alone", async () => {
       let answer;
       const hangs = await played((_request, response) => {
@@ -158,6 +225,35 @@ for (const [name, express] of Object.entries({ "Express 4": express4, "Express 5
     });
   });
 }
+
+test("without Express the chain works as well, and one application tells requests apart", async () => {
+  const sessions = over(service.url);
+  const server = http.createServer((req, res) => {
+    sessions(req, res, () => {
+      if (req.url === "/in") req.session.signIn("ada");
+      res.end(`${req.session.subject}`);
+    });
+  });
+  const { origin, close } = await listening(server);
+  const browser = new Browser(origin);
+  await browser.post("/in", {});
+  assert.equal((await browser.get("/")).text, "ada");
+  close();
+  const app = express5();
+  app.get("/outside", (req, res) => {
+    const { session, user, csrfToken } = req;
+    req.user = "own";
+    res.json([session === undefined, user === undefined, csrfToken === undefined, req.user]);
+  });
+  app.use(sessions);
+  app.get("/inside", (req, res) => res.json(req.session.id));
+  const inside = await listening(app);
+  const visitor = new Browser(inside.origin);
+  assert.equal((await visitor.get("/inside")).json, null);
+  assert.deepEqual((await visitor.get("/outside")).json, [true, true, true, "own"]);
+  inside.close();
+  sessions.close();
+});
 
 test("a client that resets while its handshake is judged ends nothing", async () => {
   let came;

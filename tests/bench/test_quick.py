@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-CHAINS = {"chain", "django", "forward_auth", "redis_chain"}
+CHAINS = {"chain", "django", "express", "forward_auth", "redis_chain"}
 PROGRAMS = sorted({path.stem for path in (ROOT / "bench").glob("[!_]*.py")} - CHAINS)
 
 
@@ -38,6 +38,7 @@ def test_a_program_runs_and_keeps_nothing(name):
     [
         ("chain", "Holdfast SQLite / bare"),
         ("django", "Holdfast SQLite / bare"),
+        ("express", "Holdfast / express-session set"),
         ("forward_auth", "decisions, over the wire"),
     ],
 )

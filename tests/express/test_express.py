@@ -31,9 +31,10 @@ def test_the_package(package):
     assert said.split() == ["function", "function"]
 
 
-def test_the_lock_file_names_no_registry():
+@pytest.mark.parametrize("folder", ["express", "bench/servers/express"])
+def test_a_lock_file_names_no_registry(folder):
     """Where packages come from is for whoever installs them."""
-    assert '"resolved"' not in (PACKAGE / "package-lock.json").read_text()
+    assert '"resolved"' not in (PACKAGE.parent / folder / "package-lock.json").read_text()
 
 
 def test_a_missing_node_is_no_success(monkeypatch, capsys):

@@ -1,0 +1,160 @@
+/**
+ * What handlers find on a request and its answer.
+ *
+ * Express gives each of them a shape of its own, so that every property put on one costs microseconds. An
+ * application is therefore equipped once, by `app.request` and `app.response`, which are there for that.
+ * Where they do not reach (no Express, or functions of other middleware on the answer, which come after
+ * ours), the request and the answer get properties.
+ */
+import type { IncomingMessage, ServerResponse } from "node:http";
+
+import { Held } from "./answer.js";
+import type { Sending } from "./answer.js";
+import { UsageError } from "./errors.js";
+import { addHeaders } from "./replies.js";
+import type { User } from "./session.js";
+import type { Visit } from "./visit.js";
+
+/** Of Express; one that is mounted inherits from its parent. */
+interface Application {
+  parent?: Application;
+  request: IncomingMessage;
+  response: ServerResponse;
+}
+
+/** How an application's answers are sent: by these functions, which call those that were there. */
+interface Equipment {
+  ours: Sending;
+  theirs: Sending;
+}
+
+type Request = IncomingMessage & {
+  app?: Application;
+  session?: unknown;
+  user?: unknown;
+  csrfToken?: unknown;
+};
+
+// As private properties of requests and applications; nothing else is kept here.
+const VISITS = new WeakMap<IncomingMessage, Visit>();
+const EQUIPPED = new WeakMap<Application, Equipment>();
+
+/** @throws UsageError the chain is not installed before this. */
+export function visitOf(request: IncomingMessage): Visit {
+  const visit = VISITS.get(request);
+  if (visit === undefined) throw new UsageError("no session here: app.use(holdfast({…})) comes first");
+  return visit;
+}
+
+export function isVisited(request: IncomingMessage): boolean {
+  return VISITS.has(request);
+}
+
+export function carry(request: IncomingMessage, visit: Visit): void {
+  VISITS.set(request, visit);
+}
+
+/** The request is let in: its session is seen from here on, and its answer waits for it. */
+export function enter(request: Request, response: ServerResponse, visit: Visit): void {
+  visit.response = response;
+  const equipment = request.app && equipped(request.app);
+  if (
+    equipment !== undefined &&
+    response.req === request &&
+    (response.end as unknown) === equipment.ours.end
+  ) {
+    visit.held = new Held(response, visit, equipment.theirs);
+  } else {
+    const held = new Held(response, visit, sendingOf(response));
+    Object.assign(
+      response,
+      sendingBy(() => held, sendingOf(response)),
+    );
+  }
+  showSession(request, visit);
+  if (request.csrfToken !== csrfToken) request.csrfToken = csrfToken;
+}
+
+/** What `request.session` is. */
+export function showSession(request: Request, visit: Visit): void {
+  if (request.session !== visit.session) request.session = visit.session;
+}
+
+/** What `request.user` is. */
+export function showUser(request: Request, visit: Visit, user: User): void {
+  visit.user = user;
+  if (request.user !== user) request.user = user;
+}
+
+function equipped(app: Application): Equipment {
+  let root = app;
+  while (root.parent !== undefined) root = root.parent;
+  const before = EQUIPPED.get(root);
+  if (before !== undefined) return before;
+  const theirs = sendingOf(root.response);
+  const ours = sendingBy((response) => VISITS.get(response.req)?.held, theirs);
+  const equipment = { ours, theirs };
+  EQUIPPED.set(root, equipment);
+  Object.assign(root.response, ours);
+  Object.defineProperties(root.request, SEEN);
+  return equipment;
+}
+
+/** Properties of a request; who assigns to one has a property of the request itself, as ever. */
+const SEEN: PropertyDescriptorMap = {
+  session: seen("session", (visit) => visit.session),
+  user: seen("user", (visit) => visit.user),
+  csrfToken: seen("csrfToken", () => csrfToken),
+};
+
+function seen(name: string, by: (visit: Visit) => unknown): PropertyDescriptor {
+  return {
+    configurable: true,
+    get(this: IncomingMessage) {
+      const visit = VISITS.get(this);
+      // Before the request is let in nobody sees anything.
+      return visit?.response === undefined ? undefined : by(visit);
+    },
+    set(this: IncomingMessage, value: unknown) {
+      Object.defineProperty(this, name, { value, writable: true, enumerable: true, configurable: true });
+    },
+  };
+}
+
+async function csrfToken(this: IncomingMessage): Promise<string> {
+  const visit = visitOf(this);
+  const { token, headers } = await visit.csrfToken();
+  if (visit.response !== undefined) addHeaders(visit.response, headers);
+  return token;
+}
+
+function sendingOf(response: ServerResponse): Sending {
+  const { writeHead, write, end, flushHeaders } = response;
+  return { writeHead, write, end, flushHeaders } as Sending;
+}
+
+/** The methods of answers some of which are held. */
+function sendingBy(held: (response: ServerResponse) => Held | undefined, theirs: Sending): Sending {
+  return {
+    writeHead(status, ...rest) {
+      const each = held(this);
+      if (each === undefined) return theirs.writeHead.call(this, status, ...rest);
+      each.writeHead(status as number, rest);
+      return this;
+    },
+    write(chunk, encoding, done) {
+      const each = held(this);
+      return each ? each.write(chunk, encoding, done) : theirs.write.call(this, chunk, encoding, done);
+    },
+    end(chunk, encoding, done) {
+      const each = held(this);
+      if (each === undefined) return theirs.end.call(this, chunk, encoding, done);
+      each.end(chunk, encoding, done);
+      return this;
+    },
+    flushHeaders() {
+      const each = held(this);
+      return each ? each.flushHeaders() : theirs.flushHeaders.call(this);
+    },
+  };
+}
