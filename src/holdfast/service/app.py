@@ -38,6 +38,7 @@ from holdfast.service.metrics import Measured
 from holdfast.service.metrics import route as metrics_route
 from holdfast.service.page_errors import PageErrors
 from holdfast.service.pages import Pages
+from holdfast.service.slow_bodies import BodiesInTime
 from holdfast.web.asgi import HoldfastMiddleware
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def create_app(context: ServiceContext) -> App:
             *_measuring(context, routes),
             Middleware(PageErrors, templates=pages.templates),
             Middleware(InternalErrors),
+            Middleware(BodiesInTime, within=context.options.body_timeout),
             Middleware(HoldfastMiddleware, chain=context.assembly.chain),
         ],
         exception_handlers={HTTPException: _http_error},

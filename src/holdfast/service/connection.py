@@ -1,5 +1,8 @@
 """One connection of the server: a head is bounded in size and time, and what is no HTTP is answered.
 
+A body is bounded by who reads it. One that nobody reads, since its request was refused before, has
+little time left after the answer.
+
 The server's own protocol takes heads of any size for any time, so that a few hundred clients which
 send a byte now and then would hold every connection there is; and it refuses what it cannot read in
 plain text that nobody is told of. Here the application refuses it as it refuses a request without a
@@ -33,6 +36,7 @@ class Connection(HttpToolsProtocol):
     _in_head = True
     _refused = False
     _late: TimerHandle | None = None
+    _unread: TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         """The first head is awaited from now on."""
@@ -42,6 +46,7 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is awaited any more."""
         self._head_came()
+        self._body_came()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -71,7 +76,15 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """The next bytes are a head again."""
         self._in_head = True
+        self._body_came()
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """An answer is out. If its request is not all here, what is left of it is thrown away."""
+        super().on_response_complete()
+        cycle: Any = self.cycle
+        if not self._in_head and cycle.response_complete and self._unread is None:
+            self._unread = self.loop.call_later(_LINGER, self.transport.close)
 
     def _await_head(self) -> None:
         self._late = self.loop.call_later(HEAD_WITHIN, self._too_late)
@@ -80,6 +93,11 @@ class Connection(HttpToolsProtocol):
         if self._late is not None:
             self._late.cancel()
             self._late = None
+
+    def _body_came(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def _too_late(self) -> None:
         """Refuse what has begun; of a client that has sent nothing, nobody need be told."""

@@ -58,6 +58,7 @@ _REASONS = {
     "401": "Not signed in, or wrong credentials.",
     "403": "CSRF check failed, or not allowed.",
     "404": "There is no such session, or it is not yours.",
+    "408": "The body did not come in time.",
     "413": "The body is too large.",
     "415": "Another content type than JSON.",
     "429": "Too many; `Retry-After` says when to try again.",
@@ -158,7 +159,7 @@ def _operation(
 def _token_paths() -> Json:
     refresh = _operation(
         "Exchange a refresh token for new tokens",
-        *("Tokens", 400, 401, 413, 415, 429, 503),
+        *("Tokens", 400, 401, 408, 413, 415, 429, 503),
         body="RefreshToken",
         example={"refresh_token": "eyJhbGciOiJIUzI1NiIsInR5cCI6InJ0K2p3dCJ9.…"},
     )
@@ -166,7 +167,7 @@ def _token_paths() -> Json:
         "/login": {
             "post": _operation(
                 "Exchange e-mail and password for tokens",
-                *("Tokens", 400, 401, 403, 413, 415, 429, 503),
+                *("Tokens", 400, 401, 403, 408, 413, 415, 429, 503),
                 body="Credentials",
                 example=EXAMPLE_USER,
             )
@@ -176,7 +177,7 @@ def _token_paths() -> Json:
         "/api/auth/logout": {
             "post": _operation(
                 "End the session of the access token, with all its credentials",
-                *("Message", 401, 413, 415, 503),
+                *("Message", 401, 408, 413, 415, 503),
                 security=[{"bearer": []}],
             )
         },
@@ -190,7 +191,7 @@ def _browser_paths() -> Json:
         "/api/login": {
             "post": _operation(
                 "Sign a browser in: sets the session cookie",
-                *("Success", 400, 401, 403, 413, 415, 429, 503),
+                *("Success", 400, 401, 403, 408, 413, 415, 429, 503),
                 body="Credentials",
                 example=EXAMPLE_USER,
                 parameters=[{**_CSRF, "required": True}],
@@ -199,14 +200,14 @@ def _browser_paths() -> Json:
         "/api/logout": {
             "post": _operation(
                 "Sign the browser out, and clear what it keeps",
-                *("Success", 401, 403, 413, 415, 503),
+                *("Success", 401, 403, 408, 413, 415, 503),
                 **signed_in,
             )
         },
         "/api/reauthenticate": {
             "post": _operation(
                 "The password once more: the session gets a new cookie",
-                *("Success", 400, 401, 403, 413, 415, 429, 503),
+                *("Success", 400, 401, 403, 408, 413, 415, 429, 503),
                 body="Password",
                 example={"password": EXAMPLE_USER["password"]},
                 **signed_in,
@@ -263,7 +264,7 @@ def _introspection_paths() -> Json:
         "security": [{"service": []}],
         "requestBody": {"required": True, "content": token},
     }
-    errors = (400, 401, 413, 415, 503)
+    errors = (400, 401, 408, 413, 415, 503)
     return {
         "/introspect": {
             "post": _operation("What a token means (RFC 7662)", "Introspection", *errors, **asked)

@@ -28,6 +28,7 @@ class ServiceOptions:
     checked at once, `check_queue` how many sign-ins wait for that, `check_timeout` for how long.
     `authenticator_key` is shown to an authenticator that is asked over HTTP, which has to answer
     within `authenticator_timeout`.
+    A body has at most `body_limit` bytes and `body_timeout` to come.
     `introspection_key` switches introspection and revocation on, `metrics_key` metrics.
     `forward_auth_sign_in` is the address that forward-auth sends people to, `return_hosts` are hosts
     to which a sign-in may send them back. `forward_auth_audience` puts a token for the application
@@ -50,6 +51,7 @@ class ServiceOptions:
     authenticator_key: str = ""
     authenticator_timeout: timedelta = timedelta(seconds=5)
     body_limit: int = 16 * 1024
+    body_timeout: timedelta = timedelta(seconds=20)
     expose_docs: bool = False
     introspection_key: str = ""
     metrics_key: str = ""
@@ -78,6 +80,7 @@ class ServiceOptions:
         _require(self.check_threads >= 1, "check_threads", "at least 1", "2")
         _require(self.check_queue >= 1, "check_queue", "at least 1", "64")
         _require(1024 <= self.body_limit <= 1024 * 1024, "body_limit", "1 KiB to 1 MiB", "16384")
+        _require(self.body_timeout > timedelta(0), "body_timeout", "above 0", "20s")
         _require(
             timedelta(0) < self.known_device_lifetime <= MOST_LIFETIME,
             "known_device_lifetime",

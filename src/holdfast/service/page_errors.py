@@ -62,6 +62,7 @@ PAGES = {
 _BY_STATUS = {
     404: Words("There is no such page", "The address may be mistyped or out of date."),
     405: Words("There is no such page", "This address only takes what one of our forms sends."),
+    408: Words("That took too long", "The form did not arrive in time. Nothing was changed."),
     413: Words("That was too large", "The form was larger than it can be. Nothing was changed."),
     503: Words(
         "We cannot check your session right now",

@@ -151,7 +151,7 @@ _EXAMPLES: dict[type, Json] = {
     requests.Begin: {"request": {**_FACTS, "headers": {"cookie": "__Host-session=…"}}},
     requests.Commit: {"request": _FACTS, "status": 200, "set": {"theme": "dark"}},
 }
-_REFUSED = ("400", "401", "403", "404", "409", "413", "415", "422", "429", "503")
+_REFUSED = ("400", "401", "403", "404", "408", "409", "413", "415", "422", "429", "503")
 
 
 def _operation(
