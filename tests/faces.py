@@ -116,7 +116,7 @@ class World(Face):
         raw = raw if isinstance(raw, bytes) else encode(raw)
         if self.backend == "memory":
             rows = self.raw._table.rows
-            rows[id] = rows[id]._replace(raw=raw)
+            rows[id] = rows[id].changed(raw=raw)
         else:
             self.raw.core.write(
                 lambda db: db.execute("UPDATE sessions SET body = ? WHERE id = ?", (raw, id))

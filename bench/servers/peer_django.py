@@ -62,9 +62,9 @@ def note(request: HttpRequest) -> JsonResponse:
 
 
 urlpatterns = [
-    path("login/<int:number>", login),
-    path("csrf", csrf),
     path("me", me),
     path("note", note),
+    path("login/<int:number>", login),
+    path("csrf", csrf),
 ]
 app = get_wsgi_application()

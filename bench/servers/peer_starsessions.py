@@ -62,10 +62,10 @@ async def note(request: Request) -> JSONResponse:
 
 app = Starlette(
     routes=[
-        Route("/login/{number:int}", login, methods=["POST"]),
-        Route("/csrf", csrf),
         Route("/me", me),
         Route("/note", note, methods=["POST"]),
+        Route("/login/{number:int}", login, methods=["POST"]),
+        Route("/csrf", csrf),
     ],
     middleware=[
         Middleware(CSRFMiddleware, secret=os.urandom(32).hex(), sensitive_cookies={"session"}),

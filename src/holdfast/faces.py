@@ -85,6 +85,10 @@ class AsyncShaped:
         """Pass on."""
         return self._store.get(id, now=now, take=take)
 
+    def get_at_once(self, id: str, *, now: int, take: Take | None = None) -> Reading:
+        """Pass on: this thread may wait."""
+        return self._store.get(id, now=now, take=take)
+
     async def insert(
         self,
         record: Record,

@@ -37,7 +37,7 @@ Sink = Callable[["Event"], None]
 """Takes one audit event; whatever it raises is swallowed and counted, never felt by a request."""
 
 
-class ClientFacts(msgspec.Struct, frozen=True):
+class ClientFacts(msgspec.Struct, frozen=True, gc=False):
     """What is known of the client of one request: signals for people and audit, never identity (P61)."""
 
     address: str | None = None
@@ -67,7 +67,7 @@ class Taken(NamedTuple):
     retry_after: int
 
 
-class Reading(msgspec.Struct, frozen=True):
+class Reading(msgspec.Struct, frozen=True, gc=False):
     """The answer of `get`. `taken` is None if nothing was to be, or could be, spent.
 
     `corrupt` is True when there is a record that cannot be decoded: that one session must end.
@@ -269,6 +269,14 @@ class AsyncStore(Protocol):
     async def after_fork(self) -> None: ...
 
     async def close(self) -> None: ...
+
+
+class Prompt(Protocol):
+    """What an `AsyncStore` offers beside its verbs where a `get` need not wait."""
+
+    def get_at_once(self, id: str, *, now: int, take: Take | None = None) -> Reading | None:
+        """As `get`; None: that has to be awaited, and nothing was spent."""
+        ...
 
 
 class OldSession(NamedTuple):

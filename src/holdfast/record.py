@@ -18,7 +18,7 @@ from holdfast.errors import RecordReadOnly
 FORMAT = 1
 
 
-class Policy(msgspec.Struct, frozen=True, array_like=True):
+class Policy(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A named pair of time limits in milliseconds, fixed at sign-in."""
 
     name: str
@@ -26,7 +26,7 @@ class Policy(msgspec.Struct, frozen=True, array_like=True):
     absolute: int
 
 
-class Refresh(msgspec.Struct, frozen=True, array_like=True):
+class Refresh(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The live refresh family: its current generation.
 
     `rotations[-1]` is the rotation of generation - 1, and so on back. `issued_at` is in Unix seconds,
@@ -40,21 +40,21 @@ class Refresh(msgspec.Struct, frozen=True, array_like=True):
     rotations: tuple[int, ...] = ()
 
 
-class Assurance(msgspec.Struct, frozen=True, array_like=True):
+class Assurance(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """How the subject proved who it is: `acr` and `amr` as in RFC 8176 and OpenID Connect."""
 
     acr: str | None = None
     amr: tuple[str, ...] = ()
 
 
-class Client(msgspec.Struct, frozen=True, array_like=True):
+class Client(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What the client said of itself at sign-in; a signal for people, never identity (P61)."""
 
     user_agent: str | None = None
     label: str | None = None
 
 
-class Record(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+class Record(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False):
     """One session. All times are integer Unix milliseconds unless a name says otherwise.
 
     `expires_at` is only an eviction hint for the store: the latest possible end plus an hour.
@@ -88,7 +88,7 @@ class Record(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
         return f"<Record of {'a subject' if self.subject else 'nobody'}, format {self.format}>"
 
 
-class _Head(msgspec.Struct, frozen=True, array_like=True):
+class _Head(msgspec.Struct, frozen=True, array_like=True, gc=False):
     format: int
 
 

@@ -49,18 +49,18 @@ class Session(MutableMapping[str, Any]):
         "token_claims", "via",
     )  # fmt: skip
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - by place: by name it costs each request 1 us
         self,
         record: Record | None = None,
-        *,
         via: Via | None = None,
         secret: bytes | None = None,
         plain: bytes | None = rules.EMPTY,
-        reason: Reason | None = None,
         client: ClientFacts = _NOBODY,
         taken: Taken | None = None,
+        quiet: bool = False,  # noqa: FBT001, FBT002 - as above
+        *,
+        reason: Reason | None = None,
         token_claims: dict[str, Any] | None = None,
-        quiet: bool = False,
     ) -> None:
         self.record = record
         self.via: Via | None = via

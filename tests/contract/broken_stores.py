@@ -64,7 +64,7 @@ class UpdateMovesBack(MemoryStore):
         done = super().update(record, expected=expected)
         if done:
             row = self._table.rows[record.id]
-            self._table.rows[record.id] = row._replace(
+            self._table.rows[record.id] = row.changed(
                 seen_at=record.seen_at, expires_at=record.expires_at
             )
         return done
@@ -95,7 +95,7 @@ class VersionsLoseTheirSign(MemoryStore):
         answer = super().insert(record, now=now, cap=cap, replacing=replacing)
         row = self._table.rows.get(record.id)
         if row is not None:
-            self._table.rows[record.id] = row._replace(version=row.version % 2**63)
+            self._table.rows[record.id] = row.changed(version=row.version % 2**63)
         return answer
 
 
@@ -105,7 +105,7 @@ class TouchMovesBack(MemoryStore):
     def touch(self, id, *, seen_at, expires_at, address=None):
         done = super().touch(id, seen_at=seen_at, expires_at=expires_at, address=address)
         if done:
-            self._table.rows[id] = self._table.rows[id]._replace(seen_at=seen_at)
+            self._table.rows[id] = self._table.rows[id].changed(seen_at=seen_at)
         return done
 
 
@@ -116,7 +116,7 @@ class TouchChangesTheVersion(MemoryStore):
         done = super().touch(id, seen_at=seen_at, expires_at=expires_at, address=address)
         if done:
             row = self._table.rows[id]
-            self._table.rows[id] = row._replace(version=row.version ^ 1)
+            self._table.rows[id] = row.changed(version=row.version ^ 1)
         return done
 
 
@@ -126,7 +126,7 @@ class TouchForgetsTheAddress(MemoryStore):
     def touch(self, id, *, seen_at, expires_at, address=None):
         done = super().touch(id, seen_at=seen_at, expires_at=expires_at, address=address)
         if done:
-            self._table.rows[id] = self._table.rows[id]._replace(address=address)
+            self._table.rows[id] = self._table.rows[id].changed(address=address)
         return done
 
 

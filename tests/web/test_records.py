@@ -10,7 +10,7 @@ def put(parts, browser, change):
     """Change the bytes of the record behind this browser's cookie."""
     id = secret.parse_cookie(browser.cookies["__Host-session"]).id
     rows = parts.assembly.blocking_store._table.rows
-    rows[id] = rows[id]._replace(raw=change(rows[id].raw))
+    rows[id] = rows[id].changed(raw=change(rows[id].raw))
 
 
 def of_a_newer_major(raw):

@@ -8,7 +8,6 @@ behave the same.
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 from holdfast.chain import auth, limit
@@ -26,9 +25,10 @@ from holdfast.chain.reply import (
     reply_to,
 )
 from holdfast.chain.request import HEADERS, Proof, Request, Visit, no_form_field
-from holdfast.chain.session import identify
+from holdfast.chain.session import identify, identify_at_once
 from holdfast.chain.transport import Transport
 from holdfast.errors import HoldfastError, StoreError
+from holdfast.rules.origin import SAFE_METHODS
 from holdfast.session import SignIn
 
 if TYPE_CHECKING:
@@ -55,7 +55,6 @@ __all__ = [
 _SERVER_ERROR = 500
 _NOTHING = Reply()
 _TOUCHED = Reply(headers=PRIVATE)
-_log = logging.getLogger("holdfast")
 
 
 class Chain:
@@ -87,25 +86,40 @@ class Chain:
         self._at_use = at_use
         self._adoption = None if old is None else Adoption(sessions, old)
         self._transport = Transport(settings, sessions.auditor)
-        self._cookie = SessionCookie(settings.cookie)
-        self._secure = settings.cookie.secure
+        self._cookie = SessionCookie(settings)
         paths = settings.exclude_paths
         self._excluded: Excluded | frozenset[str] = Excluded(paths) if paths else frozenset()
-        self._clear_site_data = ", ".join(f'"{kind}"' for kind in settings.clear_site_data)
 
     async def begin(self, request: Request) -> Visit:
         """Judge a request; `visit.reply` is set if it is refused. Raises nothing for what was sent."""
+        visit = self.begin_at_once(request)
+        if not visit.begun:
+            await self.begin_anyway(visit)
+        return visit
+
+    def begin_at_once(self, request: Request) -> Visit:
+        """`begin` as far as nothing has to be waited for; until `visit.begun`, `begin_anyway` is due."""
         visit = self.arrive(request)
         if visit.reply is not None or visit.excluded:
-            return visit
+            visit.begun = True
+        elif request.method in SAFE_METHODS and not request.websocket:
+            try:
+                visit.begun = self.identify_at_once(visit)
+            except StoreError as error:
+                visit.reply, visit.begun = reply_to(error), True
+        return visit
+
+    async def begin_anyway(self, visit: Visit) -> None:
+        """The rest of `begin`."""
+        request = visit.request
+        visit.begun = True
         if request.unsafe or request.websocket:
             visit.reply = await self.judge(visit)
-            return visit
+            return
         try:
             await self._find(visit, None)
         except StoreError as error:
             visit.reply = reply_to(error)
-        return visit
 
     def arrive(self, request: Request) -> Visit:
         """The beginning of `begin`, as far as the route does not matter: the transport."""
@@ -132,7 +146,7 @@ class Chain:
             refused = self.csrf.refuse_origin(visit)
             if refused is not None:
                 return refused
-        if not visit.identified:
+        if not visit.identified and not self.identify_at_once(visit):
             await self.identify(visit)
         if exempt:
             visit.csrf = "exempt"
@@ -185,9 +199,19 @@ class Chain:
         Raises:
             StoreError: the store cannot answer.
         """
-        request = visit.request
-        rate = limit.rate_of(self.sessions.settings, request.path) if request.unsafe else None
-        return await self._find(visit, rate)
+        return await self._find(visit, self._rate(visit.request))
+
+    def identify_at_once(self, visit: Visit) -> bool:
+        """`identify` where nothing has to be waited for; False: await that.
+
+        Raises:
+            StoreError: the store cannot answer.
+        """
+        rate = self._rate(visit.request)
+        return identify_at_once(self.sessions, self._cookie.name, visit, rate)
+
+    def _rate(self, request: Request) -> Rate | None:
+        return limit.rate_of(self.sessions.settings, request.path) if request.unsafe else None
 
     def _find(self, visit: Visit, rate: Rate | None) -> Coroutine[Any, Any, Session]:
         return identify(self.sessions, self._cookie.name, visit, rate, self._adoption)
@@ -233,7 +257,7 @@ class Chain:
     def refused(self, visit: Visit, error: HoldfastError) -> Reply:
         """The answer when the session could not be committed."""
         reply = reply_to(error)
-        gone = self._ended(visit) + self._old_cookie(visit)
+        gone = self._cookie.withdrawn(visit) + self._old_cookie(visit)
         return Reply(reply.status, reply.headers + gone, reply.body)
 
     def committed(self, visit: Visit) -> Reply:
@@ -280,36 +304,9 @@ class Chain:
             await self.sessions.sign_out(session)
 
     def _headers(self, visit: Visit) -> Headers:
-        session = visit.session
-        headers = self._ended(visit)
-        if session.cookie is not None:
-            self._warn_of_loss(visit)
-            text = self._cookie.set(session.cookie, browser_only=session.browser_only)
-            headers = (("Set-Cookie", text),)
-        headers += self.csrf.cookie_headers(visit) + self._old_cookie(visit)
-        return headers + PRIVATE
+        handed_out = visit.session.cookie is not None
+        cookie = self._cookie.handed_out(visit) if handed_out else self._cookie.withdrawn(visit)
+        return cookie + self.csrf.cookie_headers(visit) + self._old_cookie(visit) + PRIVATE
 
     def _old_cookie(self, visit: Visit) -> Headers:
         return self._adoption.expired if self._adoption is not None and visit.forget_old else ()
-
-    def _ended(self, visit: Visit) -> Headers:
-        """Only a cookie whose session this very request ended is cleared at the client.
-
-        An unknown or expired cookie is left alone: this answer could otherwise erase the cookie
-        that a parallel sign-in has just set. So is the one beside a bearer token: it was not read.
-        """
-        session = visit.session
-        if not session.ended or visit.came_by != "cookie" or session.cookie is not None:
-            return ()
-        expired = ("Set-Cookie", self._cookie.expire())
-        if not self._clear_site_data:
-            return (expired,)
-        return expired, ("Clear-Site-Data", self._clear_site_data)
-
-    def _warn_of_loss(self, visit: Visit) -> None:
-        if self._secure and visit.origin.startswith("http:"):
-            self._secure = False  # said once
-            _log.warning(
-                "a Secure cookie was set over plain HTTP: browsers keep it on loopback only, other"
-                " clients drop it; for development: Settings.for_development()"
-            )

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from holdfast.rules import cookies
 from holdfast.settings import ms
 
 if TYPE_CHECKING:
-    from holdfast.settings import Cookie
+    from holdfast.chain.reply import Headers
+    from holdfast.chain.request import Visit
+    from holdfast.settings import Settings
+
+_log = logging.getLogger("holdfast")
 
 
 class SessionCookie:
     """The session cookie as the settings describe it."""
 
-    def __init__(self, cookie: Cookie) -> None:
-        self._cookie = cookie
+    def __init__(self, settings: Settings) -> None:
+        self._cookie = cookie = settings.cookie
+        self._clear_site_data = ", ".join(f'"{kind}"' for kind in settings.clear_site_data)
+        self._warned = not cookie.secure
         self.name = cookie.name
         self._max_age = None if cookie.max_age is None else ms(cookie.max_age) // 1000
 
@@ -42,3 +49,31 @@ class SessionCookie:
             domain=cookie.domain,
             path=cookie.path,
         )
+
+    def handed_out(self, visit: Visit) -> Headers:
+        """The headers for a session that has got a new or renewed secret."""
+        session = visit.session
+        self._warn_of_loss(visit)
+        return (("Set-Cookie", self.set(session.cookie or "", browser_only=session.browser_only)),)
+
+    def withdrawn(self, visit: Visit) -> Headers:
+        """The headers that erase the cookie: only one whose session this very request has ended.
+
+        An unknown or expired cookie is left alone: this answer could otherwise erase the cookie
+        that a parallel sign-in has just set. So is the one beside a bearer token: it was not read.
+        """
+        session = visit.session
+        if not session.ended or visit.came_by != "cookie" or session.cookie is not None:
+            return ()
+        expired = ("Set-Cookie", self.expire())
+        if not self._clear_site_data:
+            return (expired,)
+        return expired, ("Clear-Site-Data", self._clear_site_data)
+
+    def _warn_of_loss(self, visit: Visit) -> None:
+        if not self._warned and visit.origin.startswith("http:"):
+            self._warned = True
+            _log.warning(
+                "a Secure cookie was set over plain HTTP: browsers keep it on loopback only, other"
+                " clients drop it; for development: Settings.for_development()"
+            )

@@ -23,6 +23,9 @@ Headers = tuple[tuple[str, str], ...]
 PRIVATE: Headers = (("Vary", "Cookie"), ("Cache-Control", "no-store"))
 """What is added to an answer that depends on the session."""
 
+_SPECIAL = frozenset({"cache-control", "set-cookie", "vary"})
+"""What `merged` has to look at."""
+
 CHALLENGE = ("WWW-Authenticate", 'Bearer realm="holdfast"')
 """What a 401 asks for; RFC 6750 wants at least one parameter."""
 
@@ -35,7 +38,7 @@ _MESSAGES = {
 }
 
 
-class Reply(msgspec.Struct, frozen=True):
+class Reply(msgspec.Struct, frozen=True, gc=False):
     """Headers for the answer; with a `status`, an answer that replaces the application's."""
 
     status: int | None = None
@@ -87,6 +90,9 @@ def merged(own: Iterable[tuple[str, str]], added: Headers) -> list[tuple[str, st
     `Vary` is joined and `Cache-Control` replaced (P50). Of two `Set-Cookie` with one name the
     chain's stays (R58), everything else is appended.
     """
+    own = tuple(own)
+    if _SPECIAL.isdisjoint([name.lower() for name, _ in own]):
+        return [*own, *added]
     extra = {name.lower(): value for name, value in added if name in {"Vary", "Cache-Control"}}
     taken = {_cookie_name(value) for name, value in added if name == "Set-Cookie"}
     result: list[tuple[str, str]] = []

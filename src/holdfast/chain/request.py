@@ -108,7 +108,7 @@ class Visit(msgspec.Struct, eq=False):
     its sender: a bearer or CSRF token, a body that no foreign page can send unasked, its origin, the
     word of the application (`exempt`), or nothing.
     `came_by` is the credential that it came with and that counted; a sign-in does not change it.
-    `identified`: the session was looked for.
+    `identified`: the session was looked for. `begun`: nothing of `Chain.begin` is left to do.
     `presession` is the nonce of the pre-session cookie; `new_presession` that it must be set.
     `excluded`: the path has no session. `session` is then, and until the chain has looked, an empty
     one that takes no change.
@@ -127,6 +127,7 @@ class Visit(msgspec.Struct, eq=False):
     new_presession: bool = False
     excluded: bool = False
     identified: bool = False
+    begun: bool = False
     raised: bool = False
     forget_old: bool = False
 

@@ -15,6 +15,32 @@ if TYPE_CHECKING:
     from holdfast.settings import Rate
 
 
+def identify_at_once(
+    sessions: AsyncSessions, cookie: str, visit: Visit, rate: Rate | None = None
+) -> bool:
+    """`identify` by a cookie where nothing has to be waited for; False: await that.
+
+    Raises:
+        StoreError: the store cannot answer.
+    """
+    request = visit.request
+    headers = request.headers
+    if "authorization" in headers:
+        return False
+    text, header = None, headers.get("cookie")
+    if header is not None:
+        values = cookies.read(header, cookie)
+        if len(values) != 1:
+            return False
+        text = values[0]
+    fresh = _wants_fresh(sessions.settings.fresh_paths, request)
+    session = sessions.begin_at_once(text, visit.client, rate, fresh)
+    if session is None:
+        return False
+    visit.session, visit.came_by, visit.identified = session, session.via, True
+    return True
+
+
 async def identify(
     sessions: AsyncSessions,
     cookie: str,

@@ -8,7 +8,9 @@ of, or a browser that a foreign page has rebound to us (R152, P52, P53, P62).
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from holdfast.chain.reply import error_reply
 from holdfast.chain.request import Visit
@@ -29,7 +31,7 @@ _MAX_KEY = 512
 _log = logging.getLogger("holdfast")
 
 
-class _Connection(NamedTuple):
+class _Connection(msgspec.Struct, frozen=True, gc=False):
     """What is known of a connection: `secure` says whether it may carry credentials."""
 
     address: str | None
@@ -57,8 +59,9 @@ class Transport:
         """
         if request.path in self._health:
             return Visit(request, client=_client(request, request.peer), excluded=True)
-        said = self._said(request) if self._proxies else ()
-        key = (request.peer, request.scheme, request.host, *said)
+        key: tuple[str | None, ...] = (request.peer, request.scheme, request.host)
+        if self._proxies:
+            key += self._said(request)
         found = self._known.get(key) or self._meet(request, key)
         if found is None:
             reply = error_reply(400, "bad_request", "Malformed request")
@@ -67,7 +70,7 @@ class Transport:
             self._advise(found.host)
             reply = error_reply(403, "https_required", "HTTPS required")
             return self._refused(request, found.address, "https_required", reply)
-        return Visit(request, origin=found.origin, client=_client(request, found.address))
+        return Visit(request, found.origin, _client(request, found.address))
 
     def trusts(self, peer: str | None) -> bool:
         """Whether this is a proxy whose word about a request counts."""

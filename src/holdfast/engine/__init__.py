@@ -14,24 +14,16 @@ threads: a coroutine that never suspends is a function. Time, randomness and sin
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from holdfast.engine import adopting, commit, minting, reading, refreshing, revoking, verifying
 from holdfast.engine.audit import Auditor
-from holdfast.engine.core import Core, Times, Touch
+from holdfast.engine.core import Core, Times, Touch, prompt_of
 from holdfast.engine.minting import Tokens
 from holdfast.engine.refreshing import Refreshed
 from holdfast.engine.verifying import Kind, Verified
-from holdfast.protocols import (
-    AsyncStore,
-    ClientFacts,
-    Clock,
-    Entropy,
-    OldSessions,
-    Page,
-    Reading,
-    Sink,
-)
+from holdfast.protocols import ClientFacts
 from holdfast.rules.verified import VerifiedCache
 from holdfast.session import Session
 from holdfast.settings import ms
@@ -40,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
     from holdfast.errors import Reason
+    from holdfast.protocols import AsyncStore, Clock, Entropy, OldSessions, Page, Reading, Sink
     from holdfast.record import Record
     from holdfast.rules.keys import KeyRing
     from holdfast.settings import Rate, Settings
@@ -92,7 +85,11 @@ class AsyncSessions:
             collect=collect,
             policies={name: known for name in names if (known := settings.policy(name))},
             times=Times.of(settings),
+            prompt=prompt_of(store),
+            fresh_prompt=prompt_of(store if fresh is None else fresh),
         )
+        self.begin_at_once = partial(reading.begin_at_once, self._core)
+        """`begin` for a living session, where the store need not be waited for; None: await that."""
 
     # Requests
 

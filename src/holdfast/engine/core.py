@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import msgspec
 
 from holdfast.errors import SessionSealed
 from holdfast.record import Record, changed
@@ -12,11 +15,11 @@ from holdfast.rules.data import require_fit
 from holdfast.settings import Settings, ms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from holdfast.engine.audit import Auditor
     from holdfast.errors import Reason
-    from holdfast.protocols import AsyncStore, Clock, Entropy
+    from holdfast.protocols import AsyncStore, Clock, Entropy, Prompt, Reading
     from holdfast.record import Policy
     from holdfast.rules.keys import KeyRing
     from holdfast.rules.verified import VerifiedCache
@@ -25,6 +28,19 @@ ATTEMPTS = 16
 """How often an operation that lost a race reads again before it reports `Conflict`."""
 
 _SECOND = 1000
+
+
+GetAtOnce = Callable[..., "Reading | None"]
+"""`holdfast.protocols.Prompt.get_at_once` of a store."""
+
+
+def prompt_of(store: AsyncStore) -> GetAtOnce | None:
+    """How to read from a store without waiting, if its class says so.
+
+    Not what a wrapper passes on by `__getattr__`: whoever wraps `get` would not see these reads.
+    """
+    prompt = hasattr(type(store), "get_at_once")
+    return cast("Prompt", store).get_at_once if prompt else None
 
 
 class Touch(NamedTuple):
@@ -36,7 +52,7 @@ class Touch(NamedTuple):
     address: str | None
 
 
-class Times(NamedTuple):
+class Times(msgspec.Struct, frozen=True):
     """The settings' durations, worked out once: in ms, or in seconds where the name says so."""
 
     slack: int
@@ -68,6 +84,7 @@ class Core:
 
     `store` may answer a `get` from a near cache. `fresh` is the same store and never does; without
     a cache the two are one object. What leads to a write, a token or a refusal is read from it.
+    `prompt` and `fresh_prompt` are their `get_at_once`, where they have one.
     """
 
     store: AsyncStore
@@ -81,6 +98,8 @@ class Core:
     collect: Callable[[Touch], None] | None
     policies: Mapping[str, Policy]
     times: Times
+    prompt: GetAtOnce | None
+    fresh_prompt: GetAtOnce | None
 
     def source(self, *, fresh: bool) -> AsyncStore:
         """The store to read from."""
@@ -88,7 +107,8 @@ class Core:
 
     def limits(self, record: Record) -> Policy:
         """The time limits that hold for this record today."""
-        return policy.stricter(record.policy, self.policies.get(record.policy.name))
+        fixed = record.policy
+        return policy.stricter(fixed, self.policies.get(fixed.name))
 
     def record_ended(self, record: Record, now: int) -> Reason | None:
         """Why the record is over for every credential; None while it lives."""
@@ -138,7 +158,8 @@ class Core:
         live = {part: end for part, end in record.revoked.items() if end > now // _SECOND}
         version = int.from_bytes(self.entropy(8), "big")
         draft = changed(record, **({"revoked": live, **fields, "version": version}))
-        return changed(draft, expires_at=policy.expires_at(draft, self.times.slack))
+        ends = policy.expires_at(draft, self.times.slack)
+        return draft if ends == draft.expires_at else changed(draft, expires_at=ends)
 
     def used(self, record: Record, now: int, **fields: Any) -> Record:
         """`rewritten` by the session itself, which counts as activity."""

@@ -37,6 +37,32 @@ def take_for(id: str, rate: Rate | None, proof: bytes | None = None) -> Take | N
     return Take(f"s/{id}/{rate.limit}/{period}", rate.limit, period, proof)
 
 
+def begin_at_once(
+    core: Core,
+    text: str | None,
+    client: ClientFacts,
+    rate: Rate | None = None,
+    fresh: bool = False,  # noqa: FBT001, FBT002 - by place: it is called through a partial
+) -> Session | None:
+    """`begin` where the store need not be waited for, and nobody refused; None: await that.
+
+    Raises:
+        StoreError: the store cannot answer.
+    """
+    if text is None:
+        return Session(reason=Reason.ABSENT, client=client, quiet=True)
+    get = core.fresh_prompt if fresh else core.prompt
+    token = None if get is None else secret.parse_cookie(text)
+    if get is None or token is None:
+        return None
+    now, digest = core.clock(), secret.digest(token.secret)
+    take = None if rate is None else take_for(token.id, rate, digest)
+    found = get(token.id, now=now, take=take)
+    if found is None or _refused(core, found.record, digest, now) is not None:
+        return None
+    return _session(core, token, found, client, now)
+
+
 async def begin(
     core: Core, text: str | None, client: ClientFacts, rate: Rate | None, *, fresh: bool = False
 ) -> Session:
@@ -46,32 +72,35 @@ async def begin(
     token = secret.parse_cookie(text)
     if token is None:
         return empty(core, Reason.MALFORMED, client)
-    id, key = token.id, token.secret
-    now, digest = core.clock(), secret.digest(key)
+    id = token.id
+    now, digest = core.clock(), secret.digest(token.secret)
     take = None if rate is None else take_for(id, rate, digest)
     found = await core.source(fresh=fresh).get(id, now=now, take=take)
     reason = _refused(core, found.record, digest, now)
     if reason is not None and found.cached:
         found = await core.fresh.get(id, now=now)
         reason = _refused(core, found.record, digest, now)
-    record = found.record
-    if record is None:
+    if found.record is None:
         return Session(reason=await absent(core, id, found, client), client=client)
     if reason is not None:
-        return empty(core, reason, client, record)
-    plain = core.opened(record, key)
-    if plain is None or not data.well_formed(plain):
-        damaged = Reading(None, corrupt=True)
-        return Session(reason=await absent(core, id, damaged, client), client=client)
-    return Session(
-        record,
-        via="cookie",
-        secret=key,
-        plain=plain,
-        client=client,
-        taken=found.taken,
-        quiet=not policy.touch_due(record, now, core.times.touch_every),
-    )
+        return empty(core, reason, client, found.record)
+    session = _session(core, token, found, client, now)
+    if session is not None:
+        return session
+    damaged = Reading(None, corrupt=True)
+    return Session(reason=await absent(core, id, damaged, client), client=client)
+
+
+def _session(
+    core: Core, token: secret.Token, found: Reading, client: ClientFacts, now: int
+) -> Session | None:
+    """The session of a record that counts; None if its data are damaged."""
+    record = found.record
+    plain = None if record is None else core.opened(record, token.secret)
+    if record is None or plain is None or not data.well_formed(plain):
+        return None
+    quiet = not policy.touch_due(record, now, core.times.touch_every)
+    return Session(record, "cookie", token.secret, plain, client, found.taken, quiet)
 
 
 def _refused(core: Core, record: Record | None, digest: bytes, now: int) -> Reason | None:

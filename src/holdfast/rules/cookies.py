@@ -32,9 +32,9 @@ def read(header: str, name: str) -> tuple[str, ...]:
     wanted = name + "="
     if len(header) > MAX_HEADER:
         return ()
-    before, _, after = header.partition(wanted)
+    before, sign, after = header.partition(wanted)
     if wanted not in after and (not before or before.endswith("; ")):
-        return (after.partition(";")[0].rstrip(" \t"),) if wanted in header else ()
+        return (after.partition(";")[0].rstrip(" \t"),) if sign else ()
     found: dict[str, None] = {}
     for part in header.split(";"):
         if wanted in part and (pair := part.strip(" \t")).startswith(wanted):

@@ -95,8 +95,8 @@ def fragments(raw: bytes) -> dict[str, bytes]:
 
 def difference(before: bytes, after: bytes) -> Edit:
     """What turns one object into the other."""
-    old, new = fragments(before), fragments(after)
-    sets = {key: value for key, value in new.items() if old.get(key) != value}
+    old, new = _fragments(before), _fragments(after)
+    sets = {key: bytes(value) for key, value in new.items() if old.get(key) != value}
     return Edit(sets, frozenset(old.keys() - new.keys()))
 
 
@@ -148,7 +148,8 @@ def require_edit(edit: Edit, data: Data) -> None:
     for key in data:
         require_key(key)
     for key in edit.sets:
-        require_json(data[key], f"session[{key!r}]")
+        if not _is_scalar(data[key]):
+            require_json(data[key], f"session[{key!r}]")
 
 
 def require_fit(raw: bytes, limit: int) -> bytes:

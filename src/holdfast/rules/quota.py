@@ -48,8 +48,7 @@ def take(state: bytes | None, *, limit: int, period: int, now: int) -> tuple[byt
     if period < 1:
         raise UsageError("the period of a quota must be at least 1 ms")
     bucket = now * BUCKETS // period
-    state = _put_back(state, bucket)
-    newest, counts = _at(state, bucket)
+    state, newest, counts = _at(state, bucket)
     spent = sum(counts)
     if spent >= limit or counts[0] == _MOST:
         wait = _wait(newest, counts, limit, period, now)
@@ -64,27 +63,23 @@ def ends_at(state: bytes, period: int) -> int:
     return _leaves_at(newest, period)
 
 
-def _put_back(state: bytes | None, bucket: int) -> bytes | None:
-    """The state for a clock that was put back by more than a period; usually just `state`.
+def _at(state: bytes | None, bucket: int) -> tuple[bytes | None, int, tuple[int, ...]]:
+    """The state, the newest bucket and the 17 counts as seen from `bucket`.
 
-    All that is known then counts as spent just now: nobody gains by it, and nobody is locked out
-    until the clock has caught up.
+    If the clock was put back by more than a period, all that is known counts as spent just now, also
+    in the state: nobody gains by it, and nobody is locked out until the clock has caught up.
     """
     if state is None or len(state) != _LAYOUT.size:
-        return None
-    newest, *counts = _LAYOUT.unpack(state)
-    if newest - bucket <= BUCKETS:
-        return state
-    return _LAYOUT.pack(bucket, min(sum(counts), _MOST), *_EMPTY[1:])
-
-
-def _at(state: bytes | None, bucket: int) -> tuple[int, tuple[int, ...]]:
-    """The newest bucket and the 17 counts as seen from `bucket`."""
-    if state is None:
-        return bucket, _EMPTY
-    newest, *counts = _LAYOUT.unpack(state)
-    passed = max(bucket - newest, 0)
-    return newest + passed, (*_EMPTY[:passed], *counts[: SLOTS - min(passed, SLOTS)])
+        return None, bucket, _EMPTY
+    newest, *rest = _LAYOUT.unpack(state)
+    counts = tuple(rest)
+    passed = bucket - newest
+    if passed <= 0 <= passed + BUCKETS:
+        return state, newest, counts
+    if passed < 0:
+        counts = (min(sum(counts), _MOST), *_EMPTY[1:])
+        return _LAYOUT.pack(bucket, *counts), bucket, counts
+    return state, bucket, (*_EMPTY[:passed], *counts[: SLOTS - min(passed, SLOTS)])
 
 
 def _wait(newest: int, counts: tuple[int, ...], limit: int, period: int, now: int) -> int:

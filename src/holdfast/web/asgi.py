@@ -47,13 +47,17 @@ class HoldfastMiddleware:
         self._holding = Holding(chain)
         self._wanted = {name.encode("ascii"): name for name in chain.headers}
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(  # noqa: C901 - one frame more would be paid by every request
+        self, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         """The ASGI interface; whatever is neither HTTP nor WebSocket passes through."""
         if scope["type"] not in {"http", "websocket"} or scope.get(_CHAIN) is self.chain:
             await self._app(scope, receive, send)
             return
         request, receive = request_of(scope, receive, self._wanted)
-        visit = await self.chain.begin(request)
+        visit = self.chain.begin_at_once(request)
+        if not visit.begun:
+            await self.chain.begin_anyway(visit)
         answer = Answer(self.chain, visit, scope, send, self._holding)
         if visit.reply is not None:
             await answer.refuse(visit.reply, receive)

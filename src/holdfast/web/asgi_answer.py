@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from holdfast.chain import Chain, Reply, Visit, merged
 from holdfast.chain.reply import PRIVATE
+from holdfast.web.asgi_held import Held, Holding
 
 if TYPE_CHECKING:
     from holdfast.errors import HoldfastError
     from holdfast.web.asgi_body import Receive
-    from holdfast.web.asgi_held import Held, Holding
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -32,28 +34,21 @@ class Answered(OSError):
     """
 
 
-class Answer:
+class Answer(msgspec.Struct, eq=False):
     """Commits at the first message of the answer; `begun` from then on.
 
     `replaced`: the client got another answer, or its session has ended, and what the application still
     sends goes nowhere. `held`: it stays open.
     """
 
-    __slots__ = (
-        "_chain", "_holding", "_scope", "_visit", "begun", "held", "pass_on", "replaced",
-    )  # fmt: skip
-
-    def __init__(
-        self, chain: Chain, visit: Visit, scope: Scope, send: Send, holding: Holding
-    ) -> None:
-        self._chain = chain
-        self._holding = holding
-        self._visit = visit
-        self._scope = scope
-        self.pass_on = send
-        self.begun = False
-        self.replaced = False
-        self.held: Held | None = None
+    _chain: Chain
+    _visit: Visit
+    _scope: Scope
+    pass_on: Send
+    _holding: Holding
+    begun: bool = False
+    replaced: bool = False
+    held: Held | None = None
 
     def send(self, message: Message) -> Awaitable[None]:
         """Pass a message of the application on, with the chain's headers in the first one."""
@@ -128,20 +123,19 @@ class Answer:
 
 def _joined(message: Message, reply: Reply) -> Message:
     """The message with the chain's headers added to its own."""
-    if not reply.headers:
+    added = reply.headers
+    if not added:
         return message
-    own = list(message.get("headers", ()))
-    names = dict(own)
-    if _MERGED.isdisjoint(names) and b"".join(names).islower():
-        own += _KNOWN.get(reply.headers) or _encoded(reply.headers)
-    else:
-        text = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in own]
-        own = _encoded(merged(text, reply.headers))
-    return {**message, "headers": own}
+    own: RawHeaders = message.get("headers") or []
+    for name, _ in own:
+        if name in _MERGED or not name.islower():
+            text = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in own]
+            return {**message, "headers": _encoded(merged(text, added))}
+    return {**message, "headers": [*own, *(_PRIVATE if added is PRIVATE else _encoded(added))]}
 
 
 def _encoded(headers: Iterable[tuple[str, str]]) -> RawHeaders:
     return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
 
 
-_KNOWN = {PRIVATE: _encoded(PRIVATE)}
+_PRIVATE = _encoded(PRIVATE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from holdfast.chain import Request
+from holdfast.rules.origin import SAFE_METHODS
 from holdfast.web.asgi_body import Body
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def request_of(
         headers=headers,
         websocket=scope["type"] == "websocket",
     )
-    if not request.unsafe:
+    if request.method in SAFE_METHODS:
         return request, receive
     body = Body(receive, headers.get("content-type", ""))
     request.form_field = body.field

@@ -89,6 +89,11 @@ class DropIn(MutableMapping[str, Any]):
             session.sign_out()
         session.clear()
 
+    @property
+    def settled(self) -> bool:
+        """Whether `settle` has nothing to do, as after most requests."""
+        return not self._out and self.held.intent != "sign_out"
+
     async def settle(self, sessions: AsyncSessions) -> None:
         """Take over what was changed in place; the commit is still to come.
 

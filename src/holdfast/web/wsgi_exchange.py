@@ -12,7 +12,7 @@ from holdfast.chain import Chain, Reply, Visit, reply_to
 from holdfast.errors import HoldfastError, StoreError
 from holdfast.faces import run
 from holdfast.web.wsgi_body import Body
-from holdfast.web.wsgi_request import CREDENTIALS, Environ, facts
+from holdfast.web.wsgi_request import Environ, facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,14 +36,9 @@ class Exchange:
         self.before_commit: Callable[[], None] | None = None
         self._failure: StoreError | None = None
         self._closed = False
-        body = Body(environ)
-        request = facts(environ, body.field)
+        request = facts(environ, chain.headers, Body(environ).field)
         self._known = request.unsafe
-        if self._known:
-            self.visit = run(chain.begin(request))
-        else:
-            self.visit = run(chain.begin(facts(environ, body.field, CREDENTIALS)))
-            self.visit.request = request
+        self.visit = run(chain.begin(request)) if self._known else chain.arrive(request)
 
     @property
     def session(self) -> Session:
@@ -76,7 +71,7 @@ class Exchange:
                 self.before_commit()
         except HoldfastError as error:
             return run(self.chain.fail(self.visit, error))
-        return run(self.chain.commit(self.visit, status))
+        return self.chain.commit_at_once(self.visit) or run(self.chain.commit(self.visit, status))
 
     def fail(self, error: HoldfastError) -> Reply:
         """The answer to an error that the application raised; see `Chain.fail`."""
@@ -88,9 +83,10 @@ class Exchange:
     def _read(self) -> None:
         if not self.visit.excluded:
             try:
-                session = run(self.chain.identify(self.visit))
+                if not self.chain.identify_at_once(self.visit):
+                    run(self.chain.identify(self.visit))
             except StoreError as error:
                 self._failure = error
                 raise
-            session.closed = self._closed
+            self.visit.session.closed = self._closed
         self._known = True

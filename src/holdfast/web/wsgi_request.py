@@ -1,18 +1,19 @@
-"""The facts of a WSGI request, read from its `environ` only as far as somebody asks."""
+"""The facts of a WSGI request, from its `environ`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from holdfast.chain import Request
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from holdfast.chain.request import FormField
 
 Environ = dict[str, Any]
 
-CREDENTIALS = frozenset({"HTTP_COOKIE", "HTTP_AUTHORIZATION"})
 _BARE = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 
 
@@ -21,46 +22,30 @@ def key_of(name: str) -> str:
     return _BARE.get(name) or "HTTP_" + name.upper().replace("-", "_")
 
 
-class Headers(Mapping[str, str]):
-    """The headers in an `environ` by their names in lower case; those in `hidden` are not there."""
-
-    __slots__ = ("_environ", "_hidden")
-
-    def __init__(self, environ: Environ, hidden: frozenset[str] = frozenset()) -> None:
-        self._environ = environ
-        self._hidden = hidden
-
-    def __getitem__(self, name: str) -> str:
-        key = key_of(name)
-        if key in self._hidden:
-            raise KeyError(name)
-        value: str = self._environ[key]
-        return value
-
-    def __iter__(self) -> Iterator[str]:
-        for key in self._environ.keys() - self._hidden:
-            if key.startswith("HTTP_"):
-                yield key[5:].lower().replace("_", "-")
-        yield from (name for name, key in _BARE.items() if key in self._environ)
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
+@lru_cache(maxsize=8)
+def _keys(names: frozenset[str]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, key_of(name)) for name in names)
 
 
-def facts(environ: Environ, form_field: FormField, hidden: frozenset[str] = frozenset()) -> Request:
-    """What the chain is told of a request."""
+def headers_of(environ: Environ, wanted: frozenset[str]) -> dict[str, str]:
+    """Those of the wanted headers that were sent; names in lower case."""
+    return {name: environ[key] for name, key in _keys(wanted) if key in environ}
+
+
+def facts(environ: Environ, wanted: frozenset[str], form_field: FormField) -> Request:
+    """What the chain is told of a request; `wanted` are the headers that count."""
     return Request(
         method=environ["REQUEST_METHOD"],
         scheme=environ["wsgi.url_scheme"],
         host=host_of(environ),
         path=_path(environ),
         peer=environ.get("REMOTE_ADDR") or None,
-        headers=Headers(environ, hidden),
+        headers=headers_of(environ, wanted),
         form_field=form_field,
     )
 
 
-def host_of(environ: Environ) -> str:
+def host_of(environ: Mapping[str, Any]) -> str:
     """The name that was asked for; the server's own if none was sent (HTTP/1.0)."""
     sent: str | None = environ.get("HTTP_HOST")
     return f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}" if sent is None else sent

@@ -1,7 +1,8 @@
 """The store for tests and for a single short-lived process: everything is lost with it.
 
 It keeps encoded bytes and the fields that `touch` changes, so records go through the codec as in
-every other store. A row is one immutable tuple: a reader takes it in one step and needs no lock.
+every other store. A row is replaced and never changed: a reader takes it in one step and needs no
+lock.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class MemoryStore:
         row = self._table.rows.get(id)
         if row is None:
             return Reading(None)
-        record = decode(row.raw, row.seen_at, row.expires_at, row.address)
+        record = row.record or _decoded(row)
         if record is None:
             return Reading(None, corrupt=True)
         if take is None or not _proved(record, take):
@@ -103,7 +104,7 @@ class MemoryStore:
             if old is None:
                 return False
             newer = address is not None and seen_at >= old.seen_at
-            self._table.rows[id] = old._replace(
+            self._table.rows[id] = old.changed(
                 seen_at=max(old.seen_at, seen_at),
                 expires_at=max(old.expires_at, expires_at),
                 address=address if newer else old.address,
@@ -212,7 +213,8 @@ class AsyncMemoryStore:
     """The same store for coroutines. No call ever suspends."""
 
     def __init__(self, store: MemoryStore | None = None) -> None:
-        shaped = AsyncShaped(store or MemoryStore())
+        self._store = store or MemoryStore()
+        shaped = AsyncShaped(self._store)
         self.salt = shaped.salt
         self.get = shaped.get
         self.insert = shaped.insert
@@ -227,9 +229,13 @@ class AsyncMemoryStore:
         self.after_fork = shaped.after_fork
         self.close = shaped.close
 
+    def get_at_once(self, id: str, *, now: int, take: Take | None = None) -> Reading:
+        return self._store.get(id, now=now, take=take)
+
 
 def _decoded(row: Row) -> Record | None:
-    return decode(row.raw, row.seen_at, row.expires_at, row.address)
+    row.record = decode(row.raw, row.seen_at, row.expires_at, row.address)
+    return row.record
 
 
 def _proved(record: Record, take: Take) -> bool:

@@ -7,16 +7,22 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec.structs import replace
+
+from holdfast.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from holdfast.record import Record
 
+class Row(msgspec.Struct, gc=False):
+    """An encoded record and the fields that are judged by, or that `touch` changes.
 
-class Row(NamedTuple):
-    """An encoded record and the fields that are judged by, or that `touch` changes."""
+    It never changes but for `record`, which is the decoded one from the first reading on.
+    """
 
     raw: bytes
     seen_at: int
@@ -25,6 +31,11 @@ class Row(NamedTuple):
     subject: str | None
     version: int
     created_at: int
+    record: Record | None = None
+
+    def changed(self, **fields: Any) -> Row:
+        """A copy with some fields replaced, to be decoded anew."""
+        return replace(self, record=None, **fields)
 
 
 def row_of(record: Record, raw: bytes, old: Row | None = None) -> Row:

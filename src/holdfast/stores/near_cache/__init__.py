@@ -55,11 +55,15 @@ class NearCache:
         self.purge = store.purge
         self.take = store.take
 
+    def get_at_once(self, id: str, *, now: int, take: Take | None = None) -> Reading | None:  # noqa: ARG002 - known or not
+        return self._table.find(id) if take is None and not self._fresh else None
+
     async def get(self, id: str, *, now: int, take: Take | None = None) -> Reading:
         if take is None and not self._fresh:
             known = self._table.find(id)
             if known is not None:
                 return known
+            self._table.missed()
         ticket = self._table.ticket(id, self._feed.channel(id))
         try:
             reading = await self._read(id, now, take)

@@ -103,8 +103,11 @@ class Table:
                 else:
                     self._hits += 1
                     return entry.reading
-        self._misses += 1
         return None
+
+    def missed(self) -> None:
+        """Count that the store had to be asked for want of such a reading."""
+        self._misses += 1
 
     def find_stale(self, id: str) -> Reading | None:
         """A reading to stand in for a store that is away, within the bound for that."""

@@ -13,8 +13,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from msgspec.structs import replace
-
 from holdfast.errors import ConfigurationError
 from holdfast.rules import quota
 from holdfast.stores import Opened
@@ -58,11 +56,11 @@ class SqliteStore:
         return _salt(self.core)
 
     def get(self, id: str, *, now: int, take: Take | None = None) -> Reading:
-        reading = verbs.reading(self.core.read_one(sql.GET, (id,), now=now))
-        if take is None or not verbs.may_spend(reading.record, take):
-            return reading
-        taken = self.take(take.key, limit=take.limit, period=take.period, now=now)
-        return replace(reading, taken=taken)
+        if take is None:
+            return verbs.reading(self.core.read_one(sql.GET, (id,), now=now))
+        op = verbs.get_and_take(id, take, now)
+        found = self.core.attempt_all(verbs.by_itself(op), wait=True)
+        return self.core.write(op) if found is None else found
 
     def insert(
         self,
@@ -108,12 +106,9 @@ class SqliteStore:
         return self.core.write(verbs.bump_epoch, durable=True)
 
     def take(self, key: str, *, limit: int, period: int, now: int) -> Taken:
-        name = quota.name(key, period)
-        row = self.core.read_one(sql.QUOTA, (name,), now=now)
-        taken, statement, values = verbs.spending(row, name, limit, period, now)
-        if statement is None or self.core.attempt(statement, values, wait=True):
-            return taken
-        return self.core.write(verbs.take(name, limit, period, now))
+        op = verbs.take(quota.name(key, period), limit, period, now)
+        taken = self.core.attempt_all(verbs.by_itself(op), wait=True)
+        return self.core.write(op) if taken is None else taken
 
     def after_fork(self) -> None:
         self.core.after_fork()
@@ -135,12 +130,18 @@ class AsyncSqliteStore:
     async def salt(self) -> bytes:
         return _salt(self.core)
 
+    def get_at_once(self, id: str, *, now: int, take: Take | None = None) -> Reading | None:
+        if take is None:
+            return verbs.reading(self.core.read_one(sql.GET, (id,), now=now))
+        op = verbs.get_and_take(id, take, now)
+        return self.core.attempt_all(verbs.by_itself(op), wait=False)
+
     async def get(self, id: str, *, now: int, take: Take | None = None) -> Reading:
-        reading = verbs.reading(self.core.read_one(sql.GET, (id,), now=now))
-        if take is None or not verbs.may_spend(reading.record, take):
-            return reading
-        taken = await self.take(take.key, limit=take.limit, period=take.period, now=now)
-        return replace(reading, taken=taken)
+        if take is None:
+            return verbs.reading(self.core.read_one(sql.GET, (id,), now=now))
+        op = verbs.get_and_take(id, take, now)
+        found = self.core.attempt_all(verbs.by_itself(op), wait=False)
+        return await self.core.awrite(op) if found is None else found
 
     async def insert(
         self,
@@ -188,12 +189,9 @@ class AsyncSqliteStore:
         return await self.core.awrite(verbs.bump_epoch, durable=True)
 
     async def take(self, key: str, *, limit: int, period: int, now: int) -> Taken:
-        name = quota.name(key, period)
-        row = self.core.read_one(sql.QUOTA, (name,), now=now)
-        taken, statement, values = verbs.spending(row, name, limit, period, now)
-        if statement is None or self.core.attempt(statement, values, wait=False):
-            return taken
-        return await self.core.awrite(verbs.take(name, limit, period, now))
+        op = verbs.take(quota.name(key, period), limit, period, now)
+        taken = self.core.attempt_all(verbs.by_itself(op), wait=False)
+        return await self.core.awrite(op) if taken is None else taken
 
     async def after_fork(self) -> None:
         self.core.after_fork()

@@ -82,6 +82,10 @@ class SqliteCore:
         """
         return self._writer.attempt(sql, params, wait=wait)
 
+    def attempt_all(self, op: Callable[[sqlite3.Connection], T], *, wait: bool) -> T | None:
+        """`attempt` with several statements: `op` begins and ends a transaction of its own."""
+        return self._writer.attempt_all(op, wait=wait)
+
     def write(self, op: Callable[[sqlite3.Connection], T], *, durable: bool = False) -> T:
         """Run `op` in a transaction of the writer; its result, once that is committed.
 

@@ -49,6 +49,7 @@ class DatabaseFile:
 
     def __init__(self, path: str | os.PathLike[str], timeout: float) -> None:
         self._path = Path(path).absolute()
+        self._text = str(self._path)
         self.timeout = timeout
         self._lock = Lock()
         self._known: tuple[int, int] | None = None
@@ -124,7 +125,7 @@ class DatabaseFile:
 
     def _identity(self) -> tuple[int, int]:
         try:
-            stat = self._path.stat()
+            stat = os.stat(self._text)  # noqa: PTH116 - at every write, and half the price
         except OSError as error:
             raise StoreUnavailable("the session database is not at its place any more") from error
         return stat.st_dev, stat.st_ino

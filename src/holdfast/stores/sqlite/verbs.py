@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hmac
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from holdfast.protocols import Admitted, Page, Reading, Refused, Taken
+from holdfast.protocols import Admitted, Page, Reading, Refused
 from holdfast.record import decode, encode
 from holdfast.rules import quota
 from holdfast.stores.sqlite import sql
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Sequence
 
-    from holdfast.protocols import Cap, Replacing, Take
+    from holdfast.protocols import Cap, Replacing, Take, Taken
     from holdfast.record import Record
+
+T = TypeVar("T")
 
 
 def reading(row: tuple[bytes, int, int, str | None] | None) -> Reading:
@@ -141,31 +143,6 @@ def bump_epoch(conn: sqlite3.Connection) -> int:
     return epoch
 
 
-class Spending(NamedTuple):
-    """What taking from a quota means for the state that was read.
-
-    `statement` writes it if that state is still there; None: nothing needs to be written.
-    """
-
-    taken: Taken
-    statement: str | None
-    values: tuple[Any, ...] = ()
-
-
-def spending(row: tuple[bytes] | None, name: str, limit: int, period: int, now: int) -> Spending:
-    """Spend one from the quota in the row of `QUOTA`."""
-    old = row[0] if row else None
-    state, taken = quota.take(old, limit=limit, period=period, now=now)
-    if state is old or state is None:
-        return Spending(taken, None)
-    end = quota.ends_at(state, period)
-    if old is None:
-        return Spending(taken, sql.SPEND_FIRST, (name, end, state))
-    if end == quota.ends_at(old, period):
-        return Spending(taken, sql.SPEND_IN_PLACE, (state, name, old))
-    return Spending(taken, sql.SPEND_NEXT, (end, state, name, old))
-
-
 def take(name: str, limit: int, period: int, now: int) -> Callable[[sqlite3.Connection], Taken]:
     """Spend one from the quota that is kept under `name`."""
 
@@ -173,11 +150,39 @@ def take(name: str, limit: int, period: int, now: int) -> Callable[[sqlite3.Conn
         row = conn.execute(sql.QUOTA, (name,)).fetchone()
         old = row[0] if row else None
         state, taken = quota.take(old, limit=limit, period=period, now=now)
-        if state is not None and state is not old:
-            conn.execute(sql.SPEND, (name, quota.ends_at(state, period), state))
+        if state is None or state is old:
+            return taken
+        end = quota.ends_at(state, period)
+        if old is not None and end == quota.ends_at(old, period):
+            conn.execute(sql.SPEND_IN_PLACE, (state, name))
+        else:
+            conn.execute(sql.SPEND, (name, end, state))
         return taken
 
     return op
+
+
+def get_and_take(id: str, take_: Take, now: int) -> Callable[[sqlite3.Connection], Reading]:
+    """Read a record and spend one from its quota; nothing is locked until there is one to spend."""
+    spend = take(quota.name(take_.key, take_.period), take_.limit, take_.period, now)
+
+    def op(conn: sqlite3.Connection) -> Reading:
+        found = reading(conn.execute(sql.GET, (id,)).fetchone())
+        return Reading(found.record, spend(conn)) if may_spend(found.record, take_) else found
+
+    return op
+
+
+def by_itself(op: Callable[[sqlite3.Connection], T]) -> Callable[[sqlite3.Connection], T]:
+    """The operation in a transaction of its own."""
+
+    def transaction(conn: sqlite3.Connection) -> T:
+        conn.execute("BEGIN")
+        result = op(conn)
+        conn.execute("COMMIT")
+        return result
+
+    return transaction
 
 
 def _hit(

@@ -26,19 +26,21 @@ import sqlite3
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread, current_thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from holdfast.errors import StoreError, UsageError
 from holdfast.stores.sqlite.errors import is_busy, spoils, store_error
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from holdfast.stores.sqlite.file import DatabaseFile
     from holdfast.stores.sqlite.ticket import Ticket
 
     Params = Sequence[Any] | Mapping[str, Any]
+
+T = TypeVar("T")
 
 _PROOF = "UPDATE meta SET value = value + 1 WHERE key = 'proof'"
 _MOST = 256
@@ -72,11 +74,15 @@ class Writer:
         Raises:
             StoreError: SQLite cannot carry it out; nothing has changed.
         """
+        return self.attempt_all(lambda conn: conn.execute(sql, params).rowcount, wait=wait)
+
+    def attempt_all(self, op: Callable[[sqlite3.Connection], T], *, wait: bool) -> T | None:
+        """`attempt` with an operation that begins and ends a transaction of its own."""
         if not self._take_turn(wait=wait):
             return None
         try:
             conn = self._ready()
-            return None if conn is None else conn.execute(sql, params).rowcount
+            return None if conn is None else op(conn)
         except sqlite3.Error as error:
             self._undo(error)
             if is_busy(error):

@@ -8,6 +8,7 @@ def me(): ...
 from __future__ import annotations
 
 from functools import wraps
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from flask import current_app
@@ -49,10 +50,12 @@ def _chain() -> Chain:
 
 
 def _guarded(view: Callable[P, R], check: Callable[[], object]) -> Callable[P, R]:
+    suspends = iscoroutinefunction(view)
+
     @wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
         check()
-        result: R = current_app.ensure_sync(view)(*args, **kwargs)
-        return result
+        run: Callable[P, R] = current_app.ensure_sync(view) if suspends else view
+        return run(*args, **kwargs)
 
     return guarded

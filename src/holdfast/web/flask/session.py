@@ -38,4 +38,5 @@ class FlaskSession(DropIn, SessionMixin):
 
     def save(self) -> None:
         """Take over what was changed in place, before the commit."""
-        run(self.settle(self.exchange.chain.sessions))
+        if not self.settled:
+            run(self.settle(self.exchange.chain.sessions))
