@@ -21,9 +21,14 @@ def environment(**more):
     return {**script["environment"](_node()), "HOLDFAST_PYTHON": sys.executable, **more}
 
 
+def npm_command(*arguments):
+    """What runs npm."""
+    return script["command"](_node(), *arguments)
+
+
 def npm(folder, *arguments, timeout=280, **more):
     """What npm says when it has done this in `folder`."""
-    _, *rest = script["command"](_node(), *arguments)
+    _, *rest = npm_command(*arguments)
     return node(folder, *rest, timeout=timeout, **more)
 
 

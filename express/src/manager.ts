@@ -37,6 +37,11 @@ interface Pair {
   expires_in: number;
 }
 
+interface Page {
+  sessions: { id: string }[];
+  after: string | null;
+}
+
 interface Judged {
   claims: { sid: string } | null;
   reason: string | null;
@@ -117,6 +122,22 @@ export class SessionManager {
     return true;
   }
 
+  /**
+   * End all sessions of a user with every credential of them, but `keep`; how many that were.
+   *
+   * Here they are over at once, in other processes within the age of what they keep.
+   */
+  async logoutEverywhere(userId: string, { keep }: { keep?: string } = {}): Promise<number> {
+    const ids = await this.#idsOf(userId);
+    const query = new URLSearchParams({ subject: userId, ...(keep === undefined ? {} : { keep }) });
+    try {
+      const done = await this.#api.get<{ ended: number }>("DELETE", `/sessions?${query}`);
+      return done.ended;
+    } finally {
+      for (const id of ids) this.#near.changed(id);
+    }
+  }
+
   /** New tokens for a refresh token, which is used up. */
   async refreshAccessToken(refreshToken: string): Promise<Refreshed> {
     try {
@@ -127,6 +148,18 @@ export class SessionManager {
       const type = unverified(refreshToken)?.["type"];
       return { tokens: null, error: type === "access" ? "Invalid token type" : "Invalid token" };
     }
+  }
+
+  async #idsOf(userId: string): Promise<string[]> {
+    const ids: string[] = [];
+    let after: string | null = null;
+    do {
+      const query = new URLSearchParams({ subject: userId, ...(after === null ? {} : { after }) });
+      const page: Page = await this.#api.get<Page>("GET", `/sessions?${query}`);
+      ids.push(...page.sessions.map(({ id }) => id));
+      ({ after } = page);
+    } while (after !== null);
+    return ids;
   }
 
   async #ask(token: string, key: string): Promise<Verified> {

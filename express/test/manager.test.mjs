@@ -83,6 +83,23 @@ test("two lines of Authorization are nobody's, at both guards", async () => {
   close();
 });
 
+test("all sessions of a user end at once where that was asked for", async () => {
+  const made = [];
+  for (let at = 0; at < 3; at++) made.push((await manager.generateTokens("zoe")).accessToken);
+  const other = (await manager.generateTokens("zoë & co")).accessToken;
+  const living = async () => {
+    const verdicts = await Promise.all([...made, other].map((token) => manager.verifyToken(token)));
+    return verdicts.map(({ payload }) => payload?.userId ?? null);
+  };
+  assert.deepEqual(await living(), ["zoe", "zoe", "zoe", "zoë & co"]);
+  const { payload } = await manager.verifyToken(made[1]);
+  assert.equal(await manager.logoutEverywhere("zoe", { keep: payload.sid }), 2);
+  assert.deepEqual(await living(), [null, "zoe", null, "zoë & co"]);
+  assert.equal(await manager.logoutEverywhere("zoë & co"), 1);
+  assert.deepEqual(await living(), [null, "zoe", null, null]);
+  assert.equal(await manager.logoutEverywhere("nobody"), 0);
+});
+
 test("a token that was seen lately costs no call", async () => {
   const { accessToken } = await manager.generateTokens("ada");
   await manager.verifyToken(accessToken);
