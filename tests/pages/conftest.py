@@ -8,6 +8,7 @@ import pytest
 from holdfast.assembly import assemble
 from holdfast.service.app import create_app
 from holdfast.service.authenticator import Account
+from holdfast.service.backend.claims import Claims
 from holdfast.service.context import ServiceContext
 from holdfast.service.known_device import KnownDevices
 from holdfast.service.options import ServiceOptions
@@ -90,6 +91,7 @@ def context(clock, settings):
         known_devices=known_devices,
         readiness=Readiness(assembly.store, clock),
         service_keys=(),
+        claims=Claims(assembly, ServiceOptions(), clock=clock, entropy=bytes),
         show_docs=False,
         clock=clock,
     )
