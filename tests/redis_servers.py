@@ -61,23 +61,39 @@ def until(condition, seconds=WAIT_S):
 
 
 class Server:
-    """One redis-server process; `options` are lines of its configuration."""
+    """One redis-server process; `options` are lines of its configuration.
 
-    def __init__(self, folder, *options, arguments=(), tls=False, program=PROGRAM, **client):
+    `host` is the address that it listens on, `within` a command that starts it somewhere else.
+    """
+
+    def __init__(
+        self,
+        folder,
+        *options,
+        arguments=(),
+        tls=False,
+        program=PROGRAM,
+        host="127.0.0.1",
+        within=(),
+        **client,
+    ):
         self.program = program
+        self.host = host
+        self.within = within
         self.port = free_port()
         self.folder = folder / str(self.port)
         self.folder.mkdir(parents=True)
         self.options = [
             f"port {0 if tls else self.port}",
             f"tls-port {self.port if tls else 0}",
-            "bind 127.0.0.1",
+            f"bind {host}",
+            "protected-mode no",
             f"dir {self.folder}",
             'save ""',
             *options,
         ]
         self.arguments = arguments
-        self.client = redis.Redis(port=self.port, socket_timeout=5, retry=None, **client)
+        self.client = redis.Redis(host=host, port=self.port, socket_timeout=5, retry=None, **client)
         self.process = None
 
     def start(self):
@@ -87,7 +103,10 @@ class Server:
             path.write_text("\n".join(self.options) + "\n")
         with (self.folder / "log").open("a") as log:
             self.process = subprocess.Popen(
-                [self.program, path, *self.arguments], stdout=log, stderr=log, cwd=self.folder
+                [*self.within, self.program, path, *self.arguments],
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
             )
         until(self.client.ping)
 
@@ -116,7 +135,7 @@ class Server:
 
     @property
     def url(self):
-        return f"redis://127.0.0.1:{self.port}"
+        return f"redis://{self.host}:{self.port}"
 
 
 class Servers:
@@ -133,25 +152,25 @@ class Servers:
         server.start()
         return server
 
-    def replica_of(self, primary, *options):
+    def replica_of(self, primary, *options, **more):
         """A replica that is in step."""
         fast = ("repl-diskless-sync-delay 0", "repl-ping-replica-period 1")
         primary.client.config_set("repl-diskless-sync-delay", 0)
-        replica = self.start(f"replicaof 127.0.0.1 {primary.port}", *fast, *options)
+        replica = self.start(f"replicaof {primary.host} {primary.port}", *fast, *options, **more)
         until(lambda: replica.info("master_link_status") == "up")
         until(lambda: _in_step(primary, primary.info("connected_slaves")))
         return replica
 
-    def sentinels(self, primary, count=3, down_after_ms=500):
+    def sentinels(self, primary, count=3, down_after_ms=500, **more):
         """Sentinels that know each other and all replicas of `primary`."""
         quorum = count // 2 + 1
         lines = (
-            f"sentinel monitor main 127.0.0.1 {primary.port} {quorum}",
+            f"sentinel monitor main {primary.host} {primary.port} {quorum}",
             f"sentinel down-after-milliseconds main {down_after_ms}",
             "sentinel failover-timeout main 3000",
             "sentinel parallel-syncs main 1",
         )
-        found = [self.start(*lines, arguments=("--sentinel",)) for _ in range(count)]
+        found = [self.start(*lines, arguments=("--sentinel",), **more) for _ in range(count)]
         replicas = primary.info("connected_slaves")
         hurry = {"publish-period": 100, "info-period": 200, "ping-period": 100, "ask-period": 100}
         for each in found:
@@ -201,7 +220,7 @@ def cluster_url(nodes):
 
 
 def sentinel_url(sentinels):
-    return "redis+sentinel://" + ",".join(f"127.0.0.1:{s.port}" for s in sentinels) + "/main"
+    return "redis+sentinel://" + ",".join(f"{s.host}:{s.port}" for s in sentinels) + "/main"
 
 
 def _in_step(primary, replicas):

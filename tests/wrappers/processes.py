@@ -10,11 +10,14 @@ NEIGHBOUR = Path(__file__).with_name("neighbour.py")
 
 
 class Process:
-    """A neighbour: `ask` sends an order, `answer` waits for what comes back."""
+    """A neighbour: `ask` sends an order, `answer` waits for what comes back.
 
-    def __init__(self, url, face, cache):
+    `within` is a command that starts it somewhere else.
+    """
+
+    def __init__(self, url, face, cache, within=()):
         self.program = subprocess.Popen(
-            [sys.executable, NEIGHBOUR, url, face, cache],
+            [*within, sys.executable, NEIGHBOUR, url, face, cache],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
