@@ -19,10 +19,10 @@ PATIENCE = 20
 class Site:
     """`heard` stands for the changes that the store tells, None for a store that tells none."""
 
-    def __init__(self, *, heard=True, app=None, **changes):
+    def __init__(self, *, heard=True, app=None, store=AsyncMemoryStore, **changes):
         memory = MemoryStore()
         self.clock = FakeClock()
-        self.store = HookedStore(AsyncMemoryStore(memory))
+        self.store = HookedStore(store(memory))
         told = memory.changes if heard is True else heard
         self.assembly = assemble(
             settings(**{"cache_bound": BOUND} | changes),

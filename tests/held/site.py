@@ -24,7 +24,7 @@ from holdfast.settings import Settings
 from holdfast.web.fastapi import Holdfast, csrf_token, current, require
 
 SECRET = "tests only: kelp 4 seven otters 0291, nine herons"
-BOUND = 2.0
+BOUND = 4.0
 """Seconds; so long that a busy machine keeps it."""
 
 

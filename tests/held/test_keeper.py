@@ -2,15 +2,47 @@
 
 import asyncio
 import logging
+from datetime import timedelta
 
+import msgspec
 import pytest
 
 from held.loop import Open, Site, in_a_loop, until
 from holdfast.errors import StoreCorrupt, StoreUnavailable
+from holdfast.protocols import Told
 from holdfast.settings import ms
+from holdfast.stores.feed import moment
+from holdfast.testing import AsyncMemoryStore
 from holdfast.web import asgi, asgi_held
 
 HOUR = 3_600_000
+
+
+class Late:
+    """Changes of one node that are heard only from some moment on, and none is told."""
+
+    def __init__(self, node=None):
+        self.heard = False
+        self.asked = 0
+        self._nodes = (node,) if node else ()
+
+    def watch(self):
+        return self
+
+    async def take(self):
+        self.asked += 1
+        return Told((), heard_at=moment(), nodes=self._nodes) if self.heard else Told()
+
+    def close(self):
+        pass
+
+
+class Elsewhere(AsyncMemoryStore):
+    """A store whose server processes have names, of which this is one."""
+
+    async def get(self, *arguments, **named):
+        reading = await super().get(*arguments, **named)
+        return msgspec.structs.replace(reading, node="other")
 
 
 class Deaf:
@@ -54,6 +86,39 @@ async def test_where_nothing_is_heard_the_store_is_asked(heard):
     socket = await site.open("/echo", session).begun()
     await site.turns()
     assert await socket.echoes()
+    site.sessions.revoke(session.id)
+    assert await socket.over() == 4401
+
+
+@in_a_loop
+async def test_what_changed_before_anything_was_heard():
+    """What was read before that is not believed for long: nobody will tell of it."""
+    changes = Late()
+    site = Site(heard=changes, cache_bound=timedelta(milliseconds=400))
+    session = site.sign_in()
+    socket = await site.open("/echo", session).begun()
+
+    async def end():
+        """The answer is still under way when the line for changes is there."""
+        site.sessions.revoke(session.id)
+        changes.heard = True
+        seen = changes.asked
+        await until(lambda: changes.asked > seen)
+        await asyncio.sleep(0)
+
+    site.store.after("get", end)
+    assert await socket.over() == 4401
+
+
+@in_a_loop
+async def test_what_was_read_where_nothing_is_heard():
+    """A server process that the line for changes does not reach."""
+    changes = Late("this")
+    changes.heard = True
+    site = Site(heard=changes, store=Elsewhere)
+    session = site.sign_in()
+    socket = await site.open("/echo", session).begun()
+    await site.turns()
     site.sessions.revoke(session.id)
     assert await socket.over() == 4401
 

@@ -122,8 +122,8 @@ class Held:
         try:
             async with asyncio.timeout(_PATIENCE):
                 await self._answer.pass_on(message)
-        except (OSError, RuntimeError) as error:  # it took too long, or the client has just gone
-            _log.debug("the end of a session did not reach its client: %r", error)
+        except Exception as error:  # noqa: BLE001 - it took too long, or the client has just gone
+            _log.info("the end of a session did not reach its client: %r", error)
 
 
 def listening(answer: Answer, receive: Receive) -> Receive:

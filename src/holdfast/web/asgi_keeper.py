@@ -5,8 +5,7 @@ was changed, when its time may be over, and when nothing was heard for half of t
 that tells no changes is asked at that pace. If nobody can say whether a session lives, what it has
 open ends before the bound is over, or as much later as `stale_reads` allows.
 
-What has just been opened costs nothing: it is first looked at after a quarter of the bound, and the
-keeper is there only while something is open.
+What has just been opened costs nothing: it is first looked at after a quarter of the bound.
 """
 
 from __future__ import annotations
@@ -18,18 +17,17 @@ from typing import TYPE_CHECKING
 from holdfast.errors import StoreError
 from holdfast.protocols import Told
 from holdfast.stores.changes import UNKNOWN
-from holdfast.stores.feed import PROBES_PER_BOUND, moment
+from holdfast.stores.feed import NEVER, PROBES_PER_BOUND, moment
 from holdfast.web.asgi_kept import Kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from holdfast.chain import Chain
-    from holdfast.protocols import Watcher
+    from holdfast.protocols import Reading, Watcher
     from holdfast.web.asgi_held import Held
 
-_AT_ONCE = 100
-"""Sessions that are read at the same time."""
+_AT_ONCE = 100  # sessions that are read at the same time
 _log = logging.getLogger("holdfast")
 
 
@@ -45,6 +43,7 @@ class Keeper:
         self._most = self._bound - self._every + settings.stale_reads.total_seconds()
         self._kept: dict[str, Kept] = {}
         self._watcher: Watcher | None = None
+        self._told = Told()
         self._room = asyncio.Semaphore(_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
         self._run = asyncio.create_task(self._keep(), name="holdfast-keeper")
@@ -90,7 +89,7 @@ class Keeper:
         """Look after what was opened `before` this moment."""
         if not any(kept.opened_at <= before for kept in self._kept.values()):
             return
-        told = await self._told()
+        told = self._told = await self._ask()
         for id in self._kept if told.everything else told.ids:
             if id in self._kept:
                 self._kept[id].look_at = 0
@@ -102,7 +101,7 @@ class Keeper:
                 kept.look()
                 self.spawn(self._look(kept_id, kept))
 
-    async def _told(self) -> Told:
+    async def _ask(self) -> Told:
         """What was heard of changes; a channel that fails is one that tells nothing."""
         changes = self._chain.changes
         if changes is None:
@@ -116,10 +115,11 @@ class Keeper:
             return UNKNOWN
 
     async def _look(self, id: str, kept: Kept) -> None:
-        asked_at = moment()
+        asked_at, before = moment(), self._told
         try:
             async with self._room, asyncio.timeout(self._patience(kept)):
                 reading = await self._chain.sessions.look(id)
+            kept.followed = _hears(before, reading)
             over = kept.looked(self._chain.sessions, reading.record, asked_at, self._chain.clock())
             self._end(over, known=True)
         except Exception as error:  # noqa: BLE001 - whatever it is, nobody knows
@@ -136,10 +136,15 @@ class Keeper:
         if not isinstance(error, StoreError | TimeoutError):
             _log.error("a session with something open could not be read", exc_info=error)
         if moment() - kept.proved >= self._most:
-            _log.warning("the store does not answer: what a session had open was closed")
+            _log.info("the store does not answer: what a session had open was closed")
             self._end(list(kept.held), known=False)
 
     def _end(self, over: list[Held], *, known: bool) -> None:
         for held in over:
             self.drop(held)
             held.end(known=known)
+
+
+def _hears(told: Told, reading: Reading) -> bool:
+    """Whether changes were heard from where this was read; the page "follow changes" has why."""
+    return told.heard_at > NEVER and (reading.node is None or reading.node in told.nodes)

@@ -23,22 +23,23 @@ class Kept:
     """One session with something open; moments are seconds of `holdfast.stores.feed.moment`.
 
     `proved` is a moment at which the session lived. `look_at` is when, in Unix ms, it must be read
-    again whatever is heard; 0: now.
+    again whatever is heard; 0: now. `followed`: what was read is believed while changes are heard.
     """
 
-    __slots__ = ("held", "look_at", "looking", "opened_at", "proved")
+    __slots__ = ("followed", "held", "look_at", "looking", "opened_at", "proved")
 
     def __init__(self, moment: float) -> None:
         self.held: set[Held] = set()
         self.opened_at = self.proved = moment
         self.look_at = 0
-        self.looking = False
+        self.looking = self.followed = False
 
     def heard(self, heard_at: float, now: int) -> bool:
         """All changes up to `heard_at` were told; whether the session must be read now (Unix ms)."""
         if now >= self.look_at:
             return True
-        self.proved = max(self.proved, heard_at)
+        if self.followed:
+            self.proved = max(self.proved, heard_at)
         return False
 
     def look(self) -> None:
