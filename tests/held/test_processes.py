@@ -92,7 +92,7 @@ def test_the_store_is_away(tmp_path):
     """R31: nobody can say whether the session lives, so it is closed, and may come back later."""
     redis_servers.require_program()
     servers = redis_servers.Servers(tmp_path)
-    redis = servers.start("appendonly yes")
+    redis = servers.start("appendonly yes", "appendfsync always")
     process = Process(redis.url)
     ann = Browser(process.port)
     socket, events = ann.socket(process.port, "/echo"), ann.stream(process.port, "/events")
