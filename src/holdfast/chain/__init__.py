@@ -25,7 +25,7 @@ from holdfast.chain.reply import (
     reply_to,
 )
 from holdfast.chain.request import HEADERS, Proof, Request, Visit, no_form_field
-from holdfast.chain.session import identify, identify_at_once
+from holdfast.chain.session import identify, identify_at_once, wants_fresh
 from holdfast.chain.transport import Transport
 from holdfast.errors import HoldfastError, StoreError
 from holdfast.rules.origin import SAFE_METHODS
@@ -87,6 +87,8 @@ class Chain:
         self._adoption = None if old is None else Adoption(sessions, old)
         self._transport = Transport(settings, sessions.auditor)
         self._cookie = SessionCookie(settings)
+        self._wanted = f"{self._cookie.name}="
+        self._fresh_paths = settings.fresh_paths
         paths = settings.exclude_paths
         self._excluded: Excluded | frozenset[str] = Excluded(paths) if paths else frozenset()
 
@@ -104,7 +106,8 @@ class Chain:
             visit.begun = True
         elif request.method in SAFE_METHODS and not request.websocket:
             try:
-                visit.begun = self.identify_at_once(visit)
+                fresh = bool(self._fresh_paths) and wants_fresh(self._fresh_paths, request)
+                visit.begun = identify_at_once(self.sessions, self._wanted, visit, None, fresh)
             except StoreError as error:
                 visit.reply, visit.begun = reply_to(error), True
         return visit
@@ -207,8 +210,9 @@ class Chain:
         Raises:
             StoreError: the store cannot answer.
         """
-        rate = self._rate(visit.request)
-        return identify_at_once(self.sessions, self._cookie.name, visit, rate)
+        request = visit.request
+        fresh = wants_fresh(self._fresh_paths, request)
+        return identify_at_once(self.sessions, self._wanted, visit, self._rate(request), fresh)
 
     def _rate(self, request: Request) -> Rate | None:
         return limit.rate_of(self.sessions.settings, request.path) if request.unsafe else None

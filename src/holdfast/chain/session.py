@@ -16,24 +16,27 @@ if TYPE_CHECKING:
 
 
 def identify_at_once(
-    sessions: AsyncSessions, cookie: str, visit: Visit, rate: Rate | None = None
+    sessions: AsyncSessions,
+    cookie: str,
+    visit: Visit,
+    rate: Rate | None,
+    fresh: bool,  # noqa: FBT001 - as `begin_at_once`
 ) -> bool:
     """`identify` by a cookie where nothing has to be waited for; False: await that.
+
+    `cookie` is the name of the session cookie with its equals sign; `fresh` as in `begin`.
 
     Raises:
         StoreError: the store cannot answer.
     """
-    request = visit.request
-    headers = request.headers
+    headers = visit.request.headers
     if "authorization" in headers:
         return False
     text, header = None, headers.get("cookie")
     if header is not None:
-        values = cookies.read(header, cookie)
-        if len(values) != 1:
+        text = cookies.sole(header, cookie)
+        if text is None:
             return False
-        text = values[0]
-    fresh = _wants_fresh(sessions.settings.fresh_paths, request)
     session = sessions.begin_at_once(text, visit.client, rate, fresh)
     if session is None:
         return False
@@ -56,7 +59,7 @@ async def identify(
         StoreError: the store cannot answer.
     """
     headers = visit.request.headers
-    fresh = _wants_fresh(sessions.settings.fresh_paths, visit.request)
+    fresh = wants_fresh(sessions.settings.fresh_paths, visit.request)
     if "authorization" in headers and (bearer := visit.request.bearer) is not None:
         session = await sessions.begin_bearer(bearer, visit.client, rate=rate, fresh=fresh)
     else:
@@ -72,7 +75,7 @@ async def identify(
     return visit.session
 
 
-def _wants_fresh(paths: tuple[str, ...], request: Request) -> bool:
+def wants_fresh(paths: tuple[str, ...], request: Request) -> bool:
     """Whether no near cache may answer: what changes something, or outlives the bound, asks the store."""
     if request.unsafe or request.websocket:
         return True

@@ -44,9 +44,10 @@ def headers_of(scope: Scope, wanted: Mapping[bytes, str]) -> dict[str, str]:
     headers: dict[str, str] = {}
     for raw, value in scope["headers"]:
         name = wanted.get(raw)
-        if name is not None:
-            text = value.decode("latin-1")
-            if name in headers:
-                text = f"{headers[name]}{'; ' if name == 'cookie' else ', '}{text}"
-            headers[name] = text
+        if name is None:
+            continue
+        text = value.decode("latin-1")
+        if name in headers:
+            text = f"{headers[name]}{'; ' if name == 'cookie' else ', '}{text}"
+        headers[name] = text
     return headers
