@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from holdfast.cli.service_key import keys as service_keys
+from holdfast.protocols import Told
 from holdfast.service.backend import changes, streams
 from service.clients import bearer, outcome
 
@@ -166,6 +167,25 @@ def test_a_proof_is_on_the_clock_that_open_names(app, client, monkeypatch):
     assert opening["clock"] == asked["clock"]
     assert opening["bound_ms"] == 1000
     assert isinstance(proof["at"], int)
+
+
+def test_a_proof_is_rounded_down(app, context, monkeypatch):
+    """A part of a millisecond later something may have changed that was not told."""
+
+    class Late:
+        async def take(self):
+            return Told((), heard_at=5000.0009)
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr(context.assembly.changes, "watch", Late, raising=False)
+
+    async def scenario():
+        async with opened(app) as stream:
+            return await stream.event("proof")
+
+    assert asyncio.run(scenario())["at"] == 5_000_000
 
 
 def test_nothing_is_proved_while_the_store_is_not_heard(app, context, monkeypatch):

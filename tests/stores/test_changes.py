@@ -10,7 +10,7 @@ import pytest
 from holdfast.protocols import Replacing, Told
 from holdfast.record import changed
 from holdfast.stores import open_both
-from holdfast.stores.changes import MOST_KEPT
+from holdfast.stores.changes import MOST_KEPT, Hub
 from holdfast.stores.feed import NEVER
 from holdfast.stores.sqlite import changes as sqlite_changes
 from holdfast.testing import FakeClock
@@ -208,6 +208,20 @@ def test_a_watcher_that_was_closed_is_told_nothing():
     place.watcher.close()
     place.opened.changes.changed("x")
     assert place.told().ids == ()
+
+
+def test_what_comes_while_the_moment_is_looked_up_is_told():
+    """The moment is read first: a change that it covers has been told by then, and is handed out."""
+    hub = Hub()
+    watcher = hub.watch()
+    moments = iter(range(1, 9))
+
+    def heard():
+        hub.changed("x")
+        return float(next(moments)), ()
+
+    hub.heard = heard
+    assert asyncio.run(watcher.take()) == Told(("x",), heard_at=1.0)
 
 
 def test_many_threads_lose_nothing():
