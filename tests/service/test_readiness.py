@@ -10,23 +10,23 @@ from holdfast.stores.memory import AsyncMemoryStore
 from holdfast.testing import FakeClock
 
 
-class Disk(AsyncMemoryStore):
+class Disk:
     """A store whose disk may be full."""
 
     def __init__(self):
-        super().__init__()
+        self._store = AsyncMemoryStore()
         self.full = False
         self.tried = self.looked = 0
 
     async def get(self, id, **options):
         self.looked += 1
-        return await super().get(id, **options)
+        return await self._store.get(id, **options)
 
     async def take(self, key, **options):
         self.tried += 1
         if self.full:
             raise StoreUnavailable("disk full")
-        return await super().take(key, **options)
+        return await self._store.take(key, **options)
 
 
 @pytest.fixture
