@@ -141,7 +141,7 @@ def _assembled(
 ) -> Assembly:
     opened, fresh, wrapped, old = parts
     chore = None if wrapped is None else wrapped.settle
-    background = Background(opened.blocking, settings, clock, chore=chore)
+    background = Background(opened.blocking, settings, clock, chore=chore, together=opened.together)
     chosen = [sinks.to_logging()] if audit is None else audit
     sessions = AsyncSessions(
         opened.asynchronous,

@@ -16,17 +16,19 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from holdfast.errors import StoreError
+from holdfast.faces import async_shaped, run
 from holdfast.settings import ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from holdfast.engine import Touch
-    from holdfast.protocols import Clock, Store
+    from holdfast.protocols import AsyncStore, Clock, Store, Together
     from holdfast.settings import Settings
 
 _LEASE = "lease/sweep"
 _BATCH = 1000
+_TOGETHER = 100
 _BREATH_S = 0.01
 _MAX_PENDING = 100_000
 _log = logging.getLogger("holdfast")
@@ -35,7 +37,8 @@ _log = logging.getLogger("holdfast")
 class Background:
     """Collects touches and sweeps; `store` is a blocking store over the same records.
 
-    `chore` is done in each round, before anything else.
+    `chore` is done in each round, before anything else. With `together` touches are sent by the
+    hundred, see `holdfast.protocols.Together`.
     """
 
     def __init__(
@@ -45,8 +48,10 @@ class Background:
         clock: Clock,
         *,
         chore: Callable[[], None] | None = None,
+        together: Together | None = None,
     ) -> None:
         self._store = store
+        self._together = together
         self._chore = chore
         self._clock = clock
         self._flush_s = settings.flush_every.total_seconds()
@@ -99,19 +104,28 @@ class Background:
             pending, self._pending = self._pending, {}
         try:
             while pending:
-                touch = next(iter(pending.values()))
-                self._store.touch(
-                    touch.id,
-                    seen_at=touch.seen_at,
-                    expires_at=touch.expires_at,
-                    address=touch.address,
-                )
-                del pending[touch.id]
+                self._send_some(pending)
         finally:
             if pending:
                 with self._lock:
                     merged = {**pending, **self._pending}
                     self._pending = dict(islice(merged.items(), _MAX_PENDING))
+
+    def _send_some(self, pending: dict[str, Touch]) -> None:
+        """Send one, or many together, and take out of `pending` what the store has taken."""
+        if self._together is None:
+            touch = next(iter(pending.values()))
+            run(_sent(async_shaped(self._store), touch))
+            del pending[touch.id]
+            return
+        some = list(islice(pending.values(), _TOGETHER))
+        answers = self._together.run(_sent(self._together.store, touch) for touch in some)
+        failed = [each for each in answers if isinstance(each, StoreError)]
+        for touch, answer in zip(some, answers, strict=True):
+            if not isinstance(answer, StoreError):
+                del pending[touch.id]
+        if failed:
+            raise failed[0]
 
     def sweep(self) -> int | None:
         """Remove what has expired, if this process gets the lease; how many went, None without."""
@@ -155,6 +169,12 @@ class Background:
         stop = self._stop
         while not stop.wait(self._flush_s):
             self.work()
+
+
+async def _sent(store: AsyncStore, touch: Touch) -> bool:
+    return await store.touch(
+        touch.id, seen_at=touch.seen_at, expires_at=touch.expires_at, address=touch.address
+    )
 
 
 def _weakly(method: Callable[[], None]) -> Callable[[], None]:

@@ -16,7 +16,7 @@ from holdfast.errors import ConfigurationError
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from holdfast.protocols import AsyncStore, Changes, Store
+    from holdfast.protocols import AsyncStore, Changes, Store, Together
     from holdfast.stores.remote import Remote
 
 
@@ -24,13 +24,14 @@ class Opened(NamedTuple):
     """Both faces of one store; closing the blocking one closes it.
 
     `remote` is what the wrappers ask a store behind a network; None for one inside this machine,
-    whose `changes` can be heard without.
+    whose `changes` can be heard without. `together` is there where many calls at a time cost less.
     """
 
     blocking: Store
     asynchronous: AsyncStore
     remote: Remote | None = None
     changes: Changes | None = None
+    together: Together | None = None
 
 
 class _Backend(NamedTuple):

@@ -16,6 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from holdfast.faces import BlockingShaped, async_shaped, run
+from holdfast.protocols import Together
 from holdfast.stores import Opened
 from holdfast.stores.breaker import Breaker, Circuits
 from holdfast.stores.changes import Both, Hub, Whole
@@ -161,8 +162,18 @@ class Stack:
         self._threads = Reassert(threads, self._revocations, raise_epoch)
         cached, fresh = self._outer(self._threads)
         acached, afresh = self._outer(Reassert(tasks, self._revocations, coroutines.raise_epoch))
-        self.opened = Opened(BlockingShaped(cached), acached, self._remote)
+        together = self._together(opened.together, raise_epoch)
+        self.opened = Opened(BlockingShaped(cached), acached, self._remote, together=together)
         self.fresh = Opened(BlockingShaped(fresh), afresh, self._remote)
+
+    def _together(
+        self, inner: Together | None, raise_epoch: Callable[[int], Awaitable[None]]
+    ) -> Together | None:
+        if inner is None:
+            return None
+        fenced = self._fenced(inner.store, wait_in_thread)
+        outer, _ = self._outer(Reassert(fenced, self._revocations, raise_epoch))
+        return Together(outer, inner.run)
 
     def _fenced(self, store: AsyncStore, wait: Callable[[], Awaitable[None]]) -> AsyncStore:
         return Fence(store, self._feed, wait) if self._remote.fenced else store

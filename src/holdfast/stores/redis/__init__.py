@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from holdfast.errors import StoreUnavailable
 from holdfast.faces import OverShaped, blocking
+from holdfast.protocols import Together
 from holdfast.stores import Opened
 from holdfast.stores.redis import lists, records, upkeep
 from holdfast.stores.redis.client import Client
@@ -21,6 +22,7 @@ from holdfast.stores.redis.loops import LoopWires
 from holdfast.stores.redis.remote import RedisRemote
 from holdfast.stores.redis.target import target
 from holdfast.stores.redis.threads import ThreadWires
+from holdfast.stores.redis.together import TogetherWires
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -125,9 +127,9 @@ class AsyncRedisStore:
 class RedisStore(OverShaped):
     """The same store for threads: the same coroutines, which never suspend over its connections."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, wires: Wires | None = None) -> None:
         self.core = core
-        self.shaped = AsyncRedisStore(core, ThreadWires(core))
+        self.shaped = AsyncRedisStore(core, wires or ThreadWires(core))
 
     salt = blocking(AsyncRedisStore.salt)
     get = blocking(AsyncRedisStore.get)
@@ -154,7 +156,14 @@ def from_url(url: str, timeout: float) -> Opened:
     """
     core = Core(target(url), timeout)
     core.topology.check()
-    return Opened(RedisStore(core), AsyncRedisStore(core), RedisRemote(core))
+    threads = ThreadWires(core)
+    together = TogetherWires(threads)
+    return Opened(
+        RedisStore(core, threads),
+        AsyncRedisStore(core),
+        RedisRemote(core),
+        together=Together(AsyncRedisStore(core, together), together.run),
+    )
 
 
 def weakly(method: Callable[[], None]) -> Callable[[], None]:

@@ -1,0 +1,117 @@
+"""Connections for many coroutines of one thread: what all of them ask for at one time is sent in one write.
+
+Where each of a thousand calls would wait for its own answer, one write and one read serve a hundred.
+A coroutine that asks is suspended until all others have asked as well, or have come to their ends.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from holdfast.errors import StoreError
+from holdfast.faces import run
+from holdfast.stores.redis.errors import Lost
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Generator, Iterable, Sequence
+
+    from holdfast.stores.redis.target import Address
+    from holdfast.stores.redis.threads import ThreadWires
+
+T = TypeVar("T")
+_Answer = tuple[list[Any], str]
+
+
+class _Asked:
+    """What a coroutine waits for; whoever drives it sends in the answer."""
+
+    def __init__(self, address: Address, payload: bytes, count: int, seconds: float) -> None:
+        self.address = address
+        self.payload = payload
+        self.count = count
+        self.deadline = time.monotonic() + seconds
+
+    def __await__(self) -> Generator[_Asked, _Answer, _Answer]:
+        return (yield self)
+
+
+class _Suspended(NamedTuple):
+    number: int
+    coroutine: Coroutine[_Asked, _Answer, Any]
+    asked: _Asked
+
+
+class TogetherWires:
+    """`holdfast.stores.redis.core.Wires` for coroutines that `run` drives, over those of a thread."""
+
+    def __init__(self, wires: ThreadWires) -> None:
+        self._wires = wires
+        self.send_durably = wires.send_durably
+        self.discover = wires.discover
+        self.pause = wires.pause
+        self.after_fork = wires.after_fork
+        self.close = wires.close
+
+    async def send(
+        self, address: Address, payload: bytes, count: int, *, seconds: float
+    ) -> _Answer:
+        """See `Wires`."""
+        return await _Asked(address, payload, count, seconds)
+
+    def run(self, coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T | StoreError]:
+        """What each of them returns, or the error of the store with which it ends."""
+        course = _Course([*coroutines])
+        while course.suspended:
+            by_address: dict[Address, list[_Suspended]] = {}
+            for each in course.suspended:
+                by_address.setdefault(each.asked.address, []).append(each)
+            course.suspended = []
+            for address, group in by_address.items():
+                self._ask(course, address, group)
+        return course.results
+
+    def _ask(self, course: _Course, address: Address, group: list[_Suspended]) -> None:
+        asked = [each.asked for each in group]
+        seconds = min(each.deadline for each in asked) - time.monotonic()
+        payload, count = b"".join(each.payload for each in asked), sum(e.count for e in asked)
+        try:
+            replies, node = run(self._wires.send(address, payload, count, seconds=seconds))
+        except (Lost, StoreError) as error:
+            for each in group:
+                course.go_on(each.number, each.coroutine, error)
+            return
+        first = 0
+        for each in group:
+            last = first + each.asked.count
+            course.go_on(each.number, each.coroutine, (replies[first:last], node))
+            first = last
+
+
+class _Course:
+    """How far each of some coroutines is."""
+
+    def __init__(self, coroutines: Sequence[Coroutine[Any, Any, Any]]) -> None:
+        self.results: list[Any] = [None] * len(coroutines)
+        self.suspended: list[_Suspended] = []
+        for number, each in enumerate(coroutines):
+            self.go_on(number, each, None)
+
+    def go_on(
+        self,
+        number: int,
+        coroutine: Coroutine[_Asked, Any, Any],
+        answer: _Answer | Exception | None,
+    ) -> None:
+        """Hand in what was answered, up to the next question or the end."""
+        try:
+            if isinstance(answer, Exception):  # noqa: SIM108 - longer on one line
+                asked = coroutine.throw(answer)
+            else:
+                asked = coroutine.send(answer)
+        except StopIteration as done:
+            self.results[number] = done.value
+        except StoreError as error:
+            self.results[number] = error
+        else:
+            self.suspended.append(_Suspended(number, coroutine, asked))
