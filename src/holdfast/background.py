@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from holdfast.engine import Touch
-    from holdfast.protocols import AsyncStore, Clock, Store, Together
+    from holdfast.faces import Together
+    from holdfast.protocols import AsyncStore, Clock, Store
     from holdfast.settings import Settings
 
 _LEASE = "lease/sweep"
@@ -38,7 +39,7 @@ class Background:
     """Collects touches and sweeps; `store` is a blocking store over the same records.
 
     `chore` is done in each round, before anything else. With `together` touches are sent by the
-    hundred, see `holdfast.protocols.Together`.
+    hundred, see `holdfast.faces.Together`.
     """
 
     def __init__(

@@ -17,7 +17,7 @@ that each verb is one atomic step, and that each write says whether it happened:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import msgspec
@@ -277,17 +277,6 @@ class Prompt(Protocol):
     def get_at_once(self, id: str, *, now: int, take: Take | None = None) -> Reading | None:
         """As `get`; None: that has to be awaited, and nothing was spent."""
         ...
-
-
-class Together(NamedTuple):
-    """A third face, for many calls of one thread at a time that should not wait for each other.
-
-    `run` takes coroutines that await nothing but `store`, and gives for each what it returns or the
-    `StoreError` with which it ends.
-    """
-
-    store: AsyncStore
-    run: Callable[[Iterable[Coroutine[Any, Any, Any]]], list[Any]]
 
 
 class OldSession(NamedTuple):

@@ -16,7 +16,8 @@ from holdfast.errors import ConfigurationError
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from holdfast.protocols import AsyncStore, Changes, Store, Together
+    from holdfast.faces import Together
+    from holdfast.protocols import AsyncStore, Changes, Store
     from holdfast.stores.remote import Remote
 
 

@@ -15,8 +15,7 @@ import weakref
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from holdfast.faces import BlockingShaped, async_shaped, run
-from holdfast.protocols import Together
+from holdfast.faces import BlockingShaped, Together, async_shaped, run
 from holdfast.stores import Opened
 from holdfast.stores.breaker import Breaker, Circuits
 from holdfast.stores.changes import Both, Hub, Whole

@@ -12,8 +12,7 @@ import weakref
 from typing import TYPE_CHECKING
 
 from holdfast.errors import StoreUnavailable
-from holdfast.faces import OverShaped, blocking
-from holdfast.protocols import Together
+from holdfast.faces import OverShaped, Together, blocking
 from holdfast.stores import Opened
 from holdfast.stores.redis import lists, records, upkeep
 from holdfast.stores.redis.client import Client
