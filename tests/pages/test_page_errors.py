@@ -13,8 +13,12 @@ def break_store(context, monkeypatch, error):
     async def broken(*args, **kwargs):
         raise error("the store is away")
 
-    for name in ("get", "page", "delete"):
+    def broken_read(*args, **kwargs):
+        raise error("the store is away")
+
+    for name in ("page", "delete"):
         monkeypatch.setattr(context.assembly.store, name, broken)
+    monkeypatch.setattr(context.assembly.store.core, "read_one", broken_read)
 
 
 def test_a_lost_token_gets_a_page(browser):

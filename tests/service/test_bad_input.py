@@ -39,10 +39,10 @@ COOKIES = [
 def no_look_ups(context, monkeypatch):
     """Fails the test if a session is looked up."""
 
-    async def refused(*args, **kwargs):
+    def refused(*args, **kwargs):
         raise AssertionError("the store was asked")
 
-    monkeypatch.setattr(context.assembly.store, "get", refused)
+    monkeypatch.setattr(context.assembly.store.core, "read_one", refused)
 
 
 @pytest.mark.parametrize("path", JSON_ROUTES)

@@ -161,10 +161,10 @@ def test_an_outage_is_no_log_out(client, context, monkeypatch):
     """503 with `Retry-After`: the proxy lets nobody pass, and the cookie stays (P20)."""
     client.sign_in()
 
-    async def away(*_, **__):
+    def away(*_, **__):
         raise StoreUnavailable("as the test wishes")
 
-    monkeypatch.setattr(type(context.assembly.store), "get", away)
+    monkeypatch.setattr(context.assembly.store.core, "read_one", away)
     answer = ask(client)
     assert outcome(answer) == (503, "store_unavailable")
     assert "Retry-After" in answer.headers
@@ -294,11 +294,11 @@ def test_strange_names_are_encoded(client, context):
 def test_what_nobody_foresaw_lets_nobody_pass(client, context, monkeypatch, caplog):
     """500 without details, with the headers of every answer to a browser; the log says what it was."""
 
-    async def broken(*_, **__):
+    def broken(*_, **__):
         raise ZeroDivisionError
 
     client.sign_in()
-    monkeypatch.setattr(context.assembly.chain, "begin", broken)
+    monkeypatch.setattr(context.assembly.chain, "begin_at_once", broken)
     answer = ask(client)
     assert outcome(answer) == (500, "internal_error")
     assert answer.headers["X-Content-Type-Options"] == "nosniff"

@@ -13,11 +13,11 @@ from service.clients import EMAIL, PASSWORD, SECRET, Client, configuration, outc
 def away(context, monkeypatch):
     """The store cannot answer."""
 
-    async def refused(*args, **kwargs):
+    def refused(*args, **kwargs):
         raise StoreUnavailable("the disk is away at /secret/path")
 
-    for verb in ("get", "insert", "delete", "salt"):
-        monkeypatch.setattr(context.assembly.store, verb, refused)
+    for access in ("read_one", "attempt_all", "awrite"):
+        monkeypatch.setattr(context.assembly.store.core, access, refused)
 
 
 def test_alive_and_ready(client):

@@ -112,7 +112,9 @@ class ForwardAuth:
     async def _decide(self, facts: Facts, target: str, role: str | None) -> Reply | RawHeaders:
         """The answer about a request with these facts: a refusal, or who it is."""
         chain = self._chain
-        visit = await chain.begin(facts)
+        visit = chain.begin_at_once(facts)
+        if not visit.begun:
+            await chain.begin_anyway(visit)
         if visit.reply is not None:
             return visit.reply
         try:
@@ -122,7 +124,7 @@ class ForwardAuth:
         reply = chain.commit_at_once(visit) or await chain.commit(visit, _PASSES)
         if reply.status is not None:
             return reply
-        added = _TOUCHED if reply.headers == PRIVATE else _raw(reply.headers)
+        added = _TOUCHED if reply.headers is PRIVATE else _raw(reply.headers)
         return [_EMPTY, *added, *self._identity(session)]
 
     def _identity(self, session: Session) -> RawHeaders:

@@ -23,13 +23,15 @@ def key_of(name: str) -> str:
 
 
 @lru_cache(maxsize=8)
-def _keys(names: frozenset[str]) -> tuple[tuple[str, str], ...]:
-    return tuple((name, key_of(name)) for name in names)
+def _names(wanted: frozenset[str]) -> dict[str, str]:
+    """Their keys in an `environ`, each with its name."""
+    return {key_of(name): name for name in wanted}
 
 
 def headers_of(environ: Environ, wanted: frozenset[str]) -> dict[str, str]:
     """Those of the wanted headers that were sent; names in lower case."""
-    return {name: environ[key] for name, key in _keys(wanted) if key in environ}
+    names = _names(wanted)
+    return {names[key]: environ[key] for key in names.keys() & environ.keys()}
 
 
 def facts(environ: Environ, wanted: frozenset[str], form_field: FormField) -> Request:

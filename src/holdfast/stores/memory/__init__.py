@@ -209,28 +209,11 @@ class MemoryStore:
         return self._quotas[name][0] if name in self._quotas else None
 
 
-class AsyncMemoryStore:
+class AsyncMemoryStore(AsyncShaped):
     """The same store for coroutines. No call ever suspends."""
 
     def __init__(self, store: MemoryStore | None = None) -> None:
-        self._store = store or MemoryStore()
-        shaped = AsyncShaped(self._store)
-        self.salt = shaped.salt
-        self.get = shaped.get
-        self.insert = shaped.insert
-        self.update = shaped.update
-        self.touch = shaped.touch
-        self.delete = shaped.delete
-        self.page = shaped.page
-        self.delete_all = shaped.delete_all
-        self.purge = shaped.purge
-        self.bump_epoch = shaped.bump_epoch
-        self.take = shaped.take
-        self.after_fork = shaped.after_fork
-        self.close = shaped.close
-
-    def get_at_once(self, id: str, *, now: int, take: Take | None = None) -> Reading:
-        return self._store.get(id, now=now, take=take)
+        super().__init__(store or MemoryStore())
 
 
 def _decoded(row: Row) -> Record | None:

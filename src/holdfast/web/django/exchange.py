@@ -83,7 +83,8 @@ class Exchange:
         if visit.identified or visit.excluded:
             return
         try:
-            visit.session = await chain.identify(visit)
+            if not chain.identify_at_once(visit):
+                await chain.identify(visit)
         except StoreError as error:
             self._failure = error
             raise

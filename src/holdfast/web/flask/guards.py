@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import timedelta
 
-    from holdfast.chain import Chain
+    from holdfast.web.wsgi_exchange import Exchange
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -27,34 +27,30 @@ R = TypeVar("R")
 
 def require(view: Callable[P, R]) -> Callable[P, R]:
     """Only for somebody who is signed in; otherwise 401."""
-    return _guarded(view, lambda: _chain().require(exchange().seen()))
+    return _guarded(view, lambda here: here.chain.require(here.seen()))
 
 
 def require_fresh(max_age: timedelta) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Only for somebody who proved who they are at most `max_age` ago; otherwise 401."""
-    return lambda view: _guarded(view, lambda: _chain().require_fresh(exchange().seen(), max_age))
+    return lambda view: _guarded(view, lambda here: here.chain.require_fresh(here.seen(), max_age))
 
 
 def require_role(role: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Only for somebody whose claim `role` is, or holds, this; otherwise 401 or 403."""
-    return lambda view: _guarded(view, lambda: _chain().require_role(exchange().seen(), role))
+    return lambda view: _guarded(view, lambda here: here.chain.require_role(here.seen(), role))
 
 
 def require_csrf(view: Callable[P, R]) -> Callable[P, R]:
     """Refuse an unsafe request without a valid token also where no session exists yet: 403."""
-    return _guarded(view, lambda: _chain().csrf.require(exchange().seen()))
+    return _guarded(view, lambda here: here.chain.csrf.require(here.seen()))
 
 
-def _chain() -> Chain:
-    return exchange().chain
-
-
-def _guarded(view: Callable[P, R], check: Callable[[], object]) -> Callable[P, R]:
+def _guarded(view: Callable[P, R], check: Callable[[Exchange], object]) -> Callable[P, R]:
     suspends = iscoroutinefunction(view)
 
     @wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-        check()
+        check(exchange())
         run: Callable[P, R] = current_app.ensure_sync(view) if suspends else view
         return run(*args, **kwargs)
 
