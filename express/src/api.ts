@@ -6,8 +6,6 @@ import { ConfigurationError, Refused, ServiceUnavailable } from "./errors.js";
 
 /** Bytes of an answer; a session's data is the largest thing in one. */
 const MOST = 4 * 1024 * 1024;
-/** A stream tells something several times a second; after this long nobody is there any more. */
-const SILENT_MS = 10_000;
 /** The service closes what has been idle for 5 seconds; a question must not meet that. */
 const IDLE_MS = 4_000;
 /** Questions that change nothing. */
@@ -79,7 +77,10 @@ export class Api {
     throw new Refused(code, answer.status, `the service refused ${method} ${path}: ${error}`);
   }
 
-  /** An answer that does not end by itself, with its status; nobody waits longer than the timeout for it. */
+  /**
+   * An answer that does not end by itself, with its status; nobody waits longer than the timeout for it.
+   * Who reads it must notice when it falls silent.
+   */
   stream(path: string): Promise<http.IncomingMessage> {
     return new Promise((resolve, reject) => {
       const request = this.#request(this.#at(path), {
@@ -88,7 +89,7 @@ export class Api {
         timeout: this.#timeout,
       });
       request.on("response", (answer) => {
-        request.setTimeout(SILENT_MS);
+        request.setTimeout(0);
         resolve(answer);
       });
       request.on("socket", (socket) => socket.unref());

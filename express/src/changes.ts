@@ -12,6 +12,8 @@ import type { Api } from "./api.js";
 const PATH = "/changes";
 const RENEW_MS = 30_000;
 const SLOWEST_MS = 5_000;
+/** A stream tells something several times a second; after this long nobody is there any more. */
+const SILENT_MS = 10_000;
 /** Characters of one event; more is no stream of ours. */
 const MOST = 1_000_000;
 
@@ -53,6 +55,7 @@ export class Changes {
   #answer: IncomingMessage | undefined;
   #renewing: NodeJS.Timeout | undefined;
   #pause: NodeJS.Timeout | undefined;
+  #silence: NodeJS.Timeout | undefined;
   #failures = 0;
   #started = false;
   #closed = false;
@@ -108,7 +111,9 @@ export class Changes {
   #read(answer: IncomingMessage, asked: number): void {
     let rest = "";
     answer.setEncoding("utf8");
+    this.#listenFor(answer);
     answer.on("data", (text: string) => {
+      this.#listenFor(answer);
       const events = (rest + text).split("\n\n");
       rest = events.pop() ?? "";
       try {
@@ -122,6 +127,12 @@ export class Changes {
     answer.on("close", () => {
       if (this.#answer === answer) this.#again();
     });
+  }
+
+  /** A connection may die without a word; then a new one may still get through. */
+  #listenFor(answer: IncomingMessage): void {
+    clearTimeout(this.#silence);
+    this.#silence = setTimeout(() => answer.destroy(), SILENT_MS).unref();
   }
 
   #heard(text: string, asked: number): void {
@@ -175,6 +186,7 @@ export class Changes {
     this.proved = -Infinity;
     this.nodes = new Set();
     clearInterval(this.#renewing);
+    clearTimeout(this.#silence);
     answer?.destroy();
     this.#tell((each) => each.forget());
   }

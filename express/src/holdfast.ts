@@ -187,10 +187,10 @@ function guard(refuse: (user: User) => Reply | null): Middleware {
     visit
       .again()
       .then(() => {
+        if (visit.begun) return undefined;
         showSession(request, visit);
         const reply = visit.reply ?? judge();
-        if (reply === null) next();
-        else if (!response.headersSent) send(response, reply);
+        return reply === null ? next() : send(response, reply);
       })
       .catch(next);
     return undefined;

@@ -61,6 +61,8 @@ export class Visit {
   /** The answer, once handlers have been reached. */
   response: ServerResponse | undefined;
   held: Held | undefined;
+  /** The answer has begun, perhaps without the handler that is waited for. */
+  begun = false;
   /** Who a guard has let in. */
   user: User | undefined;
   #proof: string | null = null;
@@ -125,7 +127,7 @@ export class Visit {
   /** Carry out what the handler did. Without a promise, if it did nothing. */
   settle(status: number): Settled | Promise<Settled> {
     const { state } = this;
-    state.closed = true;
+    this.begun = state.closed = true;
     let changes: Changes | null;
     try {
       changes = state.changes();
@@ -194,6 +196,7 @@ export class Visit {
   #see(described: Described | null, text: string, via: string | null): void {
     this.via = via;
     this.state = new State(described, text);
+    this.state.closed = this.begun;
     this.#session = undefined;
   }
 
