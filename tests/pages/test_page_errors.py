@@ -18,7 +18,7 @@ def break_store(context, monkeypatch, error):
 
     for name in ("page", "delete"):
         monkeypatch.setattr(context.assembly.store, name, broken)
-    monkeypatch.setattr(context.assembly.store.core, "read_one", broken_read)
+    monkeypatch.setattr(context.assembly.blocking_store, "get", broken_read)
 
 
 def test_a_lost_token_gets_a_page(browser):
