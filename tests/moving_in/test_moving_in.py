@@ -21,7 +21,7 @@ import redis_servers
 from holdfast.adoption import ConnectRedis, FlaskSession, Starsessions
 from holdfast.web import fastapi as holdfast_fastapi
 from holdfast.web import flask as holdfast_flask
-from moving_in import express_session
+from moving_in import express_session, printed
 
 SECRET = "a secret for tests: kelp 4 seven otters 0291"
 OLD = express_session.SECRET
@@ -29,9 +29,14 @@ HTTPS = "https://app.example.org"
 MOMENT = datetime(2025, 1, 1, tzinfo=UTC)
 
 
-def site_in_flask(adopt):
+def adopting(framework, adopt):
+    """What makes an application ours, and takes over old sessions."""
+    return lambda app: framework.Holdfast(app, secret=SECRET, store="memory://", adopt=adopt)
+
+
+def site_in_flask(adopt=None, install=None):
     app = flask.Flask(__name__)
-    parts = holdfast_flask.Holdfast(app, secret=SECRET, store="memory://", adopt=adopt)
+    parts = (install or adopting(holdfast_flask, adopt))(app)
 
     @app.get("/")
     def seen():
@@ -45,14 +50,14 @@ def site_in_flask(adopt):
     return app, parts.assembly
 
 
-def site_in_fastapi(adopt):
+def site_in_fastapi(adopt=None, install=None):
     @asynccontextmanager
     async def lifespan(_app):
         yield
         await parts.assembly.old.asynchronous.close()
 
     app = FastAPI(lifespan=lifespan)
-    parts = holdfast_fastapi.Holdfast(app, secret=SECRET, store="memory://", adopt=adopt)
+    parts = (install or adopting(holdfast_fastapi, adopt))(app)
 
     @app.get("/")
     def seen(session: Annotated[holdfast_fastapi.Session, Depends(holdfast_fastapi.current)]):
@@ -201,6 +206,35 @@ def test_connect_redis(old, node_modules):
     place = ConnectRedis(redis_url=old.url, secret=["newer", OLD])
     assert goes_on(site_in_fastapi(place), cookie, "connect.sid") == {"user": "ada", "cart": [1]}
     assert old.client.keys() == []
+
+
+# As the pages print it
+
+
+@pytest.fixture
+def as_printed(old, monkeypatch):
+    """An application that a page's own lines have made ours."""
+    monkeypatch.setenv("HOLDFAST_SECRET", SECRET)
+    monkeypatch.setenv("HOLDFAST_STORE", "memory://")
+    return lambda site, page: site(install=printed.install(page, old.url))
+
+
+def test_the_page_about_flask_session(old, as_printed):
+    seen = goes_on(as_printed(site_in_flask, "flask-session"), old_flask(old.url), "session")
+    assert seen == {"user": "ada", "cart": [1], "moment": True}
+
+
+def test_the_page_about_starsessions(old, as_printed):
+    cookie = old_starsessions(old.url)
+    seen = goes_on(as_printed(site_in_fastapi, "starsessions"), cookie, "session")
+    assert seen == {"user": "7", "cart": [1]}
+
+
+@pytest.mark.timeout(300)
+def test_the_page_about_connect_redis(old, as_printed, node_modules):
+    cookie = express_session.cookie_of(node_modules, old.url)
+    seen = goes_on(as_printed(site_in_fastapi, "connect-redis"), cookie, "connect.sid")
+    assert seen == {"user": "ada", "cart": [1]}
 
 
 @pytest.mark.parametrize(

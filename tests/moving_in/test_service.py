@@ -12,7 +12,7 @@ from holdfast.service import moving_in
 from holdfast.service.app import create_app
 from holdfast.service.options import ServiceOptions
 from holdfast.testing import FakeClock
-from moving_in import express_session
+from moving_in import express_session, printed
 from nodejs import built_package, node
 from service.clients import Client, bearer, built
 from service.running import Server
@@ -181,14 +181,13 @@ const server = app.listen(0, "127.0.0.1", async () => {
 def test_an_express_application_keeps_its_visitors(tmp_path, tmp_path_factory, cookie, old):
     """From express-session to our package, over a real service: the visitor notices nothing.
 
-    The handler does nothing to its session, and the cookie is set all the same.
+    The handler does nothing to its session, and the cookie is set all the same. The service has the
+    variables that the page prints.
     """
     package = built_package(tmp_path_factory)
     package.joinpath("moved.mjs").write_text(SITE)
-    given = {"ADOPT_FROM": "connect-redis", "ADOPT_REDIS": old.url, "SERVICE_KEYS": ENTRY}
-    server = Server(
-        tmp_path / "home", PROFILE="development", ADOPT_SECRET=express_session.SECRET, **given
-    )
+    given = printed.variables("connect-redis", old.url) | {"SERVICE_KEYS": ENTRY}
+    server = Server(tmp_path / "home", PROFILE="development", **given)
     try:
         seen = json.loads(node(package, "moved.mjs", server.url, KEY, cookie))
     finally:
