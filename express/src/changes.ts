@@ -47,6 +47,8 @@ export class Changes {
   nodes: ReadonlySet<string> = new Set();
   /** Milliseconds that may have passed since `proved`. */
   bound = 0;
+  /** The same where nothing is kept, for what is open. */
+  within = 1000;
 
   readonly #listeners = new Set<Listener>();
   readonly #api: Api;
@@ -150,6 +152,7 @@ export class Changes {
   #opened(told: Told, asked: number): void {
     this.#anchor = { clock: told.clock, asked, said: told.now };
     this.bound = Math.min(told.bound_ms, this.#most);
+    this.within = this.bound || told.bound_ms;
     this.#renewing = setInterval(() => void this.#renew(), RENEW_MS).unref();
   }
 

@@ -1,4 +1,4 @@
-/** Sockets and streams that end with their session. */
+/** Sockets and streams that end with their session, or when nobody can say whether it lives. */
 import type { Api } from "./api.js";
 import type { Changes } from "./changes.js";
 import type { Keep } from "./near.js";
@@ -6,26 +6,46 @@ import type { Keep } from "./near.js";
 /** A WebSocket, or an answer that goes on: whatever can be closed. */
 export type Closable = { close(code: number, reason: string): unknown } | { end(): unknown };
 
+/** What `ws` has beside that. */
+interface Socket {
+  close(code: number, reason: string): unknown;
+  removeAllListeners?(event: string): unknown;
+  terminate?(): unknown;
+}
+
 export const ENDED = 4401;
+export const UNKNOWN = 1013;
+const REASONS = { [ENDED]: "the session has ended", [UNKNOWN]: "try again later" };
 
 /** A minute if nobody says sooner; an end by time is told by nobody. */
 const LOOK_MS = 60_000;
-const RETRY_MS = 1_000;
+/** For a client that does not answer when its socket is closed. */
+const PATIENCE_MS = 5_000;
 
+/** What one session has open; all moments are those of `performance.now()`. */
 interface Held {
-  sockets: Set<Closable>;
-  timer: NodeJS.Timeout | undefined;
-  looking: boolean;
+  readonly sockets: Set<Closable>;
+  /** When the latest good answer was asked for. */
+  readAt: number;
+  /** When it must be asked for again, whatever is heard. */
+  lookAt: number;
+  /** Since when an answer is awaited. */
+  askedAt: number | undefined;
+  /** Something was heard while an answer was awaited. */
   again: boolean;
+  /** What was read counts while changes are heard. */
+  followed: boolean;
 }
 
 export class Sockets {
   readonly #held = new Map<string, Held>();
   readonly #api: Api;
-  #closed = false;
+  readonly #changes: Changes;
+  #turns: NodeJS.Timeout | undefined;
 
   constructor(api: Api, changes: Changes) {
     this.#api = api;
+    this.#changes = changes;
     changes.listen({
       changed: (ids) => ids.forEach((id) => this.#look(id)),
       forget: () => [...this.#held.keys()].forEach((id) => this.#look(id)),
@@ -34,21 +54,20 @@ export class Sockets {
 
   /** Close `socket` when the session ends; what is returned lets go of it. */
   hold(socket: Closable, id: string): () => void {
-    let held = this.#held.get(id);
-    if (held === undefined) {
-      held = { sockets: new Set(), timer: undefined, looking: false, again: false };
-      this.#held.set(id, held);
-    }
+    const now = performance.now();
+    const fresh = { readAt: now, lookAt: now, askedAt: undefined, again: false, followed: false };
+    const held = this.#held.get(id) ?? { sockets: new Set(), ...fresh };
+    this.#held.set(id, held);
     held.sockets.add(socket);
     // It may have ended since the request was judged.
     this.#look(id);
+    if (this.#turns === undefined) this.#wait();
     return () => this.#release(socket, id);
   }
 
   close(): void {
-    this.#closed = true;
-    for (const { timer } of this.#held.values()) clearTimeout(timer);
     this.#held.clear();
+    this.#rest();
   }
 
   get size(): number {
@@ -58,55 +77,91 @@ export class Sockets {
   #release(socket: Closable, id: string): void {
     const held = this.#held.get(id);
     held?.sockets.delete(socket);
-    if (held?.sockets.size === 0) {
-      clearTimeout(held.timer);
-      this.#held.delete(id);
+    if (held?.sockets.size === 0) this.#held.delete(id);
+    if (this.#held.size === 0) this.#rest();
+  }
+
+  #rest(): void {
+    clearTimeout(this.#turns);
+    this.#turns = undefined;
+  }
+
+  #wait(): void {
+    this.#turns = setTimeout(() => this.#turn(), this.#changes.within / 4).unref();
+  }
+
+  #turn(): void {
+    this.#wait();
+    const now = performance.now();
+    for (const [id, held] of this.#held) {
+      const silent = now - this.#proved(held);
+      if (held.askedAt === undefined) {
+        if (now >= held.lookAt || silent >= this.#changes.within / 2) this.#look(id);
+      } else if (now - held.askedAt >= this.#changes.within / 4) this.#giveUp(id, held);
     }
+  }
+
+  /** A moment at which the session lived. */
+  #proved(held: Held): number {
+    return held.followed ? Math.max(held.readAt, this.#changes.proved) : held.readAt;
+  }
+
+  /** No answer came: end what is open, unless there is time for another question. */
+  #giveUp(id: string, held: Held): void {
+    if (performance.now() - this.#proved(held) >= this.#changes.within * 0.75) this.#end(id, UNKNOWN);
   }
 
   #look(id: string): void {
     const held = this.#held.get(id);
-    if (held === undefined || this.#closed) return;
-    if (held.looking) held.again = true;
-    else void this.#read(id, held);
+    if (held === undefined) return;
+    held.followed = false;
+    if (held.askedAt === undefined) void this.#read(id, held);
+    else held.again = true;
   }
 
   async #read(id: string, held: Held): Promise<void> {
-    clearTimeout(held.timer);
-    held.looking = true;
+    const { nodes } = this.#changes;
+    const asked = (held.askedAt = performance.now());
     held.again = false;
-    let next = RETRY_MS;
     try {
-      const answer = await this.#api.ask<{ keep?: Keep | null }>(
-        "GET",
-        `/sessions/${encodeURIComponent(id)}`,
-      );
-      if (answer.status === 404) return this.#end(id);
-      next = Math.min(Math.max(answer.body.keep?.for_ms ?? LOOK_MS, RETRY_MS), LOOK_MS);
+      const path = `/sessions/${encodeURIComponent(id)}`;
+      const { status, body } = await this.#api.ask<{ keep?: Keep | null }>("GET", path);
+      if (this.#held.get(id) !== held) return;
+      if (status === 404) return this.#end(id, ENDED);
+      if (status !== 200) throw new Error(`status ${status}`);
+      const { keep } = body;
+      held.readAt = asked;
+      held.lookAt = asked + Math.min(keep?.for_ms ?? LOOK_MS, LOOK_MS);
+      held.followed = !held.again && keep != null && nodes.has(keep.node);
     } catch {
-      // "Cannot know" ends nothing; it is asked again soon.
+      if (this.#held.get(id) === held) this.#giveUp(id, held);
     } finally {
-      held.looking = false;
+      held.askedAt = undefined;
     }
-    if (held.again) return this.#look(id);
-    if (this.#held.get(id) === held && !this.#closed) {
-      held.timer = setTimeout(() => this.#look(id), next).unref();
-    }
+    if (held.again) this.#look(id);
   }
 
-  #end(id: string): void {
+  #end(id: string, code: typeof ENDED | typeof UNKNOWN): void {
     const sockets = this.#held.get(id)?.sockets ?? [];
     this.#held.delete(id);
-    for (const socket of sockets) close(socket);
+    if (this.#held.size === 0) this.#rest();
+    for (const socket of sockets) close(socket, code);
   }
 }
 
 /** One that cannot be closed keeps no other one open. */
-function close(socket: Closable): void {
+function close(socket: Closable, code: typeof ENDED | typeof UNKNOWN): void {
   try {
-    if ("close" in socket) socket.close(ENDED, "the session has ended");
+    if ("close" in socket) closeSocket(socket, code);
     else socket.end();
   } catch (error) {
     process.emitWarning(error instanceof Error ? error : String(error));
   }
+}
+
+/** What the client says after the end is not heard, however long it takes to agree. */
+function closeSocket(socket: Socket, code: typeof ENDED | typeof UNKNOWN): void {
+  socket.close(code, REASONS[code]);
+  socket.removeAllListeners?.("message");
+  setTimeout(() => socket.terminate?.(), PATIENCE_MS).unref();
 }

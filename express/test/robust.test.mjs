@@ -10,48 +10,19 @@ import express4 from "express4";
 
 import { Api } from "../dist/esm/api.js";
 import { holdfast } from "../dist/esm/index.js";
-import { Sockets } from "../dist/esm/sockets.js";
-import { Browser, Service, listening, until } from "./service.mjs";
+import { Browser, Service, listening, played, relayed, until } from "./service.mjs";
 import { site } from "./site.mjs";
 
 let service;
 before(async () => (service = await Service.start()));
 after(() => service.stop());
 
-/** A service that answers as `play` says; paths that were `asked`, and those that were `answered`. */
-async function played(play) {
-  const [asked, answered] = [[], []];
-  const server = http.createServer((request, response) => {
-    const path = request.url.replace("/backend/v1", "");
-    asked.push(path);
-    response.on("finish", () => answered.push(path));
-    play(request, response);
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const close = () => (server.closeAllConnections(), server.close());
-  return { asked, answered, close, url: `http://127.0.0.1:${server.address().port}` };
-}
-
-/** Passes everything on to the real service. */
-const relayed = () =>
-  played((request, response) => {
-    const { method, url, headers } = request;
-    const on = http.request(service.url + url, { method, headers }, (answer) => {
-      response.writeHead(answer.statusCode, answer.headers);
-      answer.pipe(response);
-    });
-    on.on("error", () => response.destroy());
-    response.on("close", () => on.destroy());
-    request.pipe(on);
-  });
-
 const over = (url, more = {}) => holdfast({ url, serviceKey: service.key, ...more });
 
 for (const [name, express] of Object.entries({ "Express 4": express4, "Express 5": express5 })) {
   describe(name, () => {
     test("a hot request asks nobody", async () => {
-      const relay = await relayed();
+      const relay = await relayed(service);
       const sessions = over(relay.url);
       const app = await listening(site(express, sessions));
       const browser = new Browser(app.origin);
@@ -275,36 +246,6 @@ test("a client that resets while its handshake is judged ends nothing", async ()
   server.close();
   sessions.close();
   hangs.close();
-});
-
-test("sockets end at once also where nothing is kept", async () => {
-  const relay = await relayed();
-  const sessions = over(relay.url, { maxAge: 0 });
-  const { session } = await service.ask("POST", "/sessions", { subject: "eve" });
-  const closed = new Promise((resolve) => {
-    sessions.closeWhenEnded({ close: (code) => resolve(code) }, session);
-  });
-  await until(() => relay.answered.includes(`/sessions/${session.id}`), "the first look");
-  const since = performance.now();
-  await service.ask("DELETE", `/sessions/${session.id}`);
-  assert.equal(await closed, 4401);
-  assert.ok(performance.now() - since < 30_000, "by the stream, and not by looking once a minute");
-  sessions.close();
-  relay.close();
-});
-
-test("a socket that cannot be closed keeps no other one open", async () => {
-  const gone = new Sockets({ ask: async () => ({ status: 404, body: {} }) }, { listen: () => undefined });
-  const warned = once(process, "warning");
-  const closed = new Promise((resolve) => {
-    const broken = () => {
-      throw new Error("not open yet");
-    };
-    gone.hold({ close: broken }, "id");
-    gone.hold({ close: resolve }, "id");
-  });
-  assert.equal(await closed, 4401);
-  assert.equal((await warned)[0].message, "not open yet");
 });
 
 test("what may have been done is not asked for again", async () => {

@@ -1,6 +1,7 @@
 // A real service on a free port, and applications in front of it.
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
+import { createServer as createHttpServer, request as httpRequest } from "node:http";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -79,6 +80,38 @@ export class Service {
     const answer = await fetch(`${this.url}/backend/v1${path}`, { method, headers, body: text });
     return answer.json();
   }
+}
+
+/** A service that answers as `play` says; paths that were `asked`, and those that were `answered`. */
+export async function played(play) {
+  const [asked, answered] = [[], []];
+  const server = createHttpServer((request, response) => {
+    const path = request.url.replace("/backend/v1", "");
+    asked.push(path);
+    response.on("finish", () => answered.push(path));
+    play(request, response);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const close = () => (server.closeAllConnections(), server.close());
+  return { asked, answered, close, url: `http://127.0.0.1:${server.address().port}` };
+}
+
+/** Passes everything on to a real service, but not the stream while it is `silent`, nor anything while it `hangs`. */
+export async function relayed(service) {
+  const relay = await played((request, response) => {
+    if (relay.hangs) return;
+    const { method, url, headers } = request;
+    const on = httpRequest(service.url + url, { method, headers }, (answer) => {
+      response.writeHead(answer.statusCode, answer.headers);
+      answer.on("data", (part) => (relay.silent && url.endsWith("/changes")) || response.write(part));
+      answer.on("end", () => response.end());
+    });
+    on.on("error", () => response.destroy());
+    response.on("close", () => on.destroy());
+    request.pipe(on);
+  });
+  return relay;
 }
 
 /** An application listening on a free port; `close` ends it. */

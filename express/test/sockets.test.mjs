@@ -1,0 +1,186 @@
+// Sockets and streams end with their session, also where nothing is heard or nobody knows.
+import assert from "node:assert/strict";
+import { EventEmitter, once } from "node:events";
+import http from "node:http";
+import { after, before, test } from "node:test";
+
+import express from "express";
+
+import { holdfast } from "../dist/esm/index.js";
+import { Sockets } from "../dist/esm/sockets.js";
+import { Browser, Service, listening, relayed, until } from "./service.mjs";
+import { site } from "./site.mjs";
+
+let service;
+before(async () => (service = await Service.start()));
+after(() => service.stop());
+
+/** Less than what an end by time, or the loss of a silent stream, takes to be noticed. */
+const SOON_MS = 8_000;
+
+const over = (url, more = {}) => holdfast({ url, serviceKey: service.key, ...more });
+
+/** A socket that is held for a new session; `closed` is the code. */
+async function held(sessions) {
+  const { session } = await service.ask("POST", "/sessions", { subject: "eve" });
+  const closed = new Promise((resolve) => sessions.closeWhenEnded({ close: resolve }, session));
+  return { closed, id: session.id };
+}
+
+async function soon(promise) {
+  const since = performance.now();
+  const answer = await promise;
+  assert.ok(performance.now() - since < SOON_MS);
+  return answer;
+}
+
+test("sockets end at once also where nothing is kept", async () => {
+  const relay = await relayed(service);
+  const sessions = over(relay.url, { maxAge: 0 });
+  const { closed, id } = await held(sessions);
+  await until(() => relay.answered.includes(`/sessions/${id}`), "the first look");
+  await service.ask("DELETE", `/sessions/${id}`);
+  assert.equal(await soon(closed), 4401);
+  sessions.close();
+  relay.close();
+});
+
+test("while the stream proves something the service is not asked", async () => {
+  const relay = await relayed(service);
+  const sessions = over(relay.url);
+  await until(() => sessions.status.live, "a proof");
+  const { closed, id } = await held(sessions);
+  const looks = () => relay.asked.filter((path) => path === `/sessions/${id}`).length;
+  await until(() => looks() > 0, "the first look");
+  await service.ask("POST", "/sessions", { subject: "eve" });
+  const since = performance.now();
+  await until(() => performance.now() - since > 1_500, "time for three looks");
+  assert.ok(looks() <= 2, `${looks()} looks`);
+  await service.ask("DELETE", `/sessions/${id}`);
+  assert.equal(await soon(closed), 4401);
+  sessions.close();
+  relay.close();
+});
+
+test("a stream that falls silent without a word is not believed", async () => {
+  const relay = await relayed(service);
+  const sessions = over(relay.url);
+  await until(() => sessions.status.live, "a proof");
+  const { closed, id } = await held(sessions);
+  await until(() => relay.answered.includes(`/sessions/${id}`), "the first look");
+  relay.silent = true;
+  await service.ask("DELETE", `/sessions/${id}`);
+  assert.equal(await soon(closed), 4401);
+  sessions.close();
+  relay.close();
+});
+
+for (const [name, end] of Object.entries({
+  "does not answer": (relay) => relay.close(),
+  hangs: (relay) => (relay.hangs = relay.silent = true),
+})) {
+  test(`a service that ${name} is no reason to stay open`, async () => {
+    const relay = await relayed(service);
+    const sessions = over(relay.url);
+    await until(() => sessions.status.live, "a proof");
+    const { closed, id } = await held(sessions);
+    await until(() => relay.answered.includes(`/sessions/${id}`), "the first look");
+    end(relay);
+    assert.equal(await soon(closed), 1013);
+    sessions.close();
+    relay.close();
+  });
+}
+
+test("one answer that is lost closes nothing", async () => {
+  let calls = 0;
+  const api = {
+    ask: async () => {
+      calls += 1;
+      if (calls === 1) throw new Error("lost");
+      return calls < 4 ? { status: 200, body: {} } : { status: 404, body: {} };
+    },
+  };
+  const changes = { listen: () => undefined, within: 400, nodes: new Set(), proved: -Infinity };
+  const sockets = new Sockets(api, changes);
+  const closed = new Promise((close) => sockets.hold({ close }, "id"));
+  assert.equal(await closed, 4401);
+  assert.equal(calls, 4);
+  assert.equal(sockets.size, 0);
+});
+
+test("what was read before anything was heard is asked for again", async () => {
+  let calls = 0;
+  const changes = { listen: () => undefined, within: 400, nodes: new Set(), proved: -Infinity };
+  const keep = { node: "n", for_ms: 60_000 };
+  const api = {
+    ask: async () => {
+      Object.assign(changes, { nodes: new Set(["n"]), proved: Infinity });
+      return ++calls < 2 ? { status: 200, body: { keep } } : { status: 404, body: {} };
+    },
+  };
+  const closed = new Promise((close) => new Sockets(api, changes).hold({ close }, "id"));
+  assert.equal(await soon(closed), 4401);
+});
+
+test("an end by time is noticed without being told", async () => {
+  let calls = 0;
+  const keep = { node: "n", for_ms: 200 };
+  const api = {
+    ask: async () => (++calls < 2 ? { status: 200, body: { keep } } : { status: 404, body: {} }),
+  };
+  const changes = { listen: () => undefined, within: 1000, nodes: new Set(["n"]), proved: Infinity };
+  const closed = new Promise((close) => new Sockets(api, changes).hold({ close }, "id"));
+  assert.equal(await soon(closed), 4401);
+});
+
+test("a stream of events ends", async () => {
+  const sessions = over(service.url);
+  const app = site(express, sessions);
+  app.get("/events", sessions.requireAuth, (req, res) => {
+    res.type("text/event-stream").write(`data: ${req.user.id}\n\n`);
+    res.on("close", sessions.closeWhenEnded(res, req.session));
+  });
+  const { origin, close } = await listening(app);
+  const browser = new Browser(origin);
+  await browser.signIn();
+  const headers = { cookie: `session=${browser.cookies.session}` };
+  const [answer] = await once(http.get(`${origin}/events`, { headers }), "response");
+  let text = "";
+  answer.on("data", (part) => (text += part));
+  await until(() => text === "data: ada\n\n", "the first event");
+  const ended = once(answer, "end");
+  await browser.post("/logout", {}, { headers: await browser.proof() });
+  await soon(ended);
+  assert.ok(answer.complete);
+  close();
+  sessions.close();
+});
+
+test("what a client says after the end is not heard", async () => {
+  const gone = { ask: async () => ({ status: 404, body: {} }) };
+  const sockets = new Sockets(gone, { listen: () => undefined, within: 1000, nodes: new Set() });
+  const heard = [];
+  const socket = Object.assign(new EventEmitter(), { close: (code) => socket.emit("closing", code) });
+  socket.on("message", (text) => heard.push(text));
+  const closing = once(socket, "closing");
+  sockets.hold(socket, "id");
+  assert.deepEqual(await closing, [4401]);
+  socket.emit("message", "delete everything");
+  assert.deepEqual(heard, []);
+});
+
+test("a socket that cannot be closed keeps no other one open", async () => {
+  const gone = { ask: async () => ({ status: 404, body: {} }) };
+  const sockets = new Sockets(gone, { listen: () => undefined, within: 1000, nodes: new Set() });
+  const warned = once(process, "warning");
+  const closed = new Promise((resolve) => {
+    const broken = () => {
+      throw new Error("not open yet");
+    };
+    sockets.hold({ close: broken }, "id");
+    sockets.hold({ close: resolve }, "id");
+  });
+  assert.equal(await closed, 4401);
+  assert.equal((await warned)[0].message, "not open yet");
+});
