@@ -37,12 +37,16 @@ class Late:
         pass
 
 
-class Elsewhere(AsyncMemoryStore):
+def elsewhere(memory):
     """A store whose server processes have names, of which this is one."""
+    store = AsyncMemoryStore(memory)
+    get = store.get
 
-    async def get(self, *arguments, **named):
-        reading = await super().get(*arguments, **named)
-        return msgspec.structs.replace(reading, node="other")
+    async def answer(*arguments, **named):
+        return msgspec.structs.replace(await get(*arguments, **named), node="other")
+
+    store.get = answer
+    return store
 
 
 class Deaf:
@@ -115,7 +119,7 @@ async def test_what_was_read_where_nothing_is_heard():
     """A server process that the line for changes does not reach."""
     changes = Late("this")
     changes.heard = True
-    site = Site(heard=changes, store=Elsewhere)
+    site = Site(heard=changes, store=elsewhere)
     session = site.sign_in()
     socket = await site.open("/echo", session).begun()
     await site.turns()
