@@ -98,7 +98,7 @@ async def test_where_nothing_is_heard_the_store_is_asked(heard):
 async def test_what_changed_before_anything_was_heard():
     """What was read before that is not believed for long: nobody will tell of it."""
     changes = Late()
-    site = Site(heard=changes, cache_bound=timedelta(milliseconds=400))
+    site = Site(heard=changes, cache_bound=timedelta(seconds=2))
     session = site.sign_in()
     socket = await site.open("/echo", session).begun()
 
@@ -233,14 +233,28 @@ async def test_a_store_that_hangs():
 
 @in_a_loop
 async def test_one_failure_ends_nothing():
-    site = Site(heard=None)
+    site = Site(heard=None, cache_bound=timedelta(seconds=2))
     socket = await site.open("/echo", site.sign_in()).begun()
 
     def fail():
         raise StoreUnavailable("once")
 
     site.store.before("get", fail)
-    await site.turns()
+    before = site.reads
+    await until(lambda: site.reads > before + 1)
+    assert await socket.echoes()
+    socket.task.cancel()
+
+
+@in_a_loop
+async def test_stale_reads_keep_it_open_for_longer():
+    """Who lets requests in during an outage does not close sockets either."""
+    site = Site(heard=None, cache=True, stale_reads=timedelta(minutes=5))
+    session = site.sign_in()
+    socket = await site.open("/echo", session).begun()
+    site.away()
+    before = site.reads
+    await until(lambda: site.reads > before + 8)
     assert await socket.echoes()
     socket.task.cancel()
 
