@@ -1,13 +1,16 @@
 """Streams end at once in each framework, whichever of its tasks does the sending."""
 
 import asyncio
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from litestar import Litestar
+from litestar import WebSocket as LitestarSocket
 from litestar import get as litestar_get
+from litestar import websocket as litestar_websocket
 from litestar.response import ServerSentEvent, Stream
-from quart import Quart
+from quart import Quart, websocket
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
@@ -34,6 +37,14 @@ def threaded():
         yield b"here\n"
 
 
+@contextmanager
+def noted():
+    try:
+        yield
+    finally:
+        ENDED.append("echo")
+
+
 def litestar(assembly):
     @litestar_get("/events")
     async def told() -> ServerSentEvent:
@@ -43,7 +54,15 @@ def litestar(assembly):
     async def lines() -> Stream:
         return Stream(events(), media_type="text/plain")
 
-    return asgi.HoldfastMiddleware(Litestar([told, lines]), assembly.chain)
+    @litestar_websocket("/echo")
+    async def echo(socket: LitestarSocket) -> None:
+        await socket.accept()
+        await socket.send_text("here")
+        with noted():
+            while True:
+                await socket.receive_text()
+
+    return asgi.HoldfastMiddleware(Litestar([told, lines, echo]), assembly.chain)
 
 
 def quart(assembly):
@@ -60,6 +79,13 @@ def quart(assembly):
         answer = await app.make_response(events())
         answer.timeout = None
         return answer
+
+    @app.websocket("/echo")
+    async def echo() -> None:
+        await websocket.send("here")
+        with noted():
+            while True:
+                await websocket.receive()
 
     app.asgi_app = asgi.HoldfastMiddleware(app.asgi_app, assembly.chain)
     return app
@@ -114,3 +140,16 @@ async def test_a_stream_of_a_thread():
     stream = await site.open("/threads", session).begun()
     site.sessions.revoke(session.id)
     assert not await stream.over()
+
+
+@pytest.mark.parametrize("app", [litestar, quart])
+@in_a_loop
+async def test_sockets(app):
+    """Of FastAPI and Starlette they are in `test_keeper`."""
+    ENDED.clear()
+    site = Site(app=app)
+    session = site.sign_in()
+    socket = await site.open("/echo", session).begun()
+    site.sessions.revoke(session.id)
+    assert await socket.over() == 4401
+    assert ENDED == ["echo"]
