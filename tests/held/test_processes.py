@@ -1,6 +1,7 @@
 """Two uvicorns over one store: what one has open ends when the session ends at the other."""
 
 import time
+from contextlib import closing, contextmanager
 
 import pytest
 
@@ -31,13 +32,30 @@ def store(request, tmp_path_factory):
         schemas.release()
 
 
+@contextmanager
+def running(*arguments):
+    """A process, ended whatever happens; it has printed no error."""
+    process = Process(*arguments)
+    try:
+        yield process
+    finally:
+        printed = process.stop()
+    assert "Traceback" not in printed, printed
+
+
 @pytest.fixture(scope="module")
 def pair(store):
-    pair = Process(store), Process(store)
-    yield pair
-    for each in pair:
-        printed = each.stop()
-        assert "Traceback" not in printed, printed
+    with running(store) as one, running(store) as other:
+        yield one, other
+
+
+@pytest.fixture
+def alone(tmp_path):
+    """Redis servers of one test."""
+    redis_servers.require_program()
+    servers = redis_servers.Servers(tmp_path)
+    yield servers
+    servers.close()
 
 
 @pytest.fixture
@@ -74,40 +92,32 @@ def test_sockets_and_streams_end_with_their_session(pair, ann, here, there, end)
 @pytest.mark.parametrize("server", SERVERS)
 def test_under_other_servers(server, tmp_path):
     """What a handler learns, and whether an answer was completed, is up to the server."""
-    process = Process(f"sqlite:///{tmp_path}/sessions.db", SERVERS[server])
-    ann = Browser(process.port)
-    socket = ann.socket(process.port, "/echo")
-    assert socket.text() == "ann"
-    events, lines = (ann.stream(process.port, path) for path in ("/events", "/lines"))
-    assert ann.post(process.port, "/logout") == 200
-    since = time.monotonic()
-    assert within_the_bound(socket.closed, since) == 4401
-    assert within_the_bound(events.rest, since)
-    assert not within_the_bound(lines.rest, since)
-    ann.close()
-    process.stop()
+    store = f"sqlite:///{tmp_path}/sessions.db"
+    with running(store, SERVERS[server]) as process, closing(Browser(process.port)) as ann:
+        socket = ann.socket(process.port, "/echo")
+        assert socket.text() == "ann"
+        events, lines = (ann.stream(process.port, path) for path in ("/events", "/lines"))
+        assert ann.post(process.port, "/logout") == 200
+        since = time.monotonic()
+        assert within_the_bound(socket.closed, since) == 4401
+        assert within_the_bound(events.rest, since)
+        assert not within_the_bound(lines.rest, since)
 
 
-def test_the_store_is_away(tmp_path):
+def test_the_store_is_away(alone):
     """R31: nobody can say whether the session lives, so it is closed, and may come back later."""
-    redis_servers.require_program()
-    servers = redis_servers.Servers(tmp_path)
-    redis = servers.start("appendonly yes", "appendfsync always")
-    process = Process(redis.url)
-    ann = Browser(process.port)
-    socket, events = ann.socket(process.port, "/echo"), ann.stream(process.port, "/events")
-    assert socket.text() == "ann"
-    since = time.monotonic()
-    redis.kill()
-    assert within_the_bound(socket.closed, since) == 1013
-    assert within_the_bound(events.rest, since)
-    redis.start()
-    until(lambda: ann.client.get(f"http://127.0.0.1:{process.port}/csrf").is_success, "the store")
-    again = ann.socket(process.port, "/echo")
-    assert again.text() == "ann"
-    assert ann.post(process.port, "/logout") == 200
-    assert again.closed() == 4401
-    ann.close()
-    printed = process.stop()
-    assert "Traceback" not in printed, printed
-    servers.close()
+    redis = alone.start("appendonly yes", "appendfsync always")
+    with running(redis.url) as process, closing(Browser(process.port)) as ann:
+        socket, events = ann.socket(process.port, "/echo"), ann.stream(process.port, "/events")
+        assert socket.text() == "ann"
+        since = time.monotonic()
+        redis.kill()
+        assert within_the_bound(socket.closed, since) == 1013
+        assert within_the_bound(events.rest, since)
+        redis.start()
+        address = f"http://127.0.0.1:{process.port}/csrf"
+        until(lambda: ann.client.get(address).is_success, "the store")
+        again = ann.socket(process.port, "/echo")
+        assert again.text() == "ann"
+        assert ann.post(process.port, "/logout") == 200
+        assert again.closed() == 4401
