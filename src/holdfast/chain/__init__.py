@@ -106,8 +106,7 @@ class Chain:
             visit.begun = True
         elif request.method in SAFE_METHODS and not request.websocket:
             try:
-                fresh = bool(self._fresh_paths) and wants_fresh(self._fresh_paths, request)
-                visit.begun = identify_at_once(self.sessions, self._wanted, visit, None, fresh)
+                visit.begun = self.identify_at_once(visit)
             except StoreError as error:
                 visit.reply, visit.begun = reply_to(error), True
         return visit
@@ -210,9 +209,14 @@ class Chain:
         Raises:
             StoreError: the store cannot answer.
         """
+        if self._adoption is not None:
+            return False
         request = visit.request
+        if request.method in SAFE_METHODS and not self._fresh_paths and not request.websocket:
+            return identify_at_once(self.sessions, self._wanted, visit, rate=None, fresh=False)
         fresh = wants_fresh(self._fresh_paths, request)
-        return identify_at_once(self.sessions, self._wanted, visit, self._rate(request), fresh)
+        rate = self._rate(request)
+        return identify_at_once(self.sessions, self._wanted, visit, rate=rate, fresh=fresh)
 
     def _rate(self, request: Request) -> Rate | None:
         return limit.rate_of(self.sessions.settings, request.path) if request.unsafe else None

@@ -16,11 +16,7 @@ if TYPE_CHECKING:
 
 
 def identify_at_once(
-    sessions: AsyncSessions,
-    cookie: str,
-    visit: Visit,
-    rate: Rate | None,
-    fresh: bool,  # noqa: FBT001 - as `begin_at_once`
+    sessions: AsyncSessions, cookie: str, visit: Visit, *, rate: Rate | None, fresh: bool
 ) -> bool:
     """`identify` by a cookie where nothing has to be waited for; False: await that.
 

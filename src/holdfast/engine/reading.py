@@ -44,7 +44,7 @@ def begin_at_once(
     rate: Rate | None = None,
     fresh: bool = False,  # noqa: FBT001, FBT002 - by place: it is called through a partial
 ) -> Session | None:
-    """`begin` where the store need not be waited for, and nobody refused; None: await that.
+    """`begin` where the store need not be waited for; None: await that.
 
     Raises:
         StoreError: the store cannot answer.
@@ -52,52 +52,54 @@ def begin_at_once(
     if text is None:
         return Session(reason=Reason.ABSENT, client=client, quiet=True)
     get = core.fresh_prompt if fresh else core.prompt
-    token = None if get is None else secret.parse_cookie(text)
-    if get is None or token is None:
+    if get is None:
         return None
+    token = secret.parse_cookie(text)
+    if token is None:
+        return empty(core, Reason.MALFORMED, client)
     now, digest = core.clock(), secret.digest(token.secret)
     take = None if rate is None else take_for(token.id, rate, digest)
     found = get(token.id, now=now, take=take)
-    if found is None or _refused(core, found.record, digest, now) is not None:
+    if found is None or (found.cached and _refused(core, found.record, digest, now) is not None):
         return None
-    return _session(core, token, found, client, now)
+    return _judged(core, token, digest, found, client, now)
 
 
 async def begin(
     core: Core, text: str | None, client: ClientFacts, rate: Rate | None, *, fresh: bool = False
 ) -> Session:
     """The session of this cookie, or an empty one that knows why."""
-    if text is None:
-        return Session(reason=Reason.ABSENT, client=client, quiet=True)
-    token = secret.parse_cookie(text)
+    session = begin_at_once(core, text, client, rate, fresh)
+    if session is not None:
+        return session
+    token = secret.parse_cookie(text or "")
     if token is None:
         return empty(core, Reason.MALFORMED, client)
-    id = token.id
     now, digest = core.clock(), secret.digest(token.secret)
-    take = None if rate is None else take_for(id, rate, digest)
-    found = await core.source(fresh=fresh).get(id, now=now, take=take)
-    reason = _refused(core, found.record, digest, now)
-    if reason is not None and found.cached:
-        found = await core.fresh.get(id, now=now)
-        reason = _refused(core, found.record, digest, now)
-    if found.record is None:
-        return Session(reason=await absent(core, id, found, client), client=client)
-    if reason is not None:
-        return empty(core, reason, client, found.record)
-    session = _session(core, token, found, client, now)
+    take = None if rate is None else take_for(token.id, rate, digest)
+    found = await core.source(fresh=fresh).get(token.id, now=now, take=take)
+    if found.cached and _refused(core, found.record, digest, now) is not None:
+        found = await core.fresh.get(token.id, now=now)
+    session = _judged(core, token, digest, found, client, now)
     if session is not None:
         return session
     damaged = Reading(None, corrupt=True)
-    return Session(reason=await absent(core, id, damaged, client), client=client)
+    return Session(reason=await absent(core, token.id, damaged, client), client=client)
 
 
-def _session(
-    core: Core, token: secret.Token, found: Reading, client: ClientFacts, now: int
+def _judged(  # noqa: PLR0917 - what both ways of reading know by then
+    core: Core, token: secret.Token, digest: bytes, found: Reading, client: ClientFacts, now: int
 ) -> Session | None:
-    """The session of a record that counts; None if its data are damaged."""
+    """The session that a reading makes, or an empty one, audited; None: the record is damaged."""
     record = found.record
-    plain = None if record is None else core.opened(record, token.secret)
-    if record is None or plain is None or not data.well_formed(plain):
+    reason = _refused(core, record, digest, now)
+    if record is None or reason is not None:
+        if found.corrupt:
+            return None
+        note_refused(core, reason or Reason.UNKNOWN, client, record, id=token.id)
+        return Session(reason=reason, client=client)
+    plain = core.opened(record, token.secret)
+    if plain is None or not data.well_formed(plain):
         return None
     quiet = not policy.touch_due(record, now, core.times.touch_every)
     return Session(record, "cookie", token.secret, plain, client, found.taken, quiet)

@@ -60,6 +60,14 @@ class HookedStore:
             return self._asynchronous(name, found)
         return self._blocking(name, found)
 
+    def get_at_once(self, *args: Any, **kwargs: Any) -> Any:
+        """As that of the store, and counted as `get`; None where there is none, or a hook to run."""
+        prompt = getattr(self._store, "get_at_once", None)
+        if prompt is None or self._before["get"] or self._after["get"]:
+            return None
+        self.calls.append("get")
+        return prompt(*args, **kwargs)
+
     def _known(self, verb: str) -> str:
         getattr(self._store, verb)  # a misspelt verb would make a test that tests nothing
         return verb
