@@ -106,7 +106,7 @@ function put(headers: Record<string, string>, name: string, value: string | stri
 }
 
 function schemeOf(request: IncomingMessage): "http" | "https" {
-  return (request.socket as TLSSocket).encrypted ? "https" : "http";
+  return (request.socket as Partial<TLSSocket>).encrypted ? "https" : "http";
 }
 
 function peerOf(request: IncomingMessage): string | null {

@@ -223,6 +223,7 @@ function absent(status: number): null {
 
 /** The session, if its own cookie has not expired. */
 function living(session: SessionData): SessionData | null {
+  // eslint-disable-next-line @typescript-eslint/no-deprecated -- only to be read: maxAge is made of it
   const expires = session.cookie.expires;
   return expires && new Date(expires).getTime() <= Date.now() ? null : session;
 }

@@ -85,9 +85,7 @@ function named(error: errors.JOSEError): TokenError | null {
     case "ERR_JWT_EXPIRED":
       return "Token expired";
     case "ERR_JWT_CLAIM_VALIDATION_FAILED":
-      return (error as errors.JWTClaimValidationFailed).claim === "typ"
-        ? "Invalid token type"
-        : "Invalid token";
+      return (error as { claim?: string }).claim === "typ" ? "Invalid token type" : "Invalid token";
     case "ERR_JWS_SIGNATURE_VERIFICATION_FAILED":
     case "ERR_JWS_INVALID":
     case "ERR_JWT_INVALID":
