@@ -190,6 +190,16 @@ def test_fresh_reads_ask_the_store_and_renew_the_entry(world):
     assert world.asked() == 0
 
 
+def test_what_is_known_at_once(world):
+    """An entry, without a trip; nothing for who asks to be fresh, or has a quota to spend."""
+    record = warm(world)
+    asked = {"now": world.unix()}
+    assert world.near.get_at_once(record.id, **asked).record == record
+    assert world.near.get_at_once(record.id, **asked, take=Take("key", 2, 1000)) is None
+    assert world.fresh.get_at_once(record.id, **asked) is None
+    assert world.asked() == 0
+
+
 def test_a_fresh_read_that_finds_nothing_drops_the_entry(world):
     """A session that one route refused is not served by the next from memory."""
     record = warm(world)
