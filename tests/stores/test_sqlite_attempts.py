@@ -127,6 +127,21 @@ def test_no_change_goes_to_a_file_that_was_replaced(store, samples, clock, path)
     assert [each.version for each in store.page(old.subject).records] == [1]
 
 
+def test_an_operation_that_raises_leaves_nothing_open(begun):
+    """Whatever it raises comes out; what it did is taken back, and the next one works."""
+
+    def broken(conn):
+        conn.execute("BEGIN")
+        conn.execute(SET, (7,))
+        raise ZeroDivisionError
+
+    assert begun.attempt(SET, (1,), wait=True) == 1
+    with pytest.raises(ZeroDivisionError):
+        begun.attempt_all(broken, wait=True)
+    assert begun.attempt_all(lambda conn: conn.in_transaction, wait=True) is False
+    assert begun.attempt(SET, (2,), wait=True) == 1
+
+
 def test_a_change_that_fails_is_an_error(begun):
     """Nothing has changed, nobody tries again, and the next change works."""
     with pytest.raises(StoreError):

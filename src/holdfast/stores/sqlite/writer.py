@@ -88,6 +88,9 @@ class Writer:
             if is_busy(error):
                 return None
             raise store_error(error) from error
+        except BaseException as error:  # such as a record that this release must not read
+            self._undo(error)
+            raise
         finally:
             self._turn.release()
 
@@ -254,7 +257,7 @@ class Writer:
         for each in group:
             each.fail(error)
 
-    def _undo(self, error: Exception) -> None:
+    def _undo(self, error: BaseException) -> None:
         """Take the transaction back, if SQLite has not done so itself."""
         if self._conn is None:
             return
