@@ -99,7 +99,9 @@ class Session(MutableMapping[str, Any]):
         self.accessed = True
         if isinstance(self.intent, (SignIn, Rotate)) and self.intent.claims is not None:
             return dict(self.intent.claims)
-        return dict(self.record.claims) if self.record and self.intent != "sign_out" else {}
+        if self.record is None or self.intent == "sign_out":
+            return {}
+        return rules.decode(rules.encode(self.record.claims))  # others may hold this record, too
 
     @property
     def authenticated_at(self) -> int | None:

@@ -55,6 +55,13 @@ def test_what_has_no_shape_is_not_looked_up(world, text):
     assert world.names() == ["authz_fail"]
 
 
+def test_claims_are_changed_by_nobody_but_the_engine(world):
+    """A handler that changes what it was given, also deep inside, gives nobody a right."""
+    cookie = world.login(role=["user"]).cookie
+    world.begin(cookie).claims["role"].append("admin")
+    assert world.begin(cookie).claims == {"role": ["user"]}
+
+
 def test_an_unknown_id_is_never_adopted(world):
     """A well-formed cookie of nobody gives an empty session; what it then stores has another id (R6)."""
     session = world.begin(GOOD, FIREFOX)
