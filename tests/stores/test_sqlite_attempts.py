@@ -9,6 +9,7 @@ from contextlib import closing
 import pytest
 
 from holdfast.errors import StoreError
+from holdfast.protocols import Take
 from holdfast.record import changed
 from holdfast.rules import quota
 from holdfast.stores.sqlite import AsyncSqliteStore
@@ -125,6 +126,19 @@ def test_no_change_goes_to_a_file_that_was_replaced(store, samples, clock, path)
     assert store.delete(gone.id)
     assert store.get(gone.id, now=clock()).record is None
     assert [each.version for each in store.page(old.subject).records] == [1]
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_who_has_nothing_to_spend_waits_for_nobody(open_store, path, clock, asynchronous):
+    """An unknown session is an answer, also while another process holds the lock."""
+    open_store().core.write(lambda conn: None)
+    store = open_store()
+    store = AsyncSqliteStore(store.core) if asynchronous else store
+    with closing(sqlite3.connect(path, isolation_level=None)) as conn:
+        conn.execute("BEGIN IMMEDIATE")
+        found = store.get("aa1nobody", now=clock(), take=Take("q", 1, 1000))
+        found = asyncio.run(found) if asynchronous else found
+    assert (found.record, found.taken) == (None, None)
 
 
 def test_an_operation_that_raises_leaves_nothing_open(begun):

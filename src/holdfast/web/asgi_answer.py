@@ -57,6 +57,7 @@ class Answer(msgspec.Struct, eq=False):
         if message["type"] not in _BEGINNINGS:
             return self.pass_on(message)
         reply = self._chain.commit_at_once(self._visit)
+        message = _in_hand(message)
         if reply is None:
             return self._begin(message)
         self._hold(message)
@@ -119,6 +120,12 @@ class Answer(msgspec.Struct, eq=False):
         if self._scope["type"] == "http":
             return "http.response"
         return _DENIAL if _DENIAL in (self._scope.get("extensions") or {}) else None
+
+
+def _in_hand(message: Message) -> Message:
+    """The message with headers that can be looked at more than once: ASGI allows any iterable."""
+    headers = message.get("headers", ())
+    return message if isinstance(headers, list | tuple) else {**message, "headers": list(headers)}
 
 
 def _joined(message: Message, reply: Reply) -> Message:

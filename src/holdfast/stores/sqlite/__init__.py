@@ -60,7 +60,10 @@ class SqliteStore:
             return verbs.reading(self.core.read_one(sql.GET, (id,), now=now))
         op = verbs.get_and_take(id, take, now)
         found = self.core.attempt_all(verbs.by_itself(op), wait=True)
-        return self.core.write(op) if found is None else found
+        if found is not None:
+            return found
+        reading = verbs.reading(self.core.read_one(sql.GET, (id,), now=now))
+        return self.core.write(op) if verbs.may_spend(reading.record, take) else reading
 
     def insert(
         self,
@@ -141,7 +144,10 @@ class AsyncSqliteStore:
             return verbs.reading(self.core.read_one(sql.GET, (id,), now=now))
         op = verbs.get_and_take(id, take, now)
         found = self.core.attempt_all(verbs.by_itself(op), wait=False)
-        return await self.core.awrite(op) if found is None else found
+        if found is not None:
+            return found
+        reading = verbs.reading(self.core.read_one(sql.GET, (id,), now=now))
+        return await self.core.awrite(op) if verbs.may_spend(reading.record, take) else reading
 
     async def insert(
         self,
