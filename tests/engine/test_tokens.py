@@ -174,6 +174,16 @@ def test_a_bearer_session_is_the_same_session(world):
     assert found.cookie is None
 
 
+def test_token_claims_are_changed_for_no_other_request(world):
+    """A handler that changes what a token says, also deep inside, gives the next request no right."""
+    token = world.issue_tokens(world.login(role=["user"])).access_token
+    for _ in range(3):  # read from the token, then from the cache
+        world.begin_bearer(token).token_claims["role"].append("admin")
+        world.verify_token(token).claims["role"].append("admin")
+    assert world.begin_bearer(token).token_claims["role"] == ["user"]
+    assert world.verify_token(token).claims["role"] == ["user"]
+
+
 @pytest.mark.parametrize("text", MALFORMED, ids=range(len(MALFORMED)))
 @pytest.mark.parametrize("kind", ["access", "refresh"])
 def test_what_is_no_token_is_not_looked_up(world, text, kind):

@@ -52,6 +52,15 @@ def test_what_is_used_stays():
             assert cache.get("access", "busy", 0) == CLAIMS
 
 
+def test_claims_are_changed_for_nobody_else():
+    """Who is given the claims may do with them as they like, also deep inside: nobody gains a right."""
+    cache, claims = VerifiedCache(10), CLAIMS | {"roles": ["user"]}
+    cache.put("access", "token", claims)
+    claims["roles"].append("admin")
+    cache.get("access", "token", 0)["roles"].append("admin")
+    assert cache.get("access", "token", 0)["roles"] == ["user"]
+
+
 def test_tokens_are_not_kept_as_text():
     """Promise 4: nothing in it can be used as a credential."""
     cache = VerifiedCache(10)
