@@ -17,6 +17,9 @@ from holdfast.errors import RecordReadOnly
 
 FORMAT = 1
 
+CLAIMS = frozenset({"adoption", "idempotency"})
+"""Policies of records that are nobody's session: claims, which no list shows (docs/reference/formats)."""
+
 
 class Policy(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A named pair of time limits in milliseconds, fixed at sign-in."""

@@ -239,6 +239,12 @@ def test_a_claim_is_nobodys_session(world, old):
     assert world.sweep() == 1
 
 
+def test_a_claim_is_in_no_list(world, old):
+    """The list of everybody's sessions has the new one, and not the record that leads to it."""
+    session = world.adopt(old, KEY)
+    assert [record.id for record in world.sessions_of_everyone().records] == [session.id]
+
+
 def test_formats_are_frozen(world, old):
     """Processes of two releases serve one browser while an upgrade is rolled out."""
     session = world.adopt(old, KEY)

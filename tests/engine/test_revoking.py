@@ -6,7 +6,7 @@ from faces import CHROME, DAY, FIREFOX, HOUR, MINUTE, SECOND, claims_of
 from holdfast import Conflict, NotDurable, Reason, StoreUnavailable, UsageError
 from holdfast.engine.revoking import REVOKED_KEPT
 from holdfast.protocols import Page
-from holdfast.record import changed
+from holdfast.record import CLAIMS, Policy, changed
 from holdfast.rules import secret
 
 UNKNOWN = secret.new_id(5, bytes(16))
@@ -439,6 +439,28 @@ def test_a_list_shows_no_ended_session(world):
         if after is None:
             break
     assert [record.id for record in seen] == [late.id]
+
+
+@pytest.mark.parametrize("kind", sorted(CLAIMS))
+def test_a_list_of_everybody_shows_no_claim(world, kind):
+    """What is nobody's session is left out, and a page between many of them is not empty for it."""
+    mine = world.login("ada")
+    claim = changed(world.stored(mine.id), subject=None, policy=Policy(kind, DAY, DAY))
+    for number in range(7):
+        world.raw.insert(changed(claim, id=secret.new_id(0, bytes([number] * 16))), now=0)
+    assert [each.id for each in world.sessions_of_everyone().records] == [mine.id]
+    assert [each.id for each in world.sessions_of_everyone(limit=1).records] == [mine.id]
+
+
+def test_a_search_among_claims_is_bounded(world, monkeypatch):
+    """P37: then the page is empty, and its `after` goes on."""
+    claim = changed(world.stored(world.login().id), policy=Policy("idempotency", DAY, DAY))
+    asked = []
+    monkeypatch.setattr(
+        world.raw, "page", lambda *_, after, **__: asked.append(after) or Page((claim,), UNKNOWN)
+    )
+    assert world.other.sessions_of_everyone() == ((), UNKNOWN)
+    assert asked == [None, *[UNKNOWN] * 9]
 
 
 @pytest.mark.parametrize("limit", [-1, 0, 1])

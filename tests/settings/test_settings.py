@@ -60,6 +60,8 @@ def test_nothing_changes_after_construction():
         ({"max_sessions": 0}, "max_sessions", "10"),
         ({"clear_site_data": ("everything",)}, "clear_site_data", "('storage',)"),
         ({"policies": {"default": Limits()}}, "policies", "{'remember': Limits(…)}"),
+        ({"policies": {"adoption": Limits()}}, "policies", "{'remember': Limits(…)}"),
+        ({"policies": {"idempotency": Limits()}}, "policies", "{'remember': Limits(…)}"),
         ({"idle": timedelta(0)}, "idle", "timedelta(hours=24)"),
         ({"idle": -SECOND}, "idle", "timedelta(hours=24)"),
         ({"idle": 8 * DAY}, "absolute", "timedelta(seconds=1382400)"),

@@ -6,6 +6,8 @@ import re
 import pytest
 from django.contrib.auth.models import Permission
 
+from holdfast.record import Policy, changed
+from holdfast.rules.secret import new_id
 from holdfast.session import Session
 from holdfast.web.django.listing import LIMIT, listed
 from web_django.conftest import Browser, visited
@@ -120,7 +122,16 @@ def test_an_expired_session_is_not_shown(root, parts):
     made = others(parts, 1)
     assert ids(page(root)) == made
     parts.clock.advance(25 * 3600 * 1000)
-    assert listed(parts.assembly, "", None, now=parts.clock(), own=None).rows == []
+    assert listed(parts.assembly, "", None, own=None).rows == []
+
+
+def test_a_claim_is_not_shown(root, parts):
+    """It is nobody's session, so nobody could say what they end there."""
+    made = others(parts, 1)
+    (record,) = (each for each in parts.records() if each.id == made[0])
+    claim = changed(record, id=new_id(0, bytes(16)), policy=Policy("adoption", 60_000, 60_000))
+    parts.assembly.blocking_store.insert(claim, now=parts.clock())
+    assert ids(page(root)) == made
 
 
 @pytest.mark.parametrize(

@@ -303,7 +303,10 @@ class AsyncSessions:
         return await revoking.sessions_of(self._core, subject, after, limit)
 
     async def sessions_of_everyone(self, *, after: str | None = None, limit: int = 100) -> Page:
-        """`sessions_of` for all subjects at once, and for sessions of nobody."""
+        """`sessions_of` for all subjects at once, and for sessions of nobody.
+
+        A page may be empty and still have an `after`.
+        """
         return await revoking.living_page(self._core, None, after, limit)
 
     async def sweep(

@@ -15,7 +15,7 @@ from typing import Literal, Self
 from urllib.parse import urlsplit
 
 from holdfast.protocols import Cap
-from holdfast.record import Policy
+from holdfast.record import CLAIMS, Policy
 from holdfast.settings.checks import ms, refuse
 from holdfast.settings.cookie import Cookie, SameSite
 from holdfast.settings.limits import Limits, Rate
@@ -138,6 +138,8 @@ class Settings:
             refuse("clear_site_data", f"knows only {sorted(allowed)}", "('storage',)")
         if "default" in self.policies:
             refuse("policies", "'default' is made of idle and absolute", "{'remember': Limits(…)}")
+        for name in CLAIMS & self.policies.keys():
+            refuse("policies", f"{name!r} is that of our own claims", "{'remember': Limits(…)}")
 
     def _check_times(self) -> None:
         for name, limits in {

@@ -56,7 +56,6 @@ class SessionAdmin(_Admin):  # type: ignore[valid-type,misc,unused-ignore]  # wi
             exchange.assembly,
             subject,
             request.GET.get("after"),
-            now=exchange.chain.clock(),
             own=exchange.session.id,
         )
         context: dict[str, Any] = {

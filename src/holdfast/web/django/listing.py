@@ -9,13 +9,11 @@ from django.contrib.auth import get_user_model
 
 from holdfast.errors import UsageError
 from holdfast.protocols import Page
-from holdfast.rules import policy
-from holdfast.rules.intents import subject_text
-from holdfast.rules.secret import valid_id
 from holdfast.web.django import introduction
 
 if TYPE_CHECKING:
     from holdfast.assembly import Assembly
+    from holdfast.blocking import Sessions
     from holdfast.record import Record
 
 LIMIT = 50
@@ -42,9 +40,7 @@ class Listed(NamedTuple):
     after: str | None
 
 
-def listed(
-    assembly: Assembly, subject: str, after: str | None, *, now: int, own: str | None
-) -> Listed:
+def listed(assembly: Assembly, subject: str, after: str | None, *, own: str | None) -> Listed:
     """A page of living sessions: of this subject, or everybody's if it is empty.
 
     What is no subject, or no place to continue from, has none.
@@ -52,27 +48,18 @@ def listed(
     Raises:
         StoreError: the store cannot answer.
     """
-    if after is not None and not valid_id(after):
-        return Listed([], None)
-    page = _page(assembly, subject, after)
-    records = [record for record in page.records if not _ended(assembly, record, now)]
-    users = _users({record.subject for record in records if record.subject is not None})
-    return Listed([_row(record, users, own) for record in records], page.after)
+    page = _page(assembly.blocking, subject, after)
+    users = _users({record.subject for record in page.records if record.subject is not None})
+    return Listed([_row(record, users, own) for record in page.records], page.after)
 
 
-def _page(assembly: Assembly, subject: str, after: str | None) -> Page:
+def _page(sessions: Sessions, subject: str, after: str | None) -> Page:
     if not subject:
-        return assembly.blocking_store.page(None, after=after, limit=LIMIT)
+        return sessions.sessions_of_everyone(after=after, limit=LIMIT)
     try:
-        return assembly.blocking.sessions_of(subject_text(subject), after=after, limit=LIMIT)
+        return sessions.sessions_of(subject, after=after, limit=LIMIT)
     except UsageError:
         return Page((), None)
-
-
-def _ended(assembly: Assembly, record: Record, now: int) -> bool:
-    settings = assembly.settings
-    limits = policy.stricter(record.policy, settings.policy(record.policy.name))
-    return policy.record_ended(record, limits, now, settings.touch_slack) is not None
 
 
 def _users(subjects: set[str]) -> dict[str, Any]:
