@@ -1,17 +1,19 @@
 """`Idempotency-Key`: what is sent twice happens once, in whatever process, also after a failure."""
 
 import asyncio
+import json
 
 import pytest
 
 import postgresql
 import redis_servers
+from holdfast.chain import Refusal
 from holdfast.errors import NotDurable, StoreUnavailable
 from holdfast.rules import sealing
 from holdfast.rules.keys import KeyRing
 from holdfast.service.app import create_app
 from holdfast.service.backend import keys as service_keys
-from holdfast.service.backend.claims import RUNS_FOR, _id
+from holdfast.service.backend.claims import RUNS_FOR, Answered, Claim, _id
 from holdfast.testing.hooks import HookedStore
 from postgresql import Schemas
 from service.clients import KEYS, Client, bearer, built, outcome
@@ -206,13 +208,37 @@ def fail(error):
     return raised
 
 
-def test_an_outage_in_the_middle_is_never_done_twice(ask, hooked):
-    """The insert happened and its answer was lost: a retry says that nobody knows, and makes none."""
+def test_after_an_outage_in_the_middle_a_retry_completes(ask, hooked):
+    """The insert happened and its answer was lost: nobody has that session's cookie, so there is one more."""
     hooked.after("insert", lambda: None)
     hooked.after("insert", fail(StoreUnavailable("cut")))
     assert outcome(ask()) == (503, "store_unavailable")
-    assert outcome(ask()) == (409, "idempotency_outcome_unknown")
-    assert sessions_of_ada(ask) == 1
+    done = ask()
+    assert (done.status_code, ask().content) == (201, done.content)
+    assert sessions_of_ada(ask) == 2
+
+
+def test_an_outage_that_lasts(ask, hooked, clock):
+    """The claim could not be given back: it is in the way for as long as a request may run."""
+    hooked.after("insert", lambda: None)
+    hooked.after("insert", fail(StoreUnavailable("cut")))
+    hooked.before("delete", fail(StoreUnavailable("away")))
+    assert outcome(ask()) == (503, "store_unavailable")
+    assert outcome(ask()) == (409, "idempotency_in_progress")
+    clock.advance(RUNS_FOR)
+    assert ask().status_code == 201
+
+
+def test_a_refresh_that_an_outage_has_cut_off(ask, hooked):
+    """Within the grace a retry gets the tokens that were made then, and nobody is signed out (R109)."""
+    tokens = ask("/tokens", {"subject": "eve"}, name=None).json()
+    body = {"refresh_token": tokens["refresh_token"]}
+    hooked.after("update", fail(StoreUnavailable("cut")))
+    assert outcome(ask("/tokens/refresh", body)) == (503, "store_unavailable")
+    done = ask("/tokens/refresh", body)
+    assert done.status_code == 200
+    again = ask("/tokens/refresh", {"refresh_token": done.json()["refresh_token"]}, name=None)
+    assert again.status_code == 200
 
 
 def test_what_was_not_proved_is_proved_by_a_retry(ask, hooked):
@@ -224,13 +250,13 @@ def test_what_was_not_proved_is_proved_by_a_retry(ask, hooked):
 
 
 def test_a_refusal_that_commit_hands_on_is_not_kept(ask, hooked):
-    """Its answer is a 200 around a refusal, which must not be repeated for a day."""
+    """Its answer is a 200 around a refusal or an outage, which must not be repeated for a day."""
     facts = {"method": "POST", "scheme": "http", "host": "127.0.0.1:8080", "path": "/"}
     body = {"request": facts | {"peer": "127.0.0.1"}, "proof": "token", "set": {"a": 1}}
     hooked.before("insert", lambda: None)
     hooked.before("insert", fail(StoreUnavailable("cut")))
     assert ask("/requests/commit", body).json()["reply"]["status"] == 503
-    assert outcome(ask("/requests/commit", body)) == (409, "idempotency_outcome_unknown")
+    assert ask("/requests/commit", body).json()["session"]["data"] == {"a": 1}
     late = body | {"session": "gone"}
     for _ in "12":
         again = ask("/requests/commit", late, name=NAME + "2")
@@ -246,23 +272,61 @@ def test_a_store_that_is_away_claims_nothing(ask, hooked):
     assert sessions_of_ada(ask) == 1
 
 
-def test_an_answer_that_could_not_be_kept_is_given(ask, hooked):
-    """The first client has it; a retry hears that nobody knows, once none can be under way."""
+def test_an_answer_that_could_not_be_kept_is_given(ask, hooked, clock):
+    """The first client has it; a retry is carried out once no other can be under way."""
     hooked.before("update", fail(StoreUnavailable("cut")))
     assert ask().status_code == 201
     assert outcome(ask()) == (409, "idempotency_in_progress")
+    clock.advance(RUNS_FOR)
+    assert ask().status_code == 201
 
 
-def test_a_process_that_died(ask, context, clock):
-    """Its claim says for a minute that it is under way, then that nobody knows what it did."""
-    asyncio.run(context.claims.make("shop", NAME, b"f"))
-    claim = asyncio.run(context.sessions.look(_id("shop", NAME))).record
-    assert claim is not None
-    for passed, code in ((0, "idempotency_in_progress"), (RUNS_FOR, "idempotency_outcome_unknown")):
-        clock.advance(passed)
-        with pytest.raises(Exception, match="refused with status 409") as refused:
-            asyncio.run(context.claims.make("shop", NAME, b"f"))
-        assert code.encode() in refused.value.reply.body
+def made(context, fingerprint=b"f"):
+    """A claim, or the code of the refusal."""
+    try:
+        return asyncio.run(context.claims.make("shop", NAME, fingerprint))
+    except Refusal as refused:
+        return json.loads(refused.reply.body)["code"]
+
+
+def test_a_process_that_died(context, clock):
+    """Its claim stands for as long as a request may run; then one retry has it, for as long again."""
+    dead = made(context)
+    clock.advance(RUNS_FOR - 1)
+    assert made(context) == "idempotency_in_progress"
+    clock.advance(1)
+    assert made(context, b"g") == "idempotency_key_reused"
+    second = made(context)
+    clock.advance(RUNS_FOR - 1)
+    assert made(context) == "idempotency_in_progress"
+    asyncio.run(context.claims.keep(dead, Answered(201, b"late")))  # it was only slow
+    asyncio.run(context.claims.release(dead))
+    assert made(context) == "idempotency_in_progress"
+    asyncio.run(context.claims.keep(second, Answered(201, b"{}")))
+    assert made(context) == Answered(201, b"{}")
+
+
+def test_one_retry_takes_over(context, clock, hooked):
+    """Of two that found the claim of a dead process, one is carried out."""
+    made(context)
+    clock.advance(RUNS_FOR)
+    met = []
+
+    async def overtake():
+        met.append(await context.claims.make("shop", NAME, b"f"))
+
+    hooked.before("update", overtake)
+    assert made(context) == "idempotency_in_progress"
+    assert isinstance(met[0], Claim)
+
+
+def test_a_claim_that_was_taken_over_lives_no_longer(context, clock):
+    """Its day began with the key."""
+    made(context)
+    clock.advance(12 * 3_600_000)
+    assert isinstance(made(context), Claim)
+    clock.advance(12 * 3_600_000)
+    assert made(context, b"another").record.created_at == clock()
 
 
 # Bounds

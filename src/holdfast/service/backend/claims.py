@@ -1,7 +1,8 @@
 """Claims on requests that may come twice: who has one carries the request out, the others do not.
 
 A claim is a record of the store whose id comes from the application's key, so that of several
-requests, in whatever process, only one can insert it. What it holds is sealed: the answer has
+requests, in whatever process, only one can insert it. Without an answer it is a lease: who died with
+it keeps nobody out for longer than `RUNS_FOR`. What it holds is sealed: the answer has
 cookies and tokens in it, and nothing that is stored may be a credential (promise 4).
 """
 
@@ -27,8 +28,12 @@ if TYPE_CHECKING:
 
 POLICY = "idempotency"
 _ATTEMPTS = 3
-RUNS_FOR = 60_000
-"""Ms after which a request without an answer has come to none."""
+RUNS_FOR = 20_000
+"""Ms after which a request without an answer has come to none, and a retry takes over its claim.
+
+Longer than three calls of a store take that answers at its time limit (`store_timeout`, 5 s), and
+shorter than the grace in which a refresh token may be exchanged again (30 s).
+"""
 
 
 class Answered(NamedTuple):
@@ -39,11 +44,10 @@ class Answered(NamedTuple):
 
 
 class _State(msgspec.Struct, frozen=True, array_like=True):
-    """What a claim holds. `unknown`: its request ended without anybody knowing what it has done."""
+    """What a claim holds; `seen_at` of its record is when the request without an answer began."""
 
     fingerprint: bytes
     answer: Answered | None = None
-    unknown: bool = False
 
 
 class Claim(NamedTuple):
@@ -70,8 +74,8 @@ class Claims:
         """A claim on the request that `owner` names `key`; or the answer that it has had already.
 
         Raises:
-            Refusal: 422, the key was for another request; 409, that is under way, or ended without
-                an answer; 429, the owner has named as many as it may.
+            Refusal: 422, the key was for another request; 409, that is under way, or nobody can
+                read its answer any more; 429, the owner has named as many as it may.
             StoreError: the store cannot answer.
         """
         claim = self._drafted(_id(owner, key), fingerprint)
@@ -82,20 +86,19 @@ class Claims:
                 return claim
             standing = (await self._assembly.sessions.look(claim.record.id)).record
             if standing is not None:
-                return self._outcome(standing, fingerprint)
+                return self._outcome(standing, fingerprint) or await self._taken_over(
+                    claim, standing
+                )
             await self._remove_expired(claim.record.id)
         raise _unknown()  # it cannot be read, or was ended with everybody's sessions
 
     async def keep(self, claim: Claim, answer: Answered) -> None:
-        """Note the answer. Where that fails, a retry hears that nobody knows."""
-        await self._note(claim, _State(claim.fingerprint, answer))
-
-    async def leave(self, claim: Claim) -> None:
-        """Note that nobody knows what the request has done."""
-        await self._note(claim, _State(claim.fingerprint, unknown=True))
+        """Note the answer. Where that fails, a retry is carried out after `RUNS_FOR`."""
+        with suppress(StoreError):
+            await self._replace(claim.record, _State(claim.fingerprint, answer))
 
     async def release(self, claim: Claim) -> None:
-        """Let a retry be carried out: this one has done nothing."""
+        """Let a retry be carried out: this one has no answer that counts."""
         with suppress(StoreError):
             await self._store.delete(claim.record.id, expected=claim.record.version, durable=False)
 
@@ -117,27 +120,34 @@ class Claims:
         message = "This service key has used too many idempotency keys"
         raise Refusal(error_reply(429, "too_many_idempotency_keys", message, retry))
 
-    def _outcome(self, standing: Record, fingerprint: bytes) -> Answered:
+    async def _taken_over(self, claim: Claim, standing: Record) -> Claim:
+        """The claim of a request that has come to no answer, for this one; only one can have it."""
+        begun = changed(standing, seen_at=claim.record.seen_at)
+        record = await self._replace(begun, _State(claim.fingerprint))
+        if record is None:
+            raise _under_way()
+        return Claim(record, claim.fingerprint)
+
+    def _outcome(self, standing: Record, fingerprint: bytes) -> Answered | None:
+        """The answer; None: there is none, and none is to come.
+
+        Raises:
+            Refusal: as `make`.
+        """
         state = self._opened(standing)
         if state is None:  # a key that was retired since has sealed it
             raise _unknown()
         if state.fingerprint != fingerprint:
             message = "The idempotency key was for another request"
             raise Refusal(error_reply(422, "idempotency_key_reused", message))
-        if state.answer is not None:
-            return state.answer
-        if state.unknown or self._clock() - standing.created_at >= RUNS_FOR:
-            raise _unknown()
-        retry = ("Retry-After", "1")
-        message = "The request with this idempotency key is under way"
-        raise Refusal(error_reply(409, "idempotency_in_progress", message, retry))
+        if state.answer is None and self._clock() - standing.seen_at < RUNS_FOR:
+            raise _under_way()
+        return state.answer
 
-    async def _note(self, claim: Claim, state: _State) -> None:
-        record = changed(
-            claim.record, data=self._sealed(claim.record.id, state), version=self._version()
-        )
-        with suppress(StoreError):
-            await self._store.update(record, expected=claim.record.version)
+    async def _replace(self, record: Record, state: _State) -> Record | None:
+        """The claim with another state; None: somebody else was faster."""
+        new = changed(record, data=self._sealed(record.id, state), version=self._version())
+        return new if await self._store.update(new, expected=record.version) else None
 
     def _drafted(self, id: str, fingerprint: bytes) -> Claim:
         now = self._clock()
@@ -175,6 +185,11 @@ def _id(owner: str, key: str) -> str:
     return secret.new_id(secret.random_tag(digest), digest[-secret.ID_BYTES :])
 
 
+def _under_way() -> Refusal:
+    message = "The request with this idempotency key is under way"
+    return Refusal(error_reply(409, "idempotency_in_progress", message, ("Retry-After", "1")))
+
+
 def _unknown() -> Refusal:
-    message = "The request with this idempotency key ended without an answer; look what it has done"
+    message = "The answer to the request with this idempotency key can no longer be read"
     return Refusal(error_reply(409, "idempotency_outcome_unknown", message))

@@ -4,8 +4,9 @@ As draft-ietf-httpapi-idempotency-key-header-07 has it: another request under th
 with 422, and one that comes while the first is under way with 409. Keys of different service keys
 have nothing to do with each other.
 
-Only an answer that something was done is kept. After a refusal nothing was, so a retry is judged
-anew. After an outage nobody knows, and the application has to look: it is never done twice.
+Only an answer that something was done is kept. After a refusal nothing was, and after an outage the
+client has nothing of it, so a retry is carried out. Each of these requests may be: its writes are
+conditional, and a session whose cookie nobody was given can only end.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ import re
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from holdfast.chain import Refusal, error_reply
-from holdfast.errors import HoldfastError, NotDurable, StoreError
+from holdfast.errors import HoldfastError
 from holdfast.service.backend.asking import BODY_LIMIT, service_key
 from holdfast.service.backend.claims import Answered
 from holdfast.service.bodies import bounded
@@ -36,19 +37,13 @@ Handler = Callable[[Request], Awaitable[Response]]
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
 _KEY = re.compile(r'"?([A-Za-z0-9._~:+/=-]{16,128})"?')
-_UNAVAILABLE = 503
 _JSON = {"Content-Type": "application/json; charset=utf-8"}
-
-
-class _Reply(msgspec.Struct):
-    status: int
-    body: str
 
 
 class _Commit(msgspec.Struct):
     """What an answer of `/requests/commit` may hold, and that of no other route does."""
 
-    reply: _Reply | None = None
+    reply: dict[str, Any] | None = None
 
 
 _handed_on = msgspec.json.Decoder(_Commit).decode
@@ -106,22 +101,11 @@ def _again(request: Request, raw: bytes) -> Request:
 async def _carried_out(claims: Claims, claim: Claim, answering: Awaitable[Response]) -> Response:
     try:
         answer = await answering
-    except HoldfastError as error:
-        if isinstance(error, StoreError) and not isinstance(error, NotDurable):
-            await claims.leave(claim)
-        else:
-            await claims.release(claim)
-        raise
-    await _settle(claims, claim, Answered(answer.status_code, bytes(answer.body)))
-    return answer
-
-
-async def _settle(claims: Claims, claim: Claim, answer: Answered) -> None:
-    """Keep the answer; but one that only hands on the chain's refusal counts as a refusal."""
-    reply = _handed_on(answer.body).reply
-    if reply is None:
-        await claims.keep(claim, answer)
-    elif reply.status == _UNAVAILABLE and f'"{NotDurable.code}"' not in reply.body:
-        await claims.leave(claim)
-    else:
+    except HoldfastError:
         await claims.release(claim)
+        raise
+    if _handed_on(answer.body).reply is None:
+        await claims.keep(claim, Answered(answer.status_code, bytes(answer.body)))
+    else:  # a refusal of the chain, or that the store was away
+        await claims.release(claim)
+    return answer
