@@ -90,6 +90,36 @@ def test_a_loss_that_is_noticed_in_a_read_comes_before_its_answer(world):
     assert taken.remaining == 7
 
 
+@pytest.mark.parametrize("verb", ["get", "page"])
+def test_a_loss_in_the_second_read_does_not_count_either(world, verb):
+    """Two nodes go one after another: what the third says counts once it was told."""
+    other = world.stored("bob")
+    run(world.store.bump_epoch())
+    world.records.insert(other, now=0)
+    world.hooked.calls.clear()
+
+    def lose_twice():
+        world.revocations.lost()
+        world.hooked.before(verb, world.revocations.lost)
+
+    world.hooked.before(verb, lose_twice)
+    run(world.store.get(other.id, now=0) if verb == "get" else world.store.page("bob"))
+    assert (world.epochs, world.hooked.calls) == ([1, 1], [verb] * 3)
+
+
+def test_connections_that_keep_breaking_are_an_outage(world):
+    """Nothing is believed, and nobody waits for ever."""
+    other = world.stored()
+
+    def lose():
+        world.revocations.lost()
+        world.hooked.before("get", lose)
+
+    world.hooked.before("get", lose)
+    with pytest.raises(StoreUnavailable):
+        world.get(other.id)
+
+
 def test_it_is_said_once_for_each_loss(world):
     """And again after the next one, as that may lose the same write."""
     ended, other = world.stored(), world.stored("bob")

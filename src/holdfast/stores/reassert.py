@@ -103,6 +103,15 @@ class Reassert:
             await self.settle()
         return await call()
 
+    async def _believed(self, read: Callable[[], Awaitable[T]]) -> T:
+        """What is read while no connection is lost: an answer from the other side does not count."""
+        for _ in range(_ATTEMPTS):
+            losses = self._revocations.losses
+            answer = await self._call(read)
+            if losses == self._revocations.losses:
+                return answer
+        raise StoreUnavailable("connections to the store keep breaking")
+
     async def get(self, id: str, *, now: int, take: Take | None = None) -> Reading:
         if self._revocations.ended(id):
             return Reading(None)
@@ -111,7 +120,7 @@ class Reassert:
             await self.settle()
         reading = await self._store.get(id, now=now, take=take)
         if losses != self._revocations.losses:
-            again = await self._call(partial(self._store.get, id, now=now))
+            again = await self._believed(partial(self._store.get, id, now=now))
             reading = replace(again, taken=reading.taken)
         if reading.record is None:
             return reading
@@ -168,11 +177,7 @@ class Reassert:
     async def page(
         self, subject: str | None = None, *, after: str | None = None, limit: int = 100
     ) -> Page:
-        losses = self._revocations.losses
-        call = partial(self._store.page, subject, after=after, limit=limit)
-        page = await self._call(call)
-        if losses != self._revocations.losses:
-            page = await self._call(call)
+        page = await self._believed(partial(self._store.page, subject, after=after, limit=limit))
         living = (each for each in page.records if not self._revocations.ended(each.id))
         return Page(tuple(map(self._revocations.judged, living)), page.after)
 
