@@ -123,7 +123,10 @@ class _OneLoop:
                 wire.node = ""  # its end is no loss
                 wire.close()
                 raise
-            self._durable.setdefault(address, []).append(wire)
+            if self._closed:
+                wire.close()
+            else:
+                self._durable.setdefault(address, []).append(wire)
             return replies, wire.node
 
     def close(self) -> None:
@@ -138,6 +141,9 @@ class _OneLoop:
     async def _open_shared(self, address: Address, seconds: float) -> AsyncWire:
         try:
             wire = await self._connect(address, seconds)
+            if self._closed:
+                wire.close()
+                raise Lost("the store was closed meanwhile")
             self.wires[address] = wire
             return wire
         finally:
@@ -154,7 +160,7 @@ class _OneLoop:
         except OSError as error:
             self._pace.failed(address)
             raise Lost("the Redis server cannot be reached") from error
-        except BaseException:
+        except Exception:
             self._pace.failed(address)
             raise
         self._pace.succeeded(address)

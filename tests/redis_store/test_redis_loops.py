@@ -1,0 +1,81 @@
+"""Connections of an event loop, where calls are cancelled and stores close at any moment."""
+
+import asyncio
+import time
+from contextlib import suppress
+
+import pytest
+
+from holdfast.errors import StoreError
+from holdfast.stores import open_both
+from holdfast.stores.redis import pace
+from holdfast.testing.contracts.samples import Samples
+from redis_servers import until
+
+
+def now():
+    return time.time_ns() // 1_000_000
+
+
+@pytest.fixture
+def server(servers):
+    return servers.start()
+
+
+@pytest.fixture
+def both(server):
+    opened = open_both(server.url, timeout=2.0)
+    yield opened
+    opened.blocking.close()
+
+
+def connections(server):
+    return [each["name"] for each in server.client.client_list()].count("holdfast")
+
+
+async def begun(coroutine, turns):
+    """A call that had so many turns of the loop."""
+    task = asyncio.ensure_future(coroutine)
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    return task
+
+
+@pytest.mark.parametrize("turns", [1, 2, 4, 8])
+@pytest.mark.parametrize("verb", ["get", "delete"])
+def test_closing_leaves_no_connection(server, both, verb, turns):
+    """Neither one that is only being opened, nor one on which a durable write is under way."""
+    record, other = Samples(both.blocking, now).several(2)
+    both.blocking.get(other.id, now=now())
+    both.blocking.delete(other.id)  # the server knows the scripts
+    both.blocking.close()
+    store = both.asynchronous
+
+    async def close_early():
+        call = store.delete(record.id) if verb == "delete" else store.get(record.id, now=now())
+        task = await begun(call, turns)
+        await store.close()
+        with suppress(StoreError):
+            await task
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, until, lambda: not connections(server), 2)
+
+    asyncio.run(close_early())
+
+
+@pytest.mark.parametrize("turns", [1, 2, 4, 8])
+def test_a_caller_who_leaves_while_a_connection_opens_is_no_failure(both, monkeypatch, turns):
+    """The browser went away; the next sign-out need not wait until the server may be tried again."""
+    monkeypatch.setattr(pace.random, "uniform", lambda _, most: most)
+    record, other = Samples(both.blocking, now).several(2)
+    store = both.asynchronous
+
+    async def leave_early():
+        task = await begun(store.delete(record.id), turns)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        assert await store.delete(other.id)
+        await store.close()
+
+    asyncio.run(leave_early())
