@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from holdfast.errors import RecordReadOnly
-from holdfast.faces import BlockingShaped, async_shaped, run
+from holdfast.faces import BlockingShaped, Together, async_shaped, run
 from holdfast.stores import Opened, open_both
 from holdfast.stores.moving import AsyncMovingStore
 from holdfast.stores.near_cache import Bounds
@@ -70,7 +70,15 @@ class Moving:
 
     def _both(self, new: Opened, fresh: Opened) -> Opened:
         coroutines = AsyncMovingStore(new.asynchronous, self.old.asynchronous, fresh.asynchronous)
-        return Opened(BlockingShaped(_threads(new, self.old, fresh)), coroutines)
+        threads = BlockingShaped(_threads(new, self.old, fresh))
+        return Opened(threads, coroutines, together=self._together(fresh.together))
+
+    def _together(self, new: Together | None) -> Together | None:
+        """What the new store offers; the old one, which few calls still go to, is asked one by one."""
+        if new is None:
+            return None
+        old = async_shaped(self.old.blocking)
+        return Together(AsyncMovingStore(new.store, old), new.run)
 
 
 def _threads(new: Opened, old: Opened, fresh: Opened) -> AsyncMovingStore:

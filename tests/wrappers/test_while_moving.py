@@ -9,6 +9,7 @@ from flask import Flask
 import redis_servers
 from holdfast import Settings
 from holdfast.assembly import assemble
+from holdfast.engine import Touch
 from holdfast.errors import StoreUnavailable
 from holdfast.stores import open_both
 from holdfast.testing import client, csrf
@@ -166,6 +167,24 @@ def test_what_a_crash_undid_is_said_again(own_servers, moving, parts):
     assert redis_servers.until(served) == other
     assert old.get(ended.id, now=now()).record is None
     assert store.get(ended.id, now=now()).record is None
+
+
+@pytest.mark.parametrize("cache", [True, False])
+def test_activity_is_sent_together(server, moving, parts, tmp_path, cache):
+    """Notes for the new store go by the hundred; sessions that are still in the old one move first."""
+    new, old = moving(server.url, f"sqlite:///{tmp_path}/old.db")
+    gone, *moved = Samples(old, now).several(11)
+    old.delete(gone.id)
+    records = [*Samples(new, now).several(250), *moved, gone]
+    background, later = parts(cache=cache).background, now() + 3_600_000
+    for each in records:
+        background.collect(Touch(each.id, later, each.expires_at, None))
+    before = server.client.info("stats")["total_reads_processed"]
+    background.flush()
+    assert server.client.info("stats")["total_reads_processed"] - before < 100
+    assert new.get(gone.id, now=now()).record is None
+    for each in records[:-1]:
+        assert new.get(each.id, now=now()).record.seen_at == later
 
 
 def test_the_weaker_durability_counts(own_servers, moving, parts, tmp_path):

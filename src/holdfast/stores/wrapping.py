@@ -163,7 +163,7 @@ class Stack:
         acached, afresh = self._outer(Reassert(tasks, self._revocations, coroutines.raise_epoch))
         together = self._together(opened.together, raise_epoch)
         self.opened = Opened(BlockingShaped(cached), acached, self._remote, together=together)
-        self.fresh = Opened(BlockingShaped(fresh), afresh, self._remote)
+        self.fresh = Opened(BlockingShaped(fresh), afresh, self._remote, together=together)
 
     def _together(
         self, inner: Together | None, raise_epoch: Callable[[int], Awaitable[None]]
@@ -171,8 +171,8 @@ class Stack:
         if inner is None:
             return None
         fenced = self._fenced(inner.store, wait_in_thread)
-        outer, _ = self._outer(Reassert(fenced, self._revocations, raise_epoch))
-        return Together(outer, inner.run)
+        _, fresh = self._outer(Reassert(fenced, self._revocations, raise_epoch))
+        return Together(fresh, inner.run)  # it reads only to decide what to write
 
     def _fenced(self, store: AsyncStore, wait: Callable[[], Awaitable[None]]) -> AsyncStore:
         return Fence(store, self._feed, wait) if self._remote.fenced else store

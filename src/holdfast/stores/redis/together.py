@@ -6,7 +6,6 @@ A coroutine that asks is suspended until all others have asked as well, or have 
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from holdfast.errors import StoreError
@@ -30,7 +29,7 @@ class _Asked:
         self.address = address
         self.payload = payload
         self.count = count
-        self.deadline = time.monotonic() + seconds
+        self.seconds = seconds
 
     def __await__(self) -> Generator[_Asked, _Answer, _Answer]:
         return (yield self)
@@ -73,7 +72,7 @@ class TogetherWires:
 
     def _ask(self, course: _Course, address: Address, group: list[_Suspended]) -> None:
         asked = [each.asked for each in group]
-        seconds = min(each.deadline for each in asked) - time.monotonic()
+        seconds = min(each.seconds for each in asked)
         payload, count = b"".join(each.payload for each in asked), sum(e.count for e in asked)
         try:
             replies, node = run(self._wires.send(address, payload, count, seconds=seconds))
