@@ -176,7 +176,9 @@ def test_damaged_data_end_their_session(world, data):
     """Data that no handler could read end the session, instead of failing at each request for ever."""
     session = world.login()
     world.overwrite(session.id, changed(world.stored(session.id), data=data))
-    assert world.begin(session.cookie).reason is Reason.CORRUPT
+    world.store.calls.clear()
+    assert world.begin(session.cookie, rate=Rate(limit=9)).reason is Reason.CORRUPT
+    assert world.store.calls == ["get", "delete"]  # read once, and its quota spent once
     assert world.stored(session.id) is None
 
 

@@ -46,6 +46,8 @@ def begin_at_once(
 ) -> Session | None:
     """`begin` where the store need not be waited for; None: await that.
 
+    A damaged record is left to `begin` as well, which reads it again and ends it.
+
     Raises:
         StoreError: the store cannot answer.
     """
@@ -69,10 +71,9 @@ async def begin(
     core: Core, text: str | None, client: ClientFacts, rate: Rate | None, *, fresh: bool = False
 ) -> Session:
     """The session of this cookie, or an empty one that knows why."""
-    session = begin_at_once(core, text, client, rate, fresh)
-    if session is not None:
-        return session
-    token = secret.parse_cookie(text or "")
+    if text is None:
+        return Session(reason=Reason.ABSENT, client=client, quiet=True)
+    token = secret.parse_cookie(text)
     if token is None:
         return empty(core, Reason.MALFORMED, client)
     now, digest = core.clock(), secret.digest(token.secret)
