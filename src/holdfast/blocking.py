@@ -8,21 +8,25 @@ once.
 
 from __future__ import annotations
 
-from functools import wraps
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from holdfast.engine import AsyncSessions, Touch
 from holdfast.faces import async_shaped, run
+from holdfast.protocols import ClientFacts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
     from holdfast.protocols import Clock, Entropy, Sink, Store
     from holdfast.rules.keys import KeyRing
-    from holdfast.settings import Settings
+    from holdfast.session import Session
+    from holdfast.settings import Rate, Settings
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_NOBODY = ClientFacts()
 
 
 def sync(
@@ -66,7 +70,18 @@ class Sessions:
             fresh=None if fresh is None else async_shaped(fresh),
         )
 
-    begin = sync(AsyncSessions.begin)
+    def begin(
+        self,
+        token: str | None,
+        client: ClientFacts = _NOBODY,
+        *,
+        rate: Rate | None = None,
+        fresh: bool = False,
+    ) -> Session:
+        """As `AsyncSessions.begin`, without a coroutine where the store answers at once."""
+        found = self.engine.begin_at_once(token, client, rate, fresh)
+        return run(found()) if isinstance(found, partial) else found
+
     begin_bearer = sync(AsyncSessions.begin_bearer)
     adopt = sync(AsyncSessions.adopt)
     commit = sync(AsyncSessions.commit)

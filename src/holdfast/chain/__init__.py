@@ -209,14 +209,12 @@ class Chain:
         Raises:
             StoreError: the store cannot answer.
         """
-        if self._adoption is not None:
-            return False
         request = visit.request
-        if request.method in SAFE_METHODS and not self._fresh_paths and not request.websocket:
-            return identify_at_once(self.sessions, self._wanted, visit, rate=None, fresh=False)
-        fresh = wants_fresh(self._fresh_paths, request)
-        rate = self._rate(request)
-        return identify_at_once(self.sessions, self._wanted, visit, rate=rate, fresh=fresh)
+        rate, fresh = None, False
+        if self._fresh_paths or request.method not in SAFE_METHODS or request.websocket:
+            rate, fresh = self._rate(request), wants_fresh(self._fresh_paths, request)
+        found = identify_at_once(self.sessions, self._wanted, visit, rate=rate, fresh=fresh)
+        return found and (self._adoption is None or visit.session.record is not None)
 
     def _rate(self, request: Request) -> Rate | None:
         return limit.rate_of(self.sessions.settings, request.path) if request.unsafe else None

@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from holdfast.chain.reply import Reply
+from holdfast.engine.reading import Rest
 from holdfast.errors import UsageError
 from holdfast.protocols import ClientFacts
 from holdfast.rules.origin import SAFE_METHODS
@@ -108,7 +109,8 @@ class Visit(msgspec.Struct, eq=False):
     its sender: a bearer or CSRF token, a body that no foreign page can send unasked, its origin, the
     word of the application (`exempt`), or nothing.
     `came_by` is the credential that it came with and that counted; a sign-in does not change it.
-    `identified`: the session was looked for. `begun`: nothing of `Chain.begin` is left to do.
+    `identified`: the session was looked for; `rest` is what has to be awaited for that.
+    `begun`: nothing of `Chain.begin` is left to do.
     `presession` is the nonce of the pre-session cookie; `new_presession` that it must be set.
     `excluded`: the path has no session. `session` is then, and until the chain has looked, an empty
     one that takes no change.
@@ -128,6 +130,7 @@ class Visit(msgspec.Struct, eq=False):
     excluded: bool = False
     identified: bool = False
     begun: bool = False
+    rest: Rest | None = None
     raised: bool = False
     forget_old: bool = False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from holdfast.errors import Reason
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 def identify_at_once(
     sessions: AsyncSessions, cookie: str, visit: Visit, *, rate: Rate | None, fresh: bool
 ) -> bool:
-    """`identify` by a cookie where nothing has to be waited for; False: await that.
+    """`identify` by a cookie where nothing has to be waited for; False: await that, `visit.rest` of it.
 
     `cookie` is the name of the session cookie with its equals sign; `fresh` as in `begin`.
 
@@ -34,7 +35,8 @@ def identify_at_once(
         if text is None:
             return False
     session = sessions.begin_at_once(text, visit.client, rate, fresh)
-    if session is None:
+    if isinstance(session, partial):
+        visit.rest = session
         return False
     visit.session, visit.came_by, visit.identified = session, session.via, True
     return True
@@ -49,26 +51,31 @@ async def identify(
 ) -> Session:
     """Find the visitor's session, and note it; `rate` is spent from its quota in the same trip.
 
-    `cookie` is the name of the session cookie; `adoption` looks at that of another library.
+    `cookie` is the name of the session cookie; `adoption` looks at that of another library. Goes on
+    where `identify_at_once` had to stop.
 
     Raises:
         StoreError: the store cannot answer.
     """
+    if not visit.identified:
+        rest = visit.rest
+        session = await (_found(sessions, cookie, visit, rate) if rest is None else rest())
+        visit.session, visit.came_by, visit.identified = session, session.via, True
+    if adoption is not None and visit.session.record is None:
+        await adoption.adopt(visit)
+    return visit.session
+
+
+async def _found(sessions: AsyncSessions, cookie: str, visit: Visit, rate: Rate | None) -> Session:
     headers = visit.request.headers
     fresh = wants_fresh(sessions.settings.fresh_paths, visit.request)
     if "authorization" in headers and (bearer := visit.request.bearer) is not None:
-        session = await sessions.begin_bearer(bearer, visit.client, rate=rate, fresh=fresh)
-    else:
-        header = headers.get("cookie", "")
-        values = cookies.read(header, cookie)
-        if len(values) == 1:
-            session = await sessions.begin(values[0], visit.client, rate=rate, fresh=fresh)
-        else:
-            session = await _unread(sessions, visit, header, values)
-    visit.session, visit.came_by, visit.identified = session, session.via, True
-    if adoption is not None and session.record is None:
-        await adoption.adopt(visit)
-    return visit.session
+        return await sessions.begin_bearer(bearer, visit.client, rate=rate, fresh=fresh)
+    header = headers.get("cookie", "")
+    values = cookies.read(header, cookie)
+    if len(values) == 1:
+        return await sessions.begin(values[0], visit.client, rate=rate, fresh=fresh)
+    return await _unread(sessions, visit, header, values)
 
 
 def wants_fresh(paths: tuple[str, ...], request: Request) -> bool:

@@ -89,7 +89,7 @@ class AsyncSessions:
             fresh_prompt=prompt_of(store if fresh is None else fresh),
         )
         self.begin_at_once = partial(reading.begin_at_once, self._core)
-        """`begin` for a living session, where the store need not be waited for; None: await that."""
+        """`begin` where nothing has to be waited for; a partial: what is left to call and await."""
 
     # Requests
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from holdfast.errors import Reason, StoreError
 from holdfast.events import EventName, Severity
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from holdfast.engine.core import Core
     from holdfast.protocols import ClientFacts
     from holdfast.record import Record
+
+Rest = partial[Coroutine[Any, Any, Session]]
+"""What is left of `begin`, to be called and awaited."""
 
 _EVENTS = {
     Reason.IDLE: EventName.SESSION_EXPIRED,
@@ -43,49 +48,59 @@ def begin_at_once(
     client: ClientFacts,
     rate: Rate | None = None,
     fresh: bool = False,  # noqa: FBT001, FBT002 - by place: it is called through a partial
-) -> Session | None:
-    """`begin` where the store need not be waited for; None: await that.
-
-    A damaged record is left to `begin` as well, which reads it again and ends it.
+) -> Session | Rest:
+    """`begin` as far as nothing has to be waited for: the session, or what is left to await.
 
     Raises:
         StoreError: the store cannot answer.
     """
     if text is None:
         return Session(reason=Reason.ABSENT, client=client, quiet=True)
-    get = core.fresh_prompt if fresh else core.prompt
-    if get is None:
-        return None
     token = secret.parse_cookie(text)
     if token is None:
         return empty(core, Reason.MALFORMED, client)
     now, digest = core.clock(), secret.digest(token.secret)
     take = None if rate is None else take_for(token.id, rate, digest)
-    found = get(token.id, now=now, take=take)
-    if found is None or (found.cached and _refused(core, found.record, digest, now) is not None):
-        return None
-    return _judged(core, token, digest, found, client, now)
+    get = core.fresh_prompt if fresh else core.prompt
+    found = None if get is None else get(token.id, now=now, take=take)
+    if found is None:
+        return partial(_asked, core, token, digest, client, now, take, fresh=fresh)
+    if found.cached and _refused(core, found.record, digest, now) is not None:
+        return partial(_asked, core, token, digest, client, now, fresh=True)
+    session = _judged(core, token, digest, found, client, now)
+    return partial(_damaged, core, token.id, client) if session is None else session
 
 
 async def begin(
     core: Core, text: str | None, client: ClientFacts, rate: Rate | None, *, fresh: bool = False
 ) -> Session:
     """The session of this cookie, or an empty one that knows why."""
-    if text is None:
-        return Session(reason=Reason.ABSENT, client=client, quiet=True)
-    token = secret.parse_cookie(text)
-    if token is None:
-        return empty(core, Reason.MALFORMED, client)
-    now, digest = core.clock(), secret.digest(token.secret)
-    take = None if rate is None else take_for(token.id, rate, digest)
+    found = begin_at_once(core, text, client, rate, fresh)
+    return await found() if isinstance(found, partial) else found
+
+
+async def _asked(  # noqa: PLR0917 - as `_judged`
+    core: Core,
+    token: secret.Token,
+    digest: bytes,
+    client: ClientFacts,
+    now: int,
+    take: Take | None = None,
+    *,
+    fresh: bool,
+) -> Session:
+    """The rest of `begin`: the store has to be waited for."""
     found = await core.source(fresh=fresh).get(token.id, now=now, take=take)
     if found.cached and _refused(core, found.record, digest, now) is not None:
         found = await core.fresh.get(token.id, now=now)
     session = _judged(core, token, digest, found, client, now)
-    if session is not None:
-        return session
+    return await _damaged(core, token.id, client) if session is None else session
+
+
+async def _damaged(core: Core, id: str, client: ClientFacts) -> Session:
+    """The rest of `begin`: what was read makes no session, and ends here."""
     damaged = Reading(None, corrupt=True)
-    return Session(reason=await absent(core, token.id, damaged, client), client=client)
+    return Session(reason=await absent(core, id, damaged, client), client=client)
 
 
 def _judged(  # noqa: PLR0917 - what both ways of reading know by then
