@@ -3,13 +3,16 @@ import * as http from "node:http";
 import * as https from "node:https";
 
 import { ConfigurationError, Refused, ServiceUnavailable } from "./errors.js";
+import { Together, Unanswered } from "./together.js";
+import type { Asked } from "./together.js";
 
-/** Bytes of an answer; a session's data is the largest thing in one. */
+/** Characters of an answer; a session's data is the largest thing in one. */
 const MOST = 4 * 1024 * 1024;
 /** The service closes what has been idle for 5 seconds; a question must not meet that. */
 const IDLE_MS = 4_000;
 /** Questions that change nothing. */
 const ASKING = new Set(["/requests/begin", "/tokens/verify", "/tokens/status"]);
+const TOGETHER = "/requests/together";
 const KEY = /^[\x21-\x7e]+$/;
 
 export interface ApiOptions {
@@ -35,6 +38,9 @@ export class Api {
   readonly #agent: http.Agent;
   readonly #headers: Record<string, string>;
   readonly #request: typeof http.request;
+  readonly #together = new Together((group) => void this.#send(group));
+  /** The service is older than this package, and has to be asked one by one. */
+  #apart = false;
 
   constructor(options: ApiOptions) {
     this.#base = baseOf(options.url, options.allowPlainHttp);
@@ -54,14 +60,8 @@ export class Api {
    *
    * @throws ServiceUnavailable there is none in time, or the service cannot know, or knows us not.
    */
-  async ask<T>(method: string, path: string, body?: unknown): Promise<Answer<T>> {
-    const text = body === undefined ? undefined : JSON.stringify(body);
-    try {
-      return settled<T>(await this.#exchange(method, path, text, method === "GET" || ASKING.has(path)));
-    } catch (error) {
-      if (error instanceof Stale) return settled<T>(await this.#exchange(method, path, text, false));
-      throw error;
-    }
+  ask<T>(method: string, path: string, body?: unknown): Promise<Answer<T>> {
+    return this.#ask(method, path, body === undefined ? undefined : JSON.stringify(body));
   }
 
   /**
@@ -71,10 +71,17 @@ export class Api {
    * @throws ServiceUnavailable as `ask`.
    */
   async get<T>(method: string, path: string, body?: unknown): Promise<T> {
-    const answer = await this.ask<T>(method, path, body);
-    if (answer.status < 300) return answer.body;
-    const { code = "refused", error = "refused" } = answer.body as { code?: string; error?: string };
-    throw new Refused(code, answer.status, `the service refused ${method} ${path}: ${error}`);
+    return good(await this.ask<T>(method, path, body), `${method} ${path}`);
+  }
+
+  /** `ask` of what is to become of a request; together with others that ask now. */
+  begin<T>(body: unknown): Promise<Answer<T>> {
+    return this.#together.ask<T>("begin", body);
+  }
+
+  /** `get` of what has become of a request. */
+  async commit<T>(body: unknown): Promise<T> {
+    return good(await this.#together.ask<T>("commit", body), "a commit");
   }
 
   /**
@@ -108,11 +115,64 @@ export class Api {
     return new URL(this.#base.href + path);
   }
 
-  #exchange(method: string, path: string, text: string | undefined, again: boolean): Promise<Raw> {
+  async #ask<T>(method: string, path: string, text: string | undefined): Promise<Answer<T>> {
+    try {
+      return settled<T>(await this.#exchange(method, path, text, method === "GET" || ASKING.has(path)));
+    } catch (error) {
+      if (error instanceof Stale) return settled<T>(await this.#exchange(method, path, text, false));
+      throw error;
+    }
+  }
+
+  async #send(group: readonly Asked[], again = true): Promise<void> {
+    if (group.length === 1 || this.#apart) {
+      await Promise.all(group.map((each) => this.#alone(each)));
+      return;
+    }
+    const text = group.map(({ kind, text: body }) => `["${kind}",${body}]`).join("\n");
+    const left = new Unanswered(group);
+    try {
+      const raw = await this.#exchange("POST", TOGETHER, text, again, (answer, part) => {
+        if (answer.statusCode !== 200) return false;
+        left.heard(part, (status, body, wait) => judged(status, body, dateOf(answer), wait));
+        return true;
+      });
+      if (raw.answer.statusCode === 404) {
+        this.#apart = true;
+        return await this.#send(group);
+      }
+      if (raw.answer.statusCode !== 200) settled(raw);
+      throw new ServiceUnavailable("the answer ended early");
+    } catch (error) {
+      if (!(error instanceof Stale)) return left.failed(error);
+      // As with one question: those that change nothing are asked once more.
+      const lost = new ServiceUnavailable("no answer: the connection was closed");
+      for (const each of left.all.filter(({ kind }) => kind === "commit")) each.reject(lost);
+      const begins = left.all.filter(({ kind }) => kind === "begin");
+      return begins.length > 0 ? this.#send(begins, false) : undefined;
+    }
+  }
+
+  async #alone(asked: Asked): Promise<void> {
+    try {
+      asked.resolve(await this.#ask<never>("POST", `/requests/${asked.kind}`, asked.text));
+    } catch (error) {
+      asked.reject(error);
+    }
+  }
+
+  /** @param heard is given the parts of an answer as they come, and may take them. */
+  #exchange(
+    method: string,
+    path: string,
+    text: string | undefined,
+    again: boolean,
+    heard: Heard = () => false,
+  ): Promise<Raw> {
     return new Promise((resolve, reject) => {
       const headers: Record<string, string | number> = { ...this.#headers };
       if (text !== undefined) {
-        headers["content-type"] = "application/json";
+        headers["content-type"] = path === TOGETHER ? "application/jsonl" : "application/json";
         headers["content-length"] = Buffer.byteLength(text);
       }
       const request = this.#request(this.#at(path), { method, headers, agent: this.#agent });
@@ -126,7 +186,7 @@ export class Api {
       };
       request.on("error", fail);
       request.on("response", (answer) => {
-        collect(answer, fail, (body) => {
+        collect(answer, heard, fail, (body) => {
           clearTimeout(timer);
           resolve({ answer, body });
         });
@@ -143,20 +203,32 @@ interface Raw {
 
 class Stale extends Error {}
 
+type Heard = (answer: http.IncomingMessage, part: string) => boolean;
+
 function collect(
   answer: http.IncomingMessage,
+  heard: Heard,
   fail: (error: Error) => void,
   done: (body: string) => void,
 ): void {
-  const parts: Buffer[] = [];
-  let size = 0;
-  answer.on("data", (part: Buffer) => {
-    size += part.length;
-    if (size > MOST) answer.destroy(new Error("the answer is too large"));
-    else parts.push(part);
+  let body = "";
+  answer.setEncoding("utf8");
+  answer.on("data", (part: string) => {
+    try {
+      if (!heard(answer, part)) body += part;
+      if (body.length > MOST) throw new Error("the answer is too large");
+    } catch (error) {
+      answer.destroy(error as Error);
+    }
   });
   answer.on("error", fail);
-  answer.on("end", () => done(Buffer.concat(parts).toString("utf8")));
+  answer.on("end", () => done(body));
+}
+
+function good<T>(answer: Answer<T>, what: string): T {
+  if (answer.status < 300) return answer.body;
+  const { code = "refused", error = "refused" } = answer.body as { code?: string; error?: string };
+  throw new Refused(code, answer.status, `the service refused ${what}: ${error}`);
 }
 
 function settled<T>({ answer, body }: Raw): Answer<T> {
@@ -167,6 +239,15 @@ function settled<T>({ answer, body }: Raw): Answer<T> {
   } catch {
     throw new ServiceUnavailable(`status ${status}, and no JSON`);
   }
+  return judged<T>(status, value, dateOf(answer), Number(answer.headers["retry-after"]));
+}
+
+function dateOf(answer: http.IncomingMessage): number {
+  return Date.parse(answer.headers.date ?? "");
+}
+
+/** The answer, if it is one. */
+function judged<T>(status: number, value: unknown, date: number, wait = 1): Answer<T> {
   const code = (value as { code?: string }).code;
   if (status === 401 && code === "unauthenticated") {
     throw new ServiceUnavailable("the service does not know this service key", "service_key");
@@ -175,10 +256,9 @@ function settled<T>({ answer, body }: Raw): Answer<T> {
     throw new ServiceUnavailable(`service key: ${(value as { error?: string }).error}`, "service_key");
   }
   if (status >= 500) {
-    const wait = Number(answer.headers["retry-after"]) || 1;
-    throw new ServiceUnavailable(`status ${status}, ${code}`, status === 503 ? code : undefined, wait);
+    throw new ServiceUnavailable(`status ${status}, ${code}`, status === 503 ? code : undefined, wait || 1);
   }
-  return { status, body: value as T, date: Date.parse(answer.headers.date ?? "") };
+  return { status, body: value as T, date };
 }
 
 function baseOf(text: string, plain = false): URL {

@@ -153,7 +153,7 @@ export class Visit {
 
   #commit(done: object): Promise<Committed> {
     const body = { request: this.#told(), proof: this.#proof, ...done };
-    return this.api.get<Committed>("POST", "/requests/commit", body);
+    return this.api.commit<Committed>(body);
   }
 
   async #ask(key?: string): Promise<void> {
@@ -161,7 +161,7 @@ export class Visit {
     let kept: Keeping<Known> | undefined;
     try {
       const body = { request: this.#told(), ...(key === undefined ? {} : { keep: true }) };
-      const { status, body: begun, date } = await this.api.ask<Begun>("POST", "/requests/begin", body);
+      const { status, body: begun, date } = await this.api.begin<Begun>(body);
       if (status !== 200) throw new ServiceUnavailable(`status ${status} to a request`, "store_error");
       this.#judged(begun, date);
       const { session, keep } = begun;

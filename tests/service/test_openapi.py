@@ -1,5 +1,6 @@
 """The OpenAPI document: valid, complete, and its examples are true."""
 
+import json
 import re
 
 import pytest
@@ -50,8 +51,8 @@ def test_it_names_every_json_route(context):
 
 def schema(operation, status):
     """The schema of an answer, with everything that it refers to."""
-    content = operation["responses"][str(status)]["content"]["application/json"]["schema"]
-    return {**content, "components": DOCUMENT["components"]}
+    (content,) = operation["responses"][str(status)]["content"].values()
+    return {**content["schema"], "components": DOCUMENT["components"]}
 
 
 def request_of(client, method, path):
@@ -64,6 +65,8 @@ def request_of(client, method, path):
         options["json"] = dict(content["application/json"]["example"])
         sent = {"refresh_token": tokens["refresh_token"], "token": tokens["access_token"]}
         options["json"] |= {name: text for name, text in sent.items() if name in options["json"]}
+    elif "application/jsonl" in content:
+        options["content"] = json.dumps(content["application/jsonl"]["example"])
     elif content:
         options["data"] = {"token": tokens["access_token"]}
     if {"service": []} in operation.get("security", []):
@@ -80,6 +83,8 @@ def request_of(client, method, path):
         if each["in"] == "header" and "example" in each
     }
     options["headers"] = options.get("headers", {}) | told
+    if "content" in options:
+        options["headers"]["Content-Type"] = next(iter(content))
     options["params"] = {
         each["name"]: each["example"]
         for each in operation.get("parameters", ())

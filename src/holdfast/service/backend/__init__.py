@@ -7,9 +7,15 @@ somebody is and what their browser sent, within the scopes of the key.
 
 from __future__ import annotations
 
-from holdfast.service.backend import changes, requests, sessions, tokens
+from holdfast.service.backend import changes, requests, sessions, together, tokens
 
 PATHS = ("/backend/",)
 """What the chain leaves alone but for its transport check."""
 
-ROUTES = (*sessions.ROUTES, *tokens.ROUTES, *requests.ROUTES, *changes.ROUTES)
+ROUTES = (
+    *sessions.ROUTES,
+    *tokens.ROUTES,
+    *requests.ROUTES,
+    *together.ROUTES,
+    *changes.ROUTES,
+)

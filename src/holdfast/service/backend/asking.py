@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from holdfast.session import Session
 
-Body = TypeVar("Body", bound=msgspec.Struct)
+Body = TypeVar("Body")
 
 _OPTIONS = frozenset({"keep_data", "policy", "acr", "amr", "label", "still_valid"})
 BODY_LIMIT = 256 * 1024
@@ -75,11 +75,28 @@ async def body_of(request: Request, kind: type[Body]) -> Body:
     Raises:
         Refusal: 415, 413, or 400 `invalid_body` naming the place.
     """
-    if media_type(request) != JSON:
-        raise Refusal(error_reply(415, "unsupported_media_type", f"Content-Type must be {JSON}"))
-    raw = await bounded(request, BODY_LIMIT)
+    return decoded(await raw_body(request, JSON) or b"{}", kind)
+
+
+async def raw_body(request: Request, kind: str) -> bytes:
+    """The body, which is of this media type.
+
+    Raises:
+        Refusal: 415 or 413.
+    """
+    if media_type(request) != kind:
+        raise Refusal(error_reply(415, "unsupported_media_type", f"Content-Type must be {kind}"))
+    return await bounded(request, BODY_LIMIT)
+
+
+def decoded(raw: bytes, kind: type[Body]) -> Body:
+    """This JSON as this shape.
+
+    Raises:
+        Refusal: 400 `invalid_body` naming the place.
+    """
     try:
-        return msgspec.json.decode(raw or b"{}", type=kind)
+        return msgspec.json.decode(raw, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refusal(error_reply(400, "invalid_body", _place(error))) from None
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from holdfast.service.backend import requests, sessions, tokens
+from holdfast.service.backend import requests, sessions, together, tokens
 from holdfast.service.backend.idempotency import HEADER
 
 if TYPE_CHECKING:
@@ -44,6 +44,17 @@ _DUE: Json = {
 _STREAM: Json = {
     "description": "Events `open`, `changed`, `forget` and `proof`; it ends with the connection.",
     "content": {"text/event-stream": {"schema": _TEXT}},
+}
+_LINE: Json = {
+    "type": "array",
+    "description": "Of each question: its place, status, body, and the seconds to wait if it says so.",
+    "prefixItems": [{"type": "integer"}, {"type": "integer"}, _OBJECT, {"type": "integer"}],
+    "minItems": 3,
+    "maxItems": 4,
+}
+_LINES: Json = {
+    "description": "A line for each question, as soon as there is an answer, whatever it is.",
+    "content": {together.LINES: {"schema": _LINE}},
 }
 _ONCE: Json = {
     "name": HEADER,
@@ -133,6 +144,7 @@ def paths() -> Json:
         "/requests/commit": {
             "post": _operation("Carry out what its handler did", judged, requests.Commit)
         },
+        "/requests/together": {"post": _several()},
     }
     for path, method in _NAMED:
         found[path][method]["parameters"].append(_ONCE)
@@ -173,6 +185,16 @@ def _operation(
         media = {"schema": {"$ref": _REF.format(name=body.__name__)}, "example": _EXAMPLES[body]}
         operation["requestBody"] = {"required": True, "content": {"application/json": media}}
     return operation
+
+
+def _several() -> Json:
+    kinds = {"begin": requests.Begin, "commit": requests.Commit}
+    bodies = [{"$ref": _REF.format(name=each.__name__)} for each in kinds.values()]
+    ask = {"type": "array", "prefixItems": [{"enum": list(kinds)}, {"oneOf": bodies}]}
+    content = {together.LINES: {"schema": ask, "example": ["begin", {"request": _FACTS}]}}
+    described = _operation("Several of both in one call, one a line", _OBJECT)
+    described["responses"]["200"] = _LINES
+    return {**described, "requestBody": {"required": True, "content": content}}
 
 
 def _refusal() -> Json:

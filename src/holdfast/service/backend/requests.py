@@ -24,9 +24,10 @@ from holdfast.service.backend.keeping import kept_of
 from holdfast.service.backend.shapes import described
 
 if TYPE_CHECKING:
+    from holdfast.service.context import ServiceContext
     from holdfast.session import Session
 
-_SCOPE = "requests"
+SCOPE = "requests"
 _PATH = "/requested"
 """The path that the chain sees: the application's paths are not this service's."""
 _ABSENT = object()
@@ -102,11 +103,14 @@ async def begin(request: Request) -> Response:
 
     `due`: a commit has to follow, whatever the handler does; its answer has a cookie to set.
     """
-    context = authorised(request, _SCOPE)
-    wanted = await body_of(request, Begin)
+    return json_answer(await begun(authorised(request, SCOPE), await body_of(request, Begin)))
+
+
+async def begun(context: ServiceContext, wanted: Begin) -> dict[str, Any]:
+    """The answer of `begin`."""
     visit = await context.assembly.chain.begin(_chain_request(wanted.request))
     if visit.reply is not None:
-        return json_answer({"reply": _reply(visit.reply)})
+        return {"reply": _reply(visit.reply)}
     session = visit.session
     answer = {
         "reply": None,
@@ -118,39 +122,40 @@ async def begin(request: Request) -> Response:
     }
     if wanted.keep:
         answer["keep"] = None if visit.forget_old else await kept_of(context, session)
-    return json_answer(answer)
+    return answer
 
 
 async def commit(request: Request) -> Response:
     """Carry out what a handler did: headers for its answer, or a `reply` that replaces it."""
-    context = authorised(request, _SCOPE)
-    wanted = await body_of(request, Commit)
+    return json_answer(await committed(authorised(request, SCOPE), await body_of(request, Commit)))
+
+
+async def committed(context: ServiceContext, wanted: Commit) -> dict[str, Any]:
+    """The answer of `commit`; raises what is wrong with the request, as a refusal."""
     chain = context.assembly.chain
     visit = await chain.resume(_chain_request(wanted.request), wanted.proof)
     if visit.reply is not None:
-        return json_answer({"reply": _reply(visit.reply)})
+        return {"reply": _reply(visit.reply)}
     visit.require_session()
     error = _overtaken(visit.session, wanted)
     if error is not None:
-        return json_answer({"reply": _reply(chain.refused(visit, error))})
+        return {"reply": _reply(chain.refused(visit, error))}
     with checked():
         token = _apply(chain, visit, wanted)
     reply = await chain.commit(visit, wanted.status)
     if reply.status is not None:
-        return json_answer({"reply": _reply(reply)})
-    return json_answer(
-        {
-            "reply": None,
-            "headers": [list(pair) for pair in reply.headers],
-            "session": described(visit.session),
-            "csrf_token": token,
-        }
-    )
+        return {"reply": _reply(reply)}
+    return {
+        "reply": None,
+        "headers": [list(pair) for pair in reply.headers],
+        "session": described(visit.session),
+        "csrf_token": token,
+    }
 
 
 ROUTES = (
     Route("/backend/v1/requests/begin", begin, methods=["POST"]),
-    Route("/backend/v1/requests/commit", once(_SCOPE, commit), methods=["POST"]),
+    Route("/backend/v1/requests/commit", once(SCOPE, commit), methods=["POST"]),
 )
 
 
