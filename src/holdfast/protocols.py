@@ -45,7 +45,7 @@ class ClientFacts(msgspec.Struct, frozen=True, gc=False):
     request_id: str | None = None
 
 
-class Take(NamedTuple):
+class Take(msgspec.Struct, frozen=True, gc=False):
     """A quota to spend one from, in the same step as a `get`.
 
     At most `limit` per `period` ms, sliding. Nothing is spent when the record is missing, or when
@@ -59,7 +59,7 @@ class Take(NamedTuple):
     proof: bytes | None = None
 
 
-class Taken(NamedTuple):
+class Taken(msgspec.Struct, frozen=True, gc=False):
     """The answer of a quota; `retry_after` is in ms, and 0 when the request was allowed."""
 
     allowed: bool

@@ -5,6 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from holdfast.errors import UsageError
+from holdfast.protocols import Taken
 from holdfast.rules import quota
 
 NOW = 1_700_000_000_000
@@ -143,7 +144,10 @@ def test_any_state_is_answered(raw, limit, period):
 
 def test_a_limit_of_none_never_allows():
     """A limit of 0 refuses and names the period."""
-    assert quota.take(None, limit=0, period=1000, now=NOW) == (None, (False, 0, 1000))
+    assert quota.take(None, limit=0, period=1000, now=NOW) == (
+        None,
+        Taken(allowed=False, remaining=0, retry_after=1000),
+    )
 
 
 @pytest.mark.parametrize("period", [0, -1])

@@ -28,7 +28,6 @@ from holdfast.chain.request import HEADERS, Proof, Request, Visit, no_form_field
 from holdfast.chain.session import identify, identify_at_once, wants_fresh
 from holdfast.chain.transport import Transport
 from holdfast.errors import HoldfastError, StoreError
-from holdfast.rules.origin import SAFE_METHODS
 from holdfast.session import SignIn
 
 if TYPE_CHECKING:
@@ -104,7 +103,7 @@ class Chain:
         visit = self.arrive(request)
         if visit.reply is not None or visit.excluded:
             visit.begun = True
-        elif request.method in SAFE_METHODS and not request.websocket:
+        elif not visit.unsafe and not request.websocket:
             try:
                 visit.begun = self.identify_at_once(visit)
             except StoreError as error:
@@ -113,9 +112,8 @@ class Chain:
 
     async def begin_anyway(self, visit: Visit) -> None:
         """The rest of `begin`."""
-        request = visit.request
         visit.begun = True
-        if request.unsafe or request.websocket:
+        if visit.unsafe or visit.request.websocket:
             visit.reply = await self.judge(visit)
             return
         try:
@@ -138,18 +136,15 @@ class Chain:
         For adapters that know only later which route it is. `exempt`: the application has taken the
         CSRF check of this route upon itself.
         """
-        try:
-            return await self._judge(visit, exempt=exempt)
-        except StoreError as error:
-            return reply_to(error)
-
-    async def _judge(self, visit: Visit, *, exempt: bool) -> Reply | None:
         if visit.request.bearer is None and not exempt:
             refused = self.csrf.refuse_origin(visit)
             if refused is not None:
                 return refused
-        if not visit.identified and not self.identify_at_once(visit):
-            await self.identify(visit)
+        try:
+            if not visit.identified and not self.identify_at_once(visit):
+                await self.identify(visit)
+        except StoreError as error:
+            return reply_to(error)
         if exempt:
             visit.csrf = "exempt"
             refused = None
@@ -159,7 +154,7 @@ class Chain:
 
     async def prove(self, visit: Visit) -> Reply | None:
         """The CSRF check of an exempt route after all, once it turns out that its cookie counts."""
-        if not visit.request.unsafe or visit.csrf != "exempt" or visit.came_by == "bearer":
+        if not visit.unsafe or visit.csrf != "exempt" or visit.came_by == "bearer":
             return None
         visit.csrf = None
         refused = self.csrf.refuse_origin(visit) or await self._require_token(visit)
@@ -201,7 +196,7 @@ class Chain:
         Raises:
             StoreError: the store cannot answer.
         """
-        return await self._find(visit, self._rate(visit.request))
+        return await self._find(visit, self._rate(visit))
 
     def identify_at_once(self, visit: Visit) -> bool:
         """`identify` where nothing has to be waited for; False: await that.
@@ -209,15 +204,15 @@ class Chain:
         Raises:
             StoreError: the store cannot answer.
         """
-        request = visit.request
         rate, fresh = None, False
-        if self._fresh_paths or request.method not in SAFE_METHODS or request.websocket:
-            rate, fresh = self._rate(request), wants_fresh(self._fresh_paths, request)
+        if self._fresh_paths or visit.unsafe or visit.request.websocket:
+            rate, fresh = self._rate(visit), wants_fresh(self._fresh_paths, visit)
         found = identify_at_once(self.sessions, self._wanted, visit, rate=rate, fresh=fresh)
         return found and (self._adoption is None or visit.session.record is not None)
 
-    def _rate(self, request: Request) -> Rate | None:
-        return limit.rate_of(self.sessions.settings, request.path) if request.unsafe else None
+    def _rate(self, visit: Visit) -> Rate | None:
+        path = visit.request.path
+        return limit.rate_of(self.sessions.settings, path) if visit.unsafe else None
 
     def _find(self, visit: Visit, rate: Rate | None) -> Coroutine[Any, Any, Session]:
         return identify(self.sessions, self._cookie.name, visit, rate, self._adoption)
@@ -245,7 +240,7 @@ class Chain:
         """
         session = visit.session
         try:
-            if visit.request.unsafe and self.csrf.unproved_sign_in(visit):
+            if visit.unsafe and self.csrf.unproved_sign_in(visit):
                 await self._undo_sign_in(session)
                 raise self.csrf.refuse_sign_in(visit)
             await self._save(visit, kept=status < _SERVER_ERROR and not visit.raised)

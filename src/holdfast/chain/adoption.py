@@ -37,7 +37,7 @@ class Adoption:
         Raises:
             StoreError: one of the two stores cannot answer.
         """
-        key = self._key(visit.request) if _may_move(visit.request) else None
+        key = self._key(visit.request) if _may_move(visit) else None
         if key is None:
             return
         session = await self._sessions.adopt(self._old, key, visit.client)
@@ -62,8 +62,9 @@ class Adoption:
         return self._old.key_of(values[0]) if len(values) == 1 else None
 
 
-def _may_move(request: Request) -> bool:
-    if request.unsafe or request.websocket or request.bearer is not None:
+def _may_move(visit: Visit) -> bool:
+    request = visit.request
+    if visit.unsafe or request.websocket or request.bearer is not None:
         return False
     return request.headers.get("sec-fetch-site") != "cross-site"
 

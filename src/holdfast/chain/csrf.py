@@ -59,7 +59,7 @@ class Csrf:
     async def require_token(self, visit: Visit) -> Reply | None:
         """Refuse an unsafe request of a session without a valid token; note what was proved."""
         request, record = visit.request, visit.session.record
-        if not request.unsafe:
+        if not visit.unsafe:
             return None
         if visit.came_by == "bearer":
             visit.csrf = "bearer"
@@ -102,7 +102,7 @@ class Csrf:
             Refusal: 403, an unsafe request had no valid token and came with no bearer token.
         """
         visit.require_session()
-        if visit.request.unsafe and visit.csrf not in {"token", "bearer"}:
+        if visit.unsafe and visit.csrf not in {"token", "bearer"}:
             raise Refusal(self._refuse(visit, "token"))
 
     # What a visitor is given
@@ -150,7 +150,7 @@ class Csrf:
         if request.websocket:
             same = origin.websocket_allowed(headers.get("origin"), visit.origin, self._trusted)
             return None if same else "foreign_origin"
-        if not request.unsafe:
+        if not visit.unsafe:
             return None
         return origin.verdict(
             method=request.method,

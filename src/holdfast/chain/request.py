@@ -12,7 +12,6 @@ from holdfast.chain.reply import Reply
 from holdfast.engine.reading import Rest
 from holdfast.errors import UsageError
 from holdfast.protocols import ClientFacts
-from holdfast.rules.origin import SAFE_METHODS
 from holdfast.session import Session, Via
 
 Proof = Literal["bearer", "token", "preflight", "origin", "exempt"]
@@ -78,11 +77,6 @@ class Request(msgspec.Struct, kw_only=True, eq=False):
         return f"<Request {self.method}>"
 
     @property
-    def unsafe(self) -> bool:
-        """Whether the method may change something."""
-        return self.method not in SAFE_METHODS
-
-    @property
     def preflighted(self) -> bool:
         """Whether no page of another site can send such a body without asking first (R68).
 
@@ -105,9 +99,10 @@ class Request(msgspec.Struct, kw_only=True, eq=False):
 class Visit(msgspec.Struct, eq=False):
     """One request on its way through the chain.
 
-    `reply` is set if the chain refuses. `csrf` says what proves that an unsafe request was meant by
-    its sender: a bearer or CSRF token, a body that no foreign page can send unasked, its origin, the
-    word of the application (`exempt`), or nothing.
+    `unsafe`: its method may change something. `reply` is set if the chain refuses.
+    `csrf` says what proves that an unsafe request was meant by its sender: a bearer or CSRF token, a
+    body that no foreign page can send unasked, its origin, the word of the application (`exempt`),
+    or nothing.
     `came_by` is the credential that it came with and that counted; a sign-in does not change it.
     `identified`: the session was looked for; `rest` is what has to be awaited for that.
     `begun`: nothing of `Chain.begin` is left to do.
@@ -119,6 +114,7 @@ class Visit(msgspec.Struct, eq=False):
     """
 
     request: Request
+    unsafe: bool
     origin: str = ""
     client: ClientFacts = _NOBODY
     session: Session = _UNSEEN

@@ -10,7 +10,7 @@ from holdfast.rules import cookies
 
 if TYPE_CHECKING:
     from holdfast.chain.adoption import Adoption
-    from holdfast.chain.request import Request, Visit
+    from holdfast.chain.request import Visit
     from holdfast.engine import AsyncSessions
     from holdfast.session import Session
     from holdfast.settings import Rate
@@ -68,7 +68,7 @@ async def identify(
 
 async def _found(sessions: AsyncSessions, cookie: str, visit: Visit, rate: Rate | None) -> Session:
     headers = visit.request.headers
-    fresh = wants_fresh(sessions.settings.fresh_paths, visit.request)
+    fresh = wants_fresh(sessions.settings.fresh_paths, visit)
     if "authorization" in headers and (bearer := visit.request.bearer) is not None:
         return await sessions.begin_bearer(bearer, visit.client, rate=rate, fresh=fresh)
     header = headers.get("cookie", "")
@@ -78,13 +78,13 @@ async def _found(sessions: AsyncSessions, cookie: str, visit: Visit, rate: Rate 
     return await _unread(sessions, visit, header, values)
 
 
-def wants_fresh(paths: tuple[str, ...], request: Request) -> bool:
+def wants_fresh(paths: tuple[str, ...], visit: Visit) -> bool:
     """Whether no near cache may answer: what changes something, or outlives the bound, asks the store."""
-    if request.unsafe or request.websocket:
+    if visit.unsafe or visit.request.websocket:
         return True
     if not paths:
         return False
-    path = request.path
+    path = visit.request.path
     return path in paths or any(path.startswith(each) for each in paths if each.endswith("/"))
 
 

@@ -18,6 +18,7 @@ from holdfast.events import EventName, Severity
 from holdfast.protocols import ClientFacts
 from holdfast.rules import forwarded
 from holdfast.rules import host as hosts
+from holdfast.rules.origin import SAFE_METHODS
 
 if TYPE_CHECKING:
     from holdfast.chain.reply import Reply
@@ -58,7 +59,8 @@ class Transport:
         Health probes come over plain HTTP and without a name; they have no session.
         """
         if request.path in self._health:
-            return Visit(request, client=_client(request, request.peer), excluded=True)
+            client = _client(request, request.peer)
+            return Visit(request, request.method not in SAFE_METHODS, client=client, excluded=True)
         key: tuple[str | None, ...] = (request.peer, request.scheme, request.host)
         if self._proxies:
             key += self._said(request)
@@ -70,7 +72,8 @@ class Transport:
             self._advise(found.host)
             reply = error_reply(403, "https_required", "HTTPS required")
             return self._refused(request, found.address, "https_required", reply)
-        return Visit(request, found.origin, _client(request, found.address))
+        unsafe = request.method not in SAFE_METHODS
+        return Visit(request, unsafe, found.origin, _client(request, found.address))
 
     def trusts(self, peer: str | None) -> bool:
         """Whether this is a proxy whose word about a request counts."""
@@ -115,7 +118,7 @@ class Transport:
     def _refused(self, request: Request, address: str | None, word: str, reply: Reply) -> Visit:
         client = _client(request, address)
         self._auditor.emit(EventName.AUTHZ_FAIL, client, reason=word, severity=Severity.WARN)
-        return Visit(request, client=client, reply=reply)
+        return Visit(request, request.method not in SAFE_METHODS, client=client, reply=reply)
 
     def _advise(self, name: str) -> None:
         """Tell the operator what to do: once, since anybody can send such requests."""

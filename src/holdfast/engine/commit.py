@@ -6,7 +6,9 @@ A request that changed nothing writes nothing, except that activity is noted at 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from holdfast.engine.core import ATTEMPTS, Touch
 from holdfast.engine.drafting import kept_address, new_record
@@ -15,12 +17,12 @@ from holdfast.engine.sign_in import sign_in
 from holdfast.errors import Conflict, NotDurable, SessionEnded, SessionSealed
 from holdfast.events import EventName
 from holdfast.protocols import Admitted
+from holdfast.record import Record
 from holdfast.rules import data, policy, secret
 from holdfast.rules.intents import Rotate, SignIn
 
 if TYPE_CHECKING:
     from holdfast.engine.core import Core
-    from holdfast.record import Record
     from holdfast.session import Session
 
 
@@ -63,7 +65,7 @@ async def _create(core: Core, session: Session) -> None:
     raise Conflict("there is no free id; the source of randomness repeats itself")
 
 
-class _Draft(NamedTuple):
+class _Draft(msgspec.Struct, frozen=True):
     """What an update writes: the record, its data as JSON, and the new secret if it gets one."""
 
     record: Record
@@ -80,7 +82,7 @@ async def _update(core: Core, session: Session, record: Record, rotate: Rotate |
     for _ in range(ATTEMPTS):
         now = core.clock()
         fields = _rotated(rotate, key, now)
-        if plain is not None and (rotate or session.pending()):
+        if plain is not None:
             fields["data"] = core.packed(record.id, plain, key or session.secret)
         draft = _Draft(core.used(record, now, **fields), plain, key)
         if await _written(core, session, draft, record.version):
@@ -109,7 +111,7 @@ def _rotated(rotate: Rotate | None, key: bytes | None, now: int) -> dict[str, An
 
 
 async def _written(core: Core, session: Session, draft: _Draft, expected: int) -> bool:
-    record, plain, key = draft
+    record, key = draft.record, draft.key
     if key is None:
         return await core.store.update(record, expected=expected)
     who = {"id": record.id, "subject": record.subject}
@@ -118,7 +120,7 @@ async def _written(core: Core, session: Session, draft: _Draft, expected: int) -
             return await core.store.update(record, expected=expected, durable=True)
     except NotDurable:  # the old cookie is dead; without the new one the client is signed out
         _renew(session, record, key)
-        session.saved(record, plain)
+        session.saved(record, draft.plain)
         raise
 
 
@@ -147,13 +149,13 @@ def _replayed(core: Core, session: Session, fresh: Record, loaded: bytes) -> byt
 
 
 def _updated(core: Core, session: Session, draft: _Draft, old: Record, now: int) -> None:
-    record, plain, key = draft
+    record = draft.record
     if isinstance(session.intent, Rotate):
-        _renew(session, record, key)
+        _renew(session, record, draft.key)
         _note_rotated(core, session, record, session.intent)
     elif _renewal_due(core, session, old, now) and _unrotated(session, old):
         _renew(session, record, session.secret)
-    session.saved(record, plain)
+    session.saved(record, draft.plain)
 
 
 def _unrotated(session: Session, written: Record) -> bool:

@@ -108,7 +108,8 @@ class Core:
     def limits(self, record: Record) -> Policy:
         """The time limits that hold for this record today."""
         fixed = record.policy
-        return policy.stricter(fixed, self.policies.get(fixed.name))
+        today = self.policies.get(fixed.name)
+        return fixed if today == fixed else policy.stricter(fixed, today)
 
     def record_ended(self, record: Record, now: int) -> Reason | None:
         """Why the record is over for every credential; None while it lives."""
@@ -155,7 +156,9 @@ class Core:
 
     def rewritten(self, record: Record, now: int, **fields: Any) -> Record:
         """The record with some fields changed and a new version; what has expired in it goes."""
-        live = {part: end for part, end in record.revoked.items() if end > now // _SECOND}
+        live = record.revoked
+        if live:
+            live = {part: end for part, end in live.items() if end > now // _SECOND}
         version = int.from_bytes(self.entropy(8), "big")
         draft = changed(record, **({"revoked": live, **fields, "version": version}))
         ends = policy.expires_at(draft, self.times.slack)

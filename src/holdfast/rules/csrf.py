@@ -39,14 +39,23 @@ _DIGITS = string.ascii_letters + string.digits
 SECRET = 32
 
 
+def _framed(part: bytes) -> bytes:
+    """A part of what is hashed, that cannot be moved into its neighbour (P38)."""
+    return len(part).to_bytes(4, "big") + part
+
+
+_SESSION = _framed(b"holdfast/1/csrf/session")
+_PRESESSION_LABEL = _framed(b"holdfast/1/csrf/presession")
+
+
 def session_binding(id: str, secret_hash: bytes) -> bytes:
     """What the tokens of a session are bound to: its id and the hash of its secret."""
-    return _bind(b"holdfast/1/csrf/session", id.encode(), secret_hash)
+    return sha256(_SESSION + _framed(id.encode()) + _framed(secret_hash)).digest()
 
 
 def presession_binding(nonce: bytes) -> bytes:
     """What tokens are bound to while there is no session: the nonce of the pre-session cookie."""
-    return _bind(b"holdfast/1/csrf/presession", nonce)
+    return sha256(_PRESESSION_LABEL + _framed(nonce)).digest()
 
 
 def token(key: bytes, binding: bytes, pad: bytes) -> str:
@@ -98,12 +107,6 @@ def open_presession(keys: Sequence[bytes], text: str, now_s: int) -> bytes | Non
     if not any(hmac.compare_digest(mac, _sign(key, body)) for key in keys):
         return None
     return body[:NONCE] if now_s < int.from_bytes(body[NONCE:], "big") else None
-
-
-def _bind(label: bytes, *parts: bytes) -> bytes:
-    """A digest in which no part can be moved into its neighbour (P38)."""
-    framed = b"".join([len(part).to_bytes(4, "big") + part for part in (label, *parts)])
-    return sha256(framed).digest()
 
 
 def _mac(key: bytes, binding: bytes) -> bytes:

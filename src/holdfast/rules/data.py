@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from sys import float_info
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import msgspec
 
@@ -49,7 +49,7 @@ def _plain(value: object) -> str | float:
 _encode = msgspec.json.Encoder(enc_hook=_plain).encode
 
 
-class Edit(NamedTuple):
+class Edit(msgspec.Struct, frozen=True):
     """Top-level keys that were set, as encoded values, and those that were removed."""
 
     sets: dict[str, bytes]
@@ -146,7 +146,8 @@ def require_edit(edit: Edit, data: Data) -> None:
         NotSerializable: names the place and type of what would not.
     """
     for key in data:
-        require_key(key)
+        if type(key) is not str:
+            require_key(key)
     for key in edit.sets:
         if not _is_scalar(data[key]):
             require_json(data[key], f"session[{key!r}]")

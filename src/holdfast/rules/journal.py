@@ -40,7 +40,7 @@ class Journal:
         Raises:
             NotSerializable: a changed value is not JSON.
         """
-        now = self.current
+        now = rules.encode(self.data)
         if now != self._checkpoint:
             self._entries.append(self._edit(now))
             self._checkpoint = now

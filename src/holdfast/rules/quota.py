@@ -13,9 +13,13 @@ the clock was put back).
 from __future__ import annotations
 
 import struct
+from typing import TYPE_CHECKING
 
 from holdfast.errors import UsageError
 from holdfast.protocols import Taken
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 BUCKETS = 16
 SLOTS = BUCKETS + 1
@@ -63,7 +67,7 @@ def ends_at(state: bytes, period: int) -> int:
     return _leaves_at(newest, period)
 
 
-def _at(state: bytes | None, bucket: int) -> tuple[bytes | None, int, tuple[int, ...]]:
+def _at(state: bytes | None, bucket: int) -> tuple[bytes | None, int, Sequence[int]]:
     """The state, the newest bucket and the 17 counts as seen from `bucket`.
 
     If the clock was put back by more than a period, all that is known counts as spent just now, also
@@ -71,18 +75,17 @@ def _at(state: bytes | None, bucket: int) -> tuple[bytes | None, int, tuple[int,
     """
     if state is None or len(state) != _LAYOUT.size:
         return None, bucket, _EMPTY
-    newest, *rest = _LAYOUT.unpack(state)
-    counts = tuple(rest)
+    newest, *counts = _LAYOUT.unpack(state)
     passed = bucket - newest
     if passed <= 0 <= passed + BUCKETS:
         return state, newest, counts
     if passed < 0:
-        counts = (min(sum(counts), _MOST), *_EMPTY[1:])
+        counts = [min(sum(counts), _MOST), *_EMPTY[1:]]
         return _LAYOUT.pack(bucket, *counts), bucket, counts
-    return state, bucket, (*_EMPTY[:passed], *counts[: SLOTS - min(passed, SLOTS)])
+    return state, bucket, [*_EMPTY[:passed], *counts[: SLOTS - min(passed, SLOTS)]]
 
 
-def _wait(newest: int, counts: tuple[int, ...], limit: int, period: int, now: int) -> int:
+def _wait(newest: int, counts: Sequence[int], limit: int, period: int, now: int) -> int:
     """The ms until enough of the oldest buckets have left for one more to fit."""
     if limit < 1:
         return period

@@ -188,7 +188,7 @@ def _to_sign_in(context: ServiceContext, visit: Visit, target: str) -> Reply | N
     """A person on the way to a page is sent to sign in and back; programs get the 401."""
     address = context.options.forward_auth_sign_in
     page = _PAGE in visit.request.headers.get("accept", "")
-    if not address or not page or visit.request.unsafe or visit.session.subject is not None:
+    if not address or not page or visit.unsafe or visit.session.subject is not None:
         return None
     back = target if address.startswith(f"{visit.origin}/") else visit.origin + target
     location = f"{address}?{urlencode({'next': back})}"

@@ -37,8 +37,10 @@ class Exchange:
         self._failure: StoreError | None = None
         self._closed = False
         request = facts(environ, chain.headers, Body(environ).field)
-        self._known = request.unsafe
-        self.visit = run(chain.begin(request)) if self._known else chain.arrive(request)
+        self.visit = visit = chain.arrive(request)
+        self._known = visit.unsafe
+        if visit.unsafe and visit.reply is None and not visit.excluded:
+            visit.reply = run(chain.judge(visit))
 
     @property
     def session(self) -> Session:

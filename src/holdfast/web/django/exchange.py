@@ -93,13 +93,13 @@ class Exchange:
     def to_judge(self) -> bool:
         """Whether `judge` has something to do, now that the view is known."""
         self._judged = True
-        return self.visit.request.unsafe
+        return self.visit.unsafe
 
     async def judge(self, *, exempt: bool) -> Reply | None:
         """The chain's verdict, now that the view is known; None: go on."""
         visit = self.visit
         self._judged = True
-        if not visit.request.unsafe or visit.excluded:
+        if not visit.unsafe or visit.excluded:
             return None
         known = visit.identified
         visit.reply = await self.chain.judge(visit, exempt=exempt)

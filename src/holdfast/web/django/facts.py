@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
 
 from holdfast.chain import Request
+from holdfast.rules.origin import SAFE_METHODS
 from holdfast.web.asgi_request import headers_of
 from holdfast.web.django import csrf
 from holdfast.web.django.body import Body
@@ -37,7 +38,7 @@ def facts(request: HttpRequest, chain: Chain) -> Request:
         peer=meta.get("REMOTE_ADDR") or None,
         headers=headers,
     )
-    if found.unsafe:
+    if found.method not in SAFE_METHODS:
         _take_token(headers, chain.csrf.header, meta.get(settings.CSRF_HEADER_NAME))
         found.form_field = Body(request, csrf.FIELD).field
     return found

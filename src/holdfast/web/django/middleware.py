@@ -59,7 +59,7 @@ class HoldfastMiddleware(SessionMiddleware):
     async def _call_awaiting(self, request: HttpRequest) -> HttpResponseBase:
         exchange = self._begin(request)
         visit = exchange.visit
-        if visit.reply is None and not visit.request.unsafe:
+        if visit.reply is None and not visit.unsafe:
             try:
                 await exchange.look(exchange.chain)
             except StoreError as error:
