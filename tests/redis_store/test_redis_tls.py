@@ -17,6 +17,7 @@ from holdfast.protocols import Cap, Replacing, Take
 from holdfast.record import changed
 from holdfast.stores import open_both
 from holdfast.testing.contracts.samples import Samples, listed
+from redis_waiting import resumed
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "stores" / "redis.md"
 PASSWORD = "a password: with/odd@characters"
@@ -96,6 +97,21 @@ def test_every_verb_with_those_rights(server, certificates, opening, face):
     assert store.take(face, limit=1, period=1000, now=now).allowed
     assert store.delete_all("alice") == (record.id,)
     assert store.bump_epoch() > 0
+
+
+def test_a_server_that_stands_still(server, certificates, opening, face):
+    """The time limit holds over TLS as well."""
+    store = opening(url(server, certificates), face, timeout=0.5)
+    record = Samples(store, lambda: int(time.time() * 1000)).stored()
+    server.pause()
+    started = time.monotonic()
+    try:
+        with pytest.raises(StoreUnavailable):
+            store.get(record.id, now=0)
+    finally:
+        server.resume()
+    assert time.monotonic() - started < 1.5
+    assert resumed(lambda: store.get(record.id, now=0)).record == record
 
 
 def test_the_feed_of_changes_with_those_rights(server, certificates):

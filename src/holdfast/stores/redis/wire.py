@@ -11,6 +11,7 @@ import asyncio
 import select
 import socket
 import ssl
+import struct
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, cast
@@ -35,6 +36,10 @@ Argument = bytes | str | int
 _pack: Callable[[tuple[Argument, ...]], bytes] = cast("Any", hiredis).pack_command
 _CHUNK = 65_536
 _NOTHING = object()
+_SLACK_S = 0.05
+"""How much longer than its limit a call may take, rather than that the kernel is told another one."""
+_TOO_LATE = (TimeoutError, BlockingIOError)
+"""How Python's time limit shows, and the kernel's."""
 
 
 def pack(commands: Iterable[Sequence[Argument]]) -> bytes:
@@ -52,6 +57,7 @@ class Wire:
             Lost: nobody listens there, or the certificate is not trusted.
         """
         self.node = ""
+        self._limit = 0.0
         self._reader = hiredis.Reader(notEnoughData=_NOTHING)
         try:
             self._socket = socket.create_connection(address, _left(deadline))
@@ -73,7 +79,7 @@ class Wire:
         """
         try:
             return self._ask(payload, count, deadline)
-        except TimeoutError as error:
+        except _TOO_LATE as error:
             raise Late("the Redis server did not answer in time", sent=True) from error
         except (OSError, hiredis.ProtocolError) as error:
             raise Lost("the connection to the Redis server broke", sent=True) from error
@@ -86,6 +92,7 @@ class Wire:
             self._socket.settimeout(0)
             self._socket.recv(1)
         except (BlockingIOError, ssl.SSLWantReadError):
+            self._socket.settimeout(None)
             return True
         except OSError:
             return False
@@ -109,6 +116,7 @@ class Wire:
             Lost: the connection broke.
         """
         self._socket.settimeout(seconds)
+        self._limit = 0.0
         try:
             return self._received()
         except TimeoutError:
@@ -130,13 +138,31 @@ class Wire:
             raise
 
     def _ask(self, payload: bytes, count: int, deadline: float) -> list[Any]:
-        self._socket.settimeout(_left(deadline))
+        self._limit_to(deadline)
         self._socket.sendall(payload)
         replies = self._received()
         while len(replies) < count:
-            self._socket.settimeout(_left(deadline))
+            self._limit_to(deadline)
             replies += self._received()
         return replies
+
+    def _limit_to(self, deadline: float) -> None:
+        """Let the kernel end a wait: Python's own limits cost three more system calls a call.
+
+        Each of them also lets go of the interpreter, which other threads then hold for a while.
+        """
+        left = _left(deadline)
+        if isinstance(self._socket, ssl.SSLSocket):  # OpenSSL would go on waiting
+            self._socket.settimeout(left)
+            return
+        if 0 <= self._limit - left < _SLACK_S:
+            return
+        seconds, rest = divmod(left, 1)
+        limit = struct.pack("ll", int(seconds), int(rest * 1_000_000))
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+        self._socket.settimeout(None)
+        self._limit = left
 
     def _received(self) -> list[Any]:
         chunk = self._socket.recv(_CHUNK)

@@ -1,0 +1,69 @@
+"""A connection for a thread keeps its time limit, whatever the server does, and whatever the last one was."""
+
+import contextlib
+import socket
+import threading
+import time
+
+import pytest
+
+from holdfast.stores.redis.errors import Late
+from holdfast.stores.redis.target import Address
+from holdfast.stores.redis.wire import Wire, pack
+
+PING = pack([("PING",)])
+
+
+def ask(wire, seconds):
+    return wire.ask(PING, 1, time.monotonic() + seconds)
+
+
+@pytest.fixture
+def server(servers):
+    return servers.start()
+
+
+@pytest.fixture
+def wire(server):
+    made = Wire(Address("127.0.0.1", server.port), None, time.monotonic() + 5)
+    yield made
+    made.close()
+
+
+def test_each_call_has_a_limit_of_its_own(server, wire):
+    """A long one leaves nothing behind for a short one, nor a short one for a long one."""
+    assert ask(wire, 5) == ask(wire, 0.2) == ask(wire, 5) == [b"PONG"]
+    server.pause()
+    threading.Timer(0.5, server.resume).start()
+    assert ask(wire, 5) == [b"PONG"]
+    server.pause()
+    started = time.monotonic()
+    with pytest.raises(Late):
+        ask(wire, 0.3)
+    assert 0.2 < time.monotonic() - started < 1
+    server.resume()
+
+
+def test_a_reply_that_trickles_in_is_late_as_well():
+    """The limit is for the whole answer, not for each of its bytes."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        stop = threading.Event()
+
+        def trickle():
+            peer, _ = listening.accept()
+            with peer, contextlib.suppress(OSError):
+                for _ in range(100):
+                    peer.sendall(b"+")
+                    if stop.wait(0.05):
+                        return
+
+        thread = threading.Thread(target=trickle)
+        thread.start()
+        wire = Wire(Address(*listening.getsockname()), None, time.monotonic() + 5)
+        started = time.monotonic()
+        with pytest.raises(Late):
+            ask(wire, 0.5)
+        assert time.monotonic() - started < 1.5
+        stop.set()
+        thread.join()
+        wire.close()
