@@ -6,6 +6,7 @@ times when the first attempt is not the last one.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from holdfast.rules.secret import new_id, tag_of
@@ -72,10 +73,12 @@ class PackedCalls:
         self, id: str, quota: bytes, limit: int, period: int, proof: bytes | None
     ) -> bytes:
         """The record, and one from a quota beside it."""
-        numbers = b"$%d\r\n%b\r\n%b%b" % (len(quota), quota, _number(limit), _number(period))
+        numbers = _numbers(limit, period)
         if proof is None:
-            return self._take(id) + numbers
-        return b"%b%b$%d\r\n%b\r\n" % (self._take_proved(id), numbers, len(proof), proof)
+            return b"%b$%d\r\n%b\r\n%b" % (self._take(id), len(quota), quota, numbers)
+        return b"%b$%d\r\n%b\r\n%b$%d\r\n%b\r\n" % (
+            self._take_proved(id), len(quota), quota, numbers, len(proof), proof,
+        )  # fmt: skip
 
     def update(self, id: str, version: bytes, value: bytes) -> bytes:
         """A change that need not be durable."""
@@ -85,6 +88,8 @@ class PackedCalls:
         )  # fmt: skip
 
 
-def _number(number: int) -> bytes:
-    text = b"%d" % number
-    return b"$%d\r\n%b\r\n" % (len(text), text)
+@lru_cache
+def _numbers(limit: int, period: int) -> bytes:
+    """A quota's two numbers; an application has few of them."""
+    texts = b"%d" % limit, b"%d" % period
+    return b"".join(b"$%d\r\n%b\r\n" % (len(text), text) for text in texts)

@@ -230,9 +230,15 @@ class AsyncWire(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Hand the replies to who asked, in order."""
         self._reader.feed(data)
+        gets, asked = self._reader.gets, self._asked
         try:
-            while (reply := self._reader.gets()) is not _NOTHING:
-                self._take(reply)
+            while (reply := gets()) is not _NOTHING:
+                future, wanted, _, replies = asked[0]
+                replies.append(reply)
+                if len(replies) == wanted:
+                    asked.popleft()
+                    if not future.done():  # whoever asked may have been cancelled
+                        future.set_result(replies)
         except hiredis.ProtocolError:
             self._fail(Lost)
 
@@ -246,14 +252,6 @@ class AsyncWire(asyncio.Protocol):
         self._out.clear()
         if self.open:
             self._transport.write(payload)
-
-    def _take(self, reply: Any) -> None:
-        future, wanted, _, replies = self._asked[0]
-        replies.append(reply)
-        if len(replies) == wanted:
-            self._asked.popleft()
-            if not future.done():  # whoever asked may have been cancelled
-                future.set_result(replies)
 
     def _look(self) -> None:
         """Give up if the oldest question is late; otherwise look again when it would be."""
