@@ -42,11 +42,7 @@ class LoopWires:
         self, address: Address, payload: bytes, count: int, *, seconds: float
     ) -> tuple[list[Any], str]:
         """As `send`, with a bound on how many do so at the same time."""
-        try:
-            async with asyncio.timeout(seconds):
-                return await self._here().send_durably(address, payload, count, seconds)
-        except TimeoutError as error:
-            raise Late("too many durable writes are waiting for replicas") from error
+        return await self._here().send_durably(address, payload, count, seconds)
 
     async def discover(self, seen: int) -> None:
         """In a thread, because it blocks."""
@@ -112,13 +108,12 @@ class _OneLoop:
         self, address: Address, payload: bytes, count: int, seconds: float
     ) -> tuple[list[Any], str]:
         """Over a connection that nobody else uses meanwhile."""
-        async with self._places:
-            free = self._durable.setdefault(address, [])
-            while free and not free[-1].open:
-                free.pop()
-            wire = free.pop() if free else await self._connect(address, seconds)
+        deadline = time.monotonic() + seconds
+        await self._place(seconds)
+        try:
+            wire = await self._durable_wire(address, deadline - time.monotonic())
             try:
-                replies = await wire.ask(payload, count, seconds)
+                replies = await wire.ask(payload, count, deadline - time.monotonic())
             except asyncio.CancelledError:
                 wire.node = ""  # its end is no loss
                 wire.close()
@@ -128,6 +123,24 @@ class _OneLoop:
             else:
                 self._durable.setdefault(address, []).append(wire)
             return replies, wire.node
+        finally:
+            self._places.release()
+
+    async def _place(self, seconds: float) -> None:
+        """Wait for one of the few places; whoever waited in vain knows nothing of the server."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._places.acquire()
+        except TimeoutError as error:
+            raise Late("too many durable writes are waiting for replicas") from error
+
+    async def _durable_wire(self, address: Address, seconds: float) -> AsyncWire:
+        free = self._durable.get(address)
+        while free:
+            wire = free.pop()
+            if wire.open:
+                return wire
+        return await self._connect(address, seconds)
 
     def close(self) -> None:
         """Close all connections."""
