@@ -11,6 +11,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from holdfast.web.asgi_keeper import Keeper
+from holdfast.web.lasting import EVENTS, signed_in
 
 if TYPE_CHECKING:
     from holdfast.chain import Chain
@@ -24,7 +25,7 @@ ENDED, UNKNOWN = 4401, 1013
 _REASONS = {ENDED: "the session has ended", UNKNOWN: "try again later"}
 _PATIENCE = 5.0
 """Seconds that a client may take to accept the end, and an application to notice it."""
-_EVENTS = b"text/event-stream"
+_EVENTS = EVENTS.encode()
 _NO_BODY = {204, 304}
 _log = logging.getLogger("holdfast")
 
@@ -33,23 +34,24 @@ class Holding:
     """What is open in one middleware; each event loop that has something open has a keeper."""
 
     def __init__(self, chain: Chain) -> None:
-        self._chain = chain
+        self.chain = chain
         self._keepers: dict[asyncio.AbstractEventLoop, Keeper] = {}
 
     def begun(self, answer: Answer, session: Session, message: Message) -> Held | None:
         """What begins with this message; None: it does not stay open, or nobody is signed in."""
-        record = session.record
-        if record is None or record.subject is None or not _stays_open(message):
+        id = signed_in(session)
+        if id is None or not _stays_open(message):
             return None
-        held = Held(answer, session, self._keeper(), record.id, message)
+        held = Held(answer, session, self.keeper(), id, message)
         held.keeper.add(held)
         return held
 
-    def _keeper(self) -> Keeper:
+    def keeper(self) -> Keeper:
+        """That of the event loop that runs."""
         loop = asyncio.get_running_loop()
         keeper = self._keepers.get(loop)
         if keeper is None:
-            keeper = Keeper(self._chain, at_end=lambda: self._keepers.pop(loop, None))
+            keeper = Keeper(self.chain, at_end=lambda: self._keepers.pop(loop, None))
             self._keepers[loop] = keeper
         return keeper
 

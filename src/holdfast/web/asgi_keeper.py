@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from holdfast.chain import Chain
     from holdfast.protocols import Reading, Watcher
-    from holdfast.web.asgi_held import Held
+    from holdfast.web.asgi_kept import Open
 
 _AT_ONCE = 100  # sessions that are read at the same time
 _log = logging.getLogger("holdfast")
@@ -48,7 +48,7 @@ class Keeper:
         self._tasks: set[asyncio.Task[None]] = set()
         self._run = asyncio.create_task(self._keep(), name="holdfast-keeper")
 
-    def add(self, held: Held) -> None:
+    def add(self, held: Open) -> None:
         """Something was opened; its session may have ended since the request was judged."""
         kept = self._kept.get(held.id)
         if kept is None:
@@ -56,7 +56,7 @@ class Keeper:
         kept.held.add(held)
         kept.look_at = 0
 
-    def drop(self, held: Held) -> None:
+    def drop(self, held: Open) -> None:
         """It is not open any more."""
         kept = self._kept.get(held.id)
         if kept is not None:
@@ -139,7 +139,7 @@ class Keeper:
             _log.info("the store does not answer: what a session had open was closed")
             self._end(list(kept.held), known=False)
 
-    def _end(self, over: list[Held], *, known: bool) -> None:
+    def _end(self, over: list[Open], *, known: bool) -> None:
         for held in over:
             self.drop(held)
             held.end(known=known)

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from holdfast.engine.verifying import revoked
 from holdfast.settings import ms
+from holdfast.web.lasting import MOST, lasts
 
 if TYPE_CHECKING:
     from holdfast.engine import AsyncSessions
     from holdfast.record import Record
     from holdfast.session import Session
-    from holdfast.web.asgi_held import Held
 
-_MOST = timedelta(minutes=1)
-"""What nobody told of ends here, as in the near cache."""
 _UNDER_WAY = 2**63
+
+
+class Open(Protocol):
+    """A socket or stream; `id` is that of its session."""
+
+    id: str
+    session: Session
+
+    def end(self, *, known: bool) -> None:
+        """Let nothing more through; not `known`: nobody can say whether it must end."""
 
 
 class Kept:
@@ -29,7 +35,7 @@ class Kept:
     __slots__ = ("followed", "held", "look_at", "looking", "opened_at", "proved")
 
     def __init__(self, moment: float) -> None:
-        self.held: set[Held] = set()
+        self.held: set[Open] = set()
         self.opened_at = self.proved = moment
         self.look_at = 0
         self.looking = self.followed = False
@@ -48,21 +54,10 @@ class Kept:
 
     def looked(
         self, sessions: AsyncSessions, record: Record | None, asked_at: float, now: int
-    ) -> list[Held]:
+    ) -> list[Open]:
         """It was read: what is open and must be ended."""
         self.proved = asked_at
-        lasting = {held: _lasts(sessions, held.session, record) for held in self.held}
+        lasting = {held: lasts(sessions, held.session, record) for held in self.held}
         if self.look_at:
-            self.look_at = now + min((ms(_MOST), *filter(None, lasting.values())))
+            self.look_at = now + min((ms(MOST), *filter(None, lasting.values())))
         return [held for held, lasts in lasting.items() if not lasts]
-
-
-def _lasts(sessions: AsyncSessions, session: Session, record: Record | None) -> int:
-    """For how many ms the credential counts that this was opened with, if nothing happens.
-
-    An access token may expire meanwhile: that is no end of its session.
-    """
-    token = session.token_claims
-    if record is None or (token is not None and revoked(record, token, "access")):
-        return 0
-    return ms(sessions.keep_for(record, _MOST, cookie=token is None))

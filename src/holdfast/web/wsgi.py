@@ -1,7 +1,7 @@
 """Holdfast for any WSGI application: a middleware that runs the chain around it.
 
 The commit happens when the application starts its answer, before the first byte; streaming answers
-pass through untouched, and writes to the session after that raise `SessionClosed`.
+pass through as they come while the session lives, and writes to it after that raise `SessionClosed`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from typing import Any
 
 from holdfast.chain import Chain, Reply, merged
 from holdfast.errors import HoldfastError
+from holdfast.web.lasting import EVENTS, signed_in
 from holdfast.web.wsgi_exchange import Exchange
 from holdfast.web.wsgi_request import Environ
+from holdfast.web.wsgi_stream import Living
 
 Write = Callable[[bytes], object]
 StartResponse = Callable[..., Write]
@@ -55,6 +57,7 @@ class Answer:
         self._head = head
         self._added: tuple[Header, ...] = ()
         self._replacement: list[bytes] | None = None
+        self._headers: list[Header] = []
         self.begun = False
 
     def start(self, status: str, headers: list[Header], exc_info: Any = None) -> Write:
@@ -69,6 +72,7 @@ class Answer:
             return _nowhere
         if self._added:
             headers = merged(headers, self._added)
+        self._headers = headers
         return self._start_response(status, headers, *([exc_info] if exc_info else []))
 
     def replace(self, reply: Reply) -> list[bytes]:
@@ -81,24 +85,37 @@ class Answer:
         return self._replacement
 
     def body(self, chunks: Iterable[bytes]) -> Iterable[bytes]:
-        """What follows the headers: the application's own, as it is, or what replaces it."""
+        """What follows the headers: the application's own, or what replaces it."""
         if not self.begun:
             return self._late(chunks)
         if self._replacement is None:
-            return chunks
+            return self._followed(chunks)
         _close(chunks)
         return self._replacement
 
     def _late(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         """An application may wait with `start_response` until its first chunk is asked for."""
+        rest = iter(chunks)
         try:
-            for chunk in chunks:
-                if self._replacement is not None:
-                    break
-                yield chunk
+            first = next(rest, None)
+            if first is not None and self._replacement is None:
+                followed = self._followed(rest)
+                yield first
+                yield from followed
         finally:
             _close(chunks)
         yield from self._replacement or ()
+
+    def _followed(self, chunks: Iterable[bytes]) -> Iterable[bytes]:
+        """What somebody who is signed in is sent without an end in sight, while that lasts."""
+        session = self._exchange.known
+        if session is None or signed_in(session) is None:
+            return chunks
+        named = {name.lower(): value for name, value in self._headers}
+        if "content-length" in named:
+            return chunks
+        events = named.get("content-type", "").startswith(EVENTS)
+        return Living(self._exchange.chain, session, chunks, events=events)
 
 
 def exchange_of(environ: Environ) -> Exchange | None:

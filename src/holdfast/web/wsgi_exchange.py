@@ -52,6 +52,11 @@ class Exchange:
         """
         return self.seen().session
 
+    @property
+    def known(self) -> Session | None:
+        """The session if it was read; nobody asks the store for this."""
+        return self.visit.session if self._known and self._failure is None else None
+
     def seen(self) -> Visit:
         """The visit, with its session read."""
         if self._failure is not None:

@@ -61,6 +61,12 @@ class Exchange:
         session = self.session
         return None if session.intent == "sign_out" else session.id
 
+    @property
+    def known(self) -> Session | None:
+        """The session if it was read; nobody asks the store for this."""
+        found = self.visit.identified and self._failure is None
+        return self.visit.session if found else None
+
     def seen(self) -> Visit:
         """The visit, with its session read."""
         if not self.visit.identified or self._failure is not None:

@@ -17,6 +17,7 @@ from holdfast.web.django import csrf, here
 from holdfast.web.django.answers import answer, applied
 from holdfast.web.django.exchange import Exchange
 from holdfast.web.django.sessions import SessionStore
+from holdfast.web.django.streams import Streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +43,7 @@ class HoldfastMiddleware(SessionMiddleware):
         self._answer = get_response
         self._threaded = not here.awaits(get_response)
         self._config = here.config()
+        self._streams = Streams()
         self._config.assembly  # noqa: B018 - to be put together, or refused, before the first request
         self.process_view = self._judge if self._threaded else self._judge_awaiting
 
@@ -54,7 +56,7 @@ class HoldfastMiddleware(SessionMiddleware):
             return answer(request, exchange.visit.reply)
         response: HttpResponseBase = self._answer(request)
         reply = exchange.commit_at_once() or run(exchange.commit(response.status_code))
-        return applied(request, response, reply)
+        return self._streams.followed(exchange, applied(request, response, reply))
 
     async def _call_awaiting(self, request: HttpRequest) -> HttpResponseBase:
         exchange = self._begin(request)
@@ -68,7 +70,7 @@ class HoldfastMiddleware(SessionMiddleware):
             return answer(request, visit.reply)
         response: HttpResponseBase = await self._answer(request)
         reply = await exchange.commit(response.status_code)
-        return applied(request, response, reply)
+        return self._streams.followed(exchange, applied(request, response, reply))
 
     def _begin(self, request: HttpRequest) -> Exchange:
         exchange = Exchange(self._config.assembly, request, threaded=self._threaded)

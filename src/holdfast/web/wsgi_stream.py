@@ -1,0 +1,76 @@
+"""Streams of threads: an answer that goes on for long ends with its session.
+
+A thread that waits for the application's next chunk cannot be stopped, and need not be: nothing goes
+out meanwhile. So it is looked at when there is a chunk, at most twice in the bound.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from holdfast.errors import SessionEnded, StoreError
+from holdfast.faces import run
+from holdfast.stores.feed import moment
+from holdfast.web.lasting import lasts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from holdfast.chain import Chain
+    from holdfast.errors import HoldfastError
+    from holdfast.session import Session
+
+
+class Living:
+    """The chunks of an answer for as long as this session lives, which is stored.
+
+    Then a stream of `events` just ends, and its client comes back to be judged anew. Any other
+    raises, so that the server cuts it off, and nobody takes a part for the whole.
+    """
+
+    def __init__(
+        self, chain: Chain, session: Session, chunks: Iterable[bytes], *, events: bool
+    ) -> None:
+        settings = chain.sessions.settings
+        bound = settings.cache_bound.total_seconds()
+        self._sessions = chain.sessions
+        self._session = session
+        self._whole = chunks
+        self._chunks = iter(chunks)
+        self._events = events
+        self._every = bound / 2
+        self._most = bound + settings.stale_reads.total_seconds()
+        self._proved = moment()
+
+    def __iter__(self) -> Living:
+        return self
+
+    def __next__(self) -> bytes:
+        chunk = next(self._chunks)
+        if moment() - self._proved < self._every:
+            return chunk
+        over = self._over()
+        if over is None:
+            return chunk
+        self._chunks = iter(())
+        if self._events:
+            raise StopIteration
+        raise over
+
+    def close(self) -> None:
+        """Let go of what the application streams (PEP 3333)."""
+        close = getattr(self._whole, "close", None)
+        if close is not None:
+            close()
+
+    def _over(self) -> HoldfastError | None:
+        """Why nothing more may go out."""
+        asked_at = moment()
+        try:
+            record = run(self._sessions.look(self._session.id or "")).record
+        except StoreError as error:
+            return error if moment() - self._proved >= self._most else None
+        self._proved = asked_at
+        if lasts(self._sessions, self._session, record):
+            return None
+        return SessionEnded("the session ended while its answer was streamed")
