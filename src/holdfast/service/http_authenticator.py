@@ -25,6 +25,7 @@ from holdfast.rules.forwarded import is_loopback
 from holdfast.rules.intents import checked_claims, subject_text
 from holdfast.service.authenticator import Account
 from holdfast.service.bodies import JSON
+from holdfast.service.resolving import Resolver
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -53,13 +54,14 @@ class _Useless(Exception):
 class HttpAuthenticator:
     """Asks `url` about each e-mail and password, and shows `key` so that it knows who asks.
 
-    An answer must be complete in `within` seconds.
+    An answer must be complete in `within` seconds, from the look-up of the host on.
     """
 
     url: SplitResult
     key: str = field(repr=False)
     within: float
     tls: ssl.SSLContext = field(default_factory=ssl.create_default_context, repr=False)
+    resolver: Resolver = field(default_factory=Resolver, repr=False)
 
     def check(self, email: str, password: str) -> Account | None:
         """What the application says; None: the credentials are wrong.
@@ -105,8 +107,8 @@ class HttpAuthenticator:
         """A connection that ends when the time is up, also while something comes now and then."""
         ends_at = time.monotonic() + self.within
         connection, secure = self._unconnected()
-        address = connection.host, connection.port
-        connection.sock = sock = socket.create_connection(address, self.within)
+        sock = self.resolver.connect(connection.host, connection.port, ends_at)
+        connection.sock = sock
         if secure:
             connection.sock = sock = self.tls.wrap_socket(
                 sock, server_hostname=connection.host, do_handshake_on_connect=False
