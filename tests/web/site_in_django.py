@@ -145,9 +145,20 @@ class Awaiting:
     urlpatterns = urls(on_the_loop, stream=astream, tokens=atokens)
 
 
+def run_on(assembly):
+    """A process has one project, and other sites of it run on other parts: so before each request."""
+    apps.get_app_config("holdfast").run_on(assembly)
+
+
 class OfThreads(WSGIHandler):
+    def __init__(self, assembly):
+        run_on(assembly)
+        super().__init__()
+        self._assembly = assembly
+
     def __call__(self, environ, start_response):
         """Django begins each cookie with a space; on the wire it means nothing."""
+        run_on(self._assembly)
 
         def trimmed(status, headers, *rest):
             return start_response(status, [(name, value.strip()) for name, value in headers], *rest)
@@ -160,8 +171,14 @@ class OfThreads(WSGIHandler):
 
 
 class OnTheLoop(ASGIHandler):
+    def __init__(self, assembly):
+        run_on(assembly)
+        super().__init__()
+        self._assembly = assembly
+
     async def __call__(self, scope, receive, send):
         """Django writes the names of headers as it likes; servers make them lower case."""
+        run_on(self._assembly)
 
         async def lowered(message):
             if "headers" in message:
@@ -176,10 +193,8 @@ class OnTheLoop(ASGIHandler):
 
 
 def site_in_django_wsgi(assembly):
-    apps.get_app_config("holdfast").run_on(assembly)
-    return OverAsgi(OfThreads())
+    return OverAsgi(OfThreads(assembly))
 
 
 def site_in_django_asgi(assembly):
-    apps.get_app_config("holdfast").run_on(assembly)
-    return OnTheLoop()
+    return OnTheLoop(assembly)
