@@ -2,6 +2,7 @@
 
 get      one point read over our connections, beside the same over redis-py: threads, and 16 tasks
 begin    the whole reading of a session at 16 in flight, beside a bare GET over the same connection
+hot      the same of a session that the near cache holds, beside a bare point read of the same rows of SQLite
 memory   bytes of Redis for a signed-in session, index included, without and with the client's facts
 """
 
@@ -13,14 +14,16 @@ import subprocess
 import tempfile
 import time
 from itertools import cycle
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import redis
 import redis.asyncio
 
 from bench import _measure as measure
+from bench import micro
 from holdfast import AsyncSessions, KeyRing, Session, Sessions, Settings
-from holdfast.assembly import now_ms
+from holdfast.assembly import Assembly, assemble, now_ms
 from holdfast.protocols import ClientFacts
 from holdfast.stores import open_both
 from holdfast.stores.redis import AsyncRedisStore
@@ -119,6 +122,20 @@ def begin(cookies: list[str]) -> Make:
     return make
 
 
+def hot_begin(parts: Assembly, cookies: list[str]) -> float:
+    """Microseconds of `begin` for sessions that the near cache holds; it is filled first."""
+    for cookie in cookies:
+        while not parts.blocking_store.get(cookie.split(".")[1], now=0).cached:
+            time.sleep(0.001)
+    turn, nobody = cycle(cookies), ClientFacts()
+
+    def begin_at_once() -> None:
+        if parts.sessions.begin_at_once(next(turn), nobody) is None:
+            raise RuntimeError("the near cache has lost a session")
+
+    return measure.per_call(begin_at_once, CALLS)
+
+
 def blocking_get() -> float:
     """One point read over our connection for threads."""
     store = open_both(URL).blocking
@@ -128,7 +145,7 @@ def blocking_get() -> float:
     return took
 
 
-def run(server: redis.Redis) -> None:
+def run(server: redis.Redis, folder: Path) -> None:
     """All of it, on an empty server."""
     nobody, somebody = ClientFacts(), ClientFacts("192.0.2.17", AGENT)
     with_client = bytes_per_session(server, somebody)
@@ -137,6 +154,10 @@ def run(server: redis.Redis) -> None:
     server.set("value", b"x" * 300)
     cookies = signed_in(LIVE, nobody, "hf")
     simple = redis.Redis(port=PORT)
+    parts = assemble(Settings(cache=True), secret=os.urandom(32).hex(), store=URL, audit=[])
+    ring = KeyRing.from_secrets([os.urandom(32).hex()], environment="production")
+    sqlite = micro.Subject(f"sqlite:///{folder}/holdfast.db", ring, Settings())
+    point_read = micro.point_read(folder / "holdfast.db", sqlite.ids)
     found = measure.interleaved(
         {
             "redis-py GET, one thread": lambda: measure.per_call(
@@ -148,9 +169,12 @@ def run(server: redis.Redis) -> None:
             "begin, 16 in flight": lambda: in_loop(begin(cookies)),
             "bare GET, our CPU": lambda: in_loop(bare_wire, time.process_time_ns),
             "begin, our CPU": lambda: in_loop(begin(cookies), time.process_time_ns),
+            "bare SQLite point read": lambda: measure.per_call(point_read, CALLS),
+            "begin, near cache hot": lambda: hot_begin(parts, cookies),
         }
     )
     simple.close()
+    parts.close()
     figures = [measure.figure(name, "µs", values) for name, values in found.items()]
     figures += [
         measure.figure("memory of a session, no client", "bytes", [without]),
@@ -164,6 +188,12 @@ def run(server: redis.Redis) -> None:
         measure.ratio("begin / bare GET, 16 in flight", asked, bare, must=3),
         measure.ratio(
             "begin / bare GET, our CPU", found["begin, our CPU"], found["bare GET, our CPU"], must=3
+        ),
+        measure.ratio(
+            "begin, near cache hot / SQLite point read",
+            found["begin, near cache hot"],
+            found["bare SQLite point read"],
+            must=6 / micro.READ_US,
         ),
         measure.ratio("memory / 560 bytes", [without], [560], must=1),
     ]
@@ -182,7 +212,7 @@ def main() -> None:
                     break
                 except redis.ConnectionError:
                     time.sleep(0.02)
-            run(server)
+            run(server, Path(folder))
         finally:
             server.close()
             process.kill()
