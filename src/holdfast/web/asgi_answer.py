@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from holdfast.chain import Chain, Reply, Visit, merged
-from holdfast.chain.reply import PRIVATE, Headers
+from holdfast.chain.reply import PRIVATE
 from holdfast.web.asgi_held import Held, Holding
 
 if TYPE_CHECKING:
@@ -57,25 +57,30 @@ class Answer(msgspec.Struct, eq=False):
         if message["type"] not in _BEGINNINGS:
             return self.pass_on(message)
         reply = self._chain.commit_at_once(self._visit)
-        return self._begin(message) if reply is None else self.pass_on(self._first(message, reply))
+        message = _in_hand(message)
+        if reply is None:
+            return self._begin(message)
+        self._hold(message)
+        return self.pass_on(_joined(message, reply))
 
     async def _begin(self, message: Message) -> None:
         reply = await self._chain.commit(self._visit, message.get("status", _SWITCHING))
         if reply.status is not None:
             await self.replace(reply)
             return
-        await self.pass_on(self._first(message, reply))
+        self._hold(message)
+        await self.pass_on(_joined(message, reply))
 
-    def _first(self, message: Message, reply: Reply) -> Message:
-        """The message with the chain's headers. An answer that does not say how long it is may stay open."""
+    def _hold(self, message: Message) -> None:
+        """The answer begins. If it does not say how long it is, it may outlive the session."""
         self.begun = True
-        own: RawHeaders = list(message.get("headers", ()))
-        names = dict(own)
-        message = {**message, "headers": _joined(own, names, reply.headers)}
         session = self._visit.session
-        if session.record is not None and b"content-length" not in names:
-            self.held = self._holding.begun(self, session, message)
-        return message
+        if session.record is None:
+            return
+        for name, _ in message.get("headers", ()):
+            if name == b"content-length":
+                return
+        self.held = self._holding.begun(self, session, message)
 
     async def _swallow(self, message: Message) -> None:
         if message.get("more_body", False) or message["type"] == "websocket.send":
@@ -117,14 +122,23 @@ class Answer(msgspec.Struct, eq=False):
         return _DENIAL if _DENIAL in (self._scope.get("extensions") or {}) else None
 
 
-def _joined(own: RawHeaders, names: Collection[bytes], added: Headers) -> RawHeaders:
-    """The application's headers, whose names are given, with the chain's."""
+def _in_hand(message: Message) -> Message:
+    """The message with headers that can be looked at more than once: ASGI allows any iterable."""
+    headers = message.get("headers", ())
+    return message if isinstance(headers, list | tuple) else {**message, "headers": list(headers)}
+
+
+def _joined(message: Message, reply: Reply) -> Message:
+    """The message with the chain's headers added to its own."""
+    added = reply.headers
     if not added:
-        return own
-    if _MERGED.isdisjoint(names) and b"".join(names).islower():
-        return own + (_PRIVATE if added is PRIVATE else _encoded(added))
-    text = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in own]
-    return _encoded(merged(text, added))
+        return message
+    own: RawHeaders = message.get("headers") or []
+    for name, _ in own:
+        if name in _MERGED or not name.islower():
+            text = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in own]
+            return {**message, "headers": _encoded(merged(text, added))}
+    return {**message, "headers": [*own, *(_PRIVATE if added is PRIVATE else _encoded(added))]}
 
 
 def _encoded(headers: Iterable[tuple[str, str]]) -> RawHeaders:

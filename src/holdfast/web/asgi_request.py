@@ -9,7 +9,7 @@ from holdfast.rules.origin import SAFE_METHODS
 from holdfast.web.asgi_body import Body
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from holdfast.web.asgi_answer import Scope
     from holdfast.web.asgi_body import Receive
@@ -41,18 +41,13 @@ def request_of(
 
 def headers_of(scope: Scope, wanted: Mapping[bytes, str]) -> dict[str, str]:
     """The wanted headers as text. ASGI gives names in lower case; lines of one name are joined."""
-    sent = list(scope["headers"])
-    found = dict(sent)
-    if len(found) < len(sent):
-        found = _lines_joined(sent)
     headers: dict[str, str] = {}
-    for raw in wanted.keys() & found.keys():
-        headers[wanted[raw]] = found[raw].decode("latin-1")
+    for raw, value in scope["headers"]:
+        name = wanted.get(raw)
+        if name is None:
+            continue
+        text = value.decode("latin-1")
+        if name in headers:
+            text = f"{headers[name]}{'; ' if name == 'cookie' else ', '}{text}"
+        headers[name] = text
     return headers
-
-
-def _lines_joined(sent: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    lines: dict[bytes, list[bytes]] = {}
-    for name, value in sent:
-        lines.setdefault(name, []).append(value)
-    return {name: (b"; " if name == b"cookie" else b", ").join(lines[name]) for name in lines}
