@@ -161,3 +161,11 @@ def test_a_period_of_nothing_is_a_mistake(period):
 def test_a_name_carries_strategy_and_period():
     """Another strategy or period is another quota, and never misread (P59)."""
     assert quota.name("login:alice", 60_000) == "w16:60000:login:alice"
+
+
+def test_what_is_no_state_counts_for_nothing():
+    """Damage is a quota at rest, also for who asks when it may be dropped."""
+    assert quota.ends_at(b"short", 1000) == 0
+    state, taken = quota.take(b"short", limit=2, period=1000, now=NOW)
+    assert taken.remaining == 1
+    assert quota.ends_at(state, 1000) > NOW

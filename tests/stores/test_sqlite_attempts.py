@@ -189,25 +189,33 @@ def test_a_quota_needs_no_thread(store, clock, queued):
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
+@pytest.mark.parametrize("since", [None, 0, 1000])
 def test_a_quota_that_another_process_spends_meanwhile(
-    open_store, clock, asynchronous, monkeypatch
+    open_store, clock, asynchronous, since, monkeypatch
 ):
-    """Between reading and writing another takes one: both count (R148)."""
+    """Between reading and writing another takes one: both count (R148).
+
+    The first two of a quota, the next ones in the same part of the window, and those in a later part.
+    """
     ours, theirs = open_store(), open_store()
     for each in (ours, theirs):
         each.core.write(lambda conn: None)
     store = AsyncSqliteStore(ours.core) if asynchronous else ours
+    already = 0
+    if since is not None:
+        already = theirs.take("q", limit=1, period=16_000, now=clock()).allowed
+        clock.advance(since)
     take, others, spent = quota.take, [theirs], []
 
     def late(*args, **options):
         while others:
-            spent.append(others.pop().take("q", limit=3, period=1000, now=clock()).remaining)
+            spent.append(others.pop().take("q", limit=3, period=16_000, now=clock()).remaining)
         return take(*args, **options)
 
     monkeypatch.setattr(quota, "take", late)
-    taken = store.take("q", limit=3, period=1000, now=clock())
+    taken = store.take("q", limit=3, period=16_000, now=clock())
     taken = asyncio.run(taken) if asynchronous else taken
-    assert (spent, taken.remaining) == ([2], 1)
+    assert (spent, taken.remaining) == ([2 - already], 1 - already)
 
 
 def test_threads_take_turns(store, clock):

@@ -63,6 +63,8 @@ def take(state: bytes | None, *, limit: int, period: int, now: int) -> tuple[byt
 
 def ends_at(state: bytes, period: int) -> int:
     """When nothing of `state` counts any more, in Unix ms: from then on it may be dropped."""
+    if len(state) != _LAYOUT.size:
+        return 0
     newest: int = _LAYOUT.unpack(state)[0]
     return _leaves_at(newest, period)
 

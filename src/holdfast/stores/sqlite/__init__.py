@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from holdfast.errors import ConfigurationError
-from holdfast.rules import quota
+from holdfast.protocols import Take
 from holdfast.stores import Opened
 from holdfast.stores.sqlite import sql, verbs
 from holdfast.stores.sqlite.changes import SqliteChanges
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
         Reading,
         Refused,
         Replacing,
-        Take,
         Taken,
     )
     from holdfast.record import Record
@@ -59,7 +58,7 @@ class SqliteStore:
         if take is None:
             return verbs.reading(self.core.read_one(sql.GET, (id,), now=now))
         op = verbs.get_and_take(id, take, now)
-        found = self.core.attempt_all(verbs.by_itself(op), wait=True)
+        found = self.core.attempt_all(op, wait=True)
         if found is not None:
             return found
         reading = verbs.reading(self.core.read_one(sql.GET, (id,), now=now))
@@ -109,8 +108,8 @@ class SqliteStore:
         return self.core.write(verbs.bump_epoch, durable=True)
 
     def take(self, key: str, *, limit: int, period: int, now: int) -> Taken:
-        op = verbs.take(quota.name(key, period), limit, period, now)
-        taken = self.core.attempt_all(verbs.by_itself(op), wait=True)
+        op = verbs.take(Take(key, limit, period), now)
+        taken = self.core.attempt_all(op, wait=True)
         return self.core.write(op) if taken is None else taken
 
     def after_fork(self) -> None:
@@ -137,13 +136,13 @@ class AsyncSqliteStore:
         if take is None:
             return verbs.reading(self.core.read_one(sql.GET, (id,), now=now))
         op = verbs.get_and_take(id, take, now)
-        return self.core.attempt_all(verbs.by_itself(op), wait=False)
+        return self.core.attempt_all(op, wait=False)
 
     async def get(self, id: str, *, now: int, take: Take | None = None) -> Reading:
         if take is None:
             return verbs.reading(self.core.read_one(sql.GET, (id,), now=now))
         op = verbs.get_and_take(id, take, now)
-        found = self.core.attempt_all(verbs.by_itself(op), wait=False)
+        found = self.core.attempt_all(op, wait=False)
         if found is not None:
             return found
         reading = verbs.reading(self.core.read_one(sql.GET, (id,), now=now))
@@ -195,8 +194,8 @@ class AsyncSqliteStore:
         return await self.core.awrite(verbs.bump_epoch, durable=True)
 
     async def take(self, key: str, *, limit: int, period: int, now: int) -> Taken:
-        op = verbs.take(quota.name(key, period), limit, period, now)
-        taken = self.core.attempt_all(verbs.by_itself(op), wait=False)
+        op = verbs.take(Take(key, limit, period), now)
+        taken = self.core.attempt_all(op, wait=False)
         return await self.core.awrite(op) if taken is None else taken
 
     async def after_fork(self) -> None:

@@ -83,7 +83,7 @@ class SqliteCore:
         return self._writer.attempt(sql, params, wait=wait)
 
     def attempt_all(self, op: Callable[[sqlite3.Connection], T], *, wait: bool) -> T | None:
-        """`attempt` with several statements: `op` begins and ends a transaction of its own."""
+        """`attempt` with several statements, each committed by itself; `op` looks after what comes between."""
         return self._writer.attempt_all(op, wait=wait)
 
     def write(self, op: Callable[[sqlite3.Connection], T], *, durable: bool = False) -> T:

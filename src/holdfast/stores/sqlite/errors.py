@@ -9,6 +9,13 @@ import sqlite3
 
 from holdfast.errors import StoreCorrupt, StoreError, StoreUnavailable
 
+
+class Overtaken(sqlite3.OperationalError):
+    """Another process has changed what was read, before the change that goes with it; as a lock in the way."""
+
+    sqlite_errorcode = sqlite3.SQLITE_BUSY
+
+
 _UNAVAILABLE = {
     sqlite3.SQLITE_BUSY: "the session database is locked by another process",
     sqlite3.SQLITE_LOCKED: "the session database is locked by another process",

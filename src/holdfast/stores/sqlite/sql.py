@@ -24,6 +24,10 @@ PAGE_OF = f"""
     WHERE subject = ? AND id > ? AND {_ALIVE} ORDER BY id LIMIT ?
 """
 QUOTA = "SELECT state FROM quotas WHERE key = ?"
+GET_AND_QUOTA = f"""
+    SELECT body, seen_at, expires_at, address, (SELECT state FROM quotas WHERE key = ?)
+    FROM sessions WHERE id = ? AND {_ALIVE}
+"""
 
 EXISTS = "SELECT 1 FROM sessions WHERE id = ?"
 VERSION = f"SELECT version FROM sessions WHERE id = ? AND {_ALIVE}"
@@ -37,20 +41,21 @@ INSERT = f"""
     (id, subject, version, created_at, seen_at, expires_at, address, body, epoch)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, {EPOCH})
 """
+# Numbered, since each name would be looked up anew: (subject, version, body, created_at, address, seen_at,
+# expires_at, id, expected version).
 UPDATE = f"""
     UPDATE sessions SET
-        subject = :subject, version = :version, body = :body, created_at = :created_at,
-        address = iif(seen_at > :seen_at, address, :address),
-        seen_at = max(seen_at, :seen_at), expires_at = max(expires_at, :expires_at)
-    WHERE id = :id AND version = :expected AND {_ALIVE}
+        subject = ?1, version = ?2, body = ?3, created_at = ?4,
+        address = iif(seen_at > ?6, address, ?5),
+        seen_at = max(seen_at, ?6), expires_at = max(expires_at, ?7)
+    WHERE id = ?8 AND version = ?9 AND {_ALIVE}
 """
 # The same where no index needs to change; half the pages. No row: try the other.
 UPDATE_IN_PLACE = f"""
     UPDATE sessions SET
-        version = :version, body = :body, created_at = :created_at,
-        address = iif(seen_at > :seen_at, address, :address), seen_at = max(seen_at, :seen_at)
-    WHERE id = :id AND version = :expected AND {_ALIVE}
-        AND subject IS :subject AND expires_at >= :expires_at
+        version = ?2, body = ?3, created_at = ?4,
+        address = iif(seen_at > ?6, address, ?5), seen_at = max(seen_at, ?6)
+    WHERE id = ?8 AND version = ?9 AND {_ALIVE} AND subject IS ?1 AND expires_at >= ?7
 """
 TOUCH = f"""
     UPDATE sessions SET
@@ -70,6 +75,8 @@ PURGES = (
     """DELETE FROM quotas WHERE key IN (
         SELECT key FROM quotas WHERE expires_at <= :now LIMIT :limit)""",
 )
-SPEND = "INSERT OR REPLACE INTO quotas (key, expires_at, state) VALUES (?, ?, ?)"
+# Each changes a row only if nobody else has meanwhile.
+SPEND_FIRST = "INSERT OR IGNORE INTO quotas (state, expires_at, key) VALUES (?, ?, ?)"
+SPEND = "UPDATE quotas SET state = ?, expires_at = ? WHERE key = ? AND state = ?"
 # The same where the end stays, and with it the index; half the pages.
-SPEND_IN_PLACE = "UPDATE quotas SET state = ? WHERE key = ?"
+SPEND_IN_PLACE = "UPDATE quotas SET state = ? WHERE key = ? AND state = ?"

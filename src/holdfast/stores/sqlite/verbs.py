@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hmac
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from holdfast.protocols import Admitted, Page, Reading, Refused
 from holdfast.record import decode, encode
 from holdfast.rules import quota
 from holdfast.stores.sqlite import sql
+from holdfast.stores.sqlite.errors import Overtaken
 
 if TYPE_CHECKING:
     import sqlite3
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
     from holdfast.protocols import Cap, Replacing, Take, Taken
     from holdfast.record import Record
-
-T = TypeVar("T")
 
 
 def reading(row: tuple[bytes, int, int, str | None] | None) -> Reading:
@@ -78,24 +77,24 @@ def insert(
     return op
 
 
-def update(values: dict[str, Any]) -> Callable[[sqlite3.Connection], bool]:
+def update(values: tuple[Any, ...]) -> Callable[[sqlite3.Connection], bool]:
     """Replace a record if it still has the expected version; `values` from `replacement`."""
     return partial(_hit, sql.UPDATE, values)
 
 
-def replacement(record: Record, expected: int) -> dict[str, Any]:
+def replacement(record: Record, expected: int) -> tuple[Any, ...]:
     """The values of `UPDATE` and `UPDATE_IN_PLACE` for a record of the version `expected`."""
-    return {
-        "id": record.id,
-        "subject": record.subject,
-        "version": _signed(record.version),
-        "created_at": record.created_at,
-        "seen_at": record.seen_at,
-        "expires_at": record.expires_at,
-        "address": record.address,
-        "body": encode(record),
-        "expected": _signed(expected),
-    }
+    return (
+        record.subject,
+        _signed(record.version),
+        encode(record),
+        record.created_at,
+        record.address,
+        record.seen_at,
+        record.expires_at,
+        record.id,
+        _signed(expected),
+    )
 
 
 def touch(
@@ -143,46 +142,51 @@ def bump_epoch(conn: sqlite3.Connection) -> int:
     return epoch
 
 
-def take(name: str, limit: int, period: int, now: int) -> Callable[[sqlite3.Connection], Taken]:
-    """Spend one from the quota that is kept under `name`."""
+def take(take_: Take, now: int) -> Callable[[sqlite3.Connection], Taken]:
+    """Spend one from a quota, in a transaction or by itself; see `_spent`."""
+    name = quota.name(take_.key, take_.period)
 
     def op(conn: sqlite3.Connection) -> Taken:
         row = conn.execute(sql.QUOTA, (name,)).fetchone()
-        old = row[0] if row else None
-        state, taken = quota.take(old, limit=limit, period=period, now=now)
-        if state is None or state is old:
-            return taken
-        end = quota.ends_at(state, period)
-        if old is not None and end == quota.ends_at(old, period):
-            conn.execute(sql.SPEND_IN_PLACE, (state, name))
-        else:
-            conn.execute(sql.SPEND, (name, end, state))
-        return taken
+        return _spent(conn, name, row[0] if row else None, take_, now)
 
     return op
 
 
 def get_and_take(id: str, take_: Take, now: int) -> Callable[[sqlite3.Connection], Reading]:
-    """Read a record and spend one from its quota; nothing is locked until there is one to spend."""
-    spend = take(quota.name(take_.key, take_.period), take_.limit, take_.period, now)
+    """Read a record and spend one from its quota, in a transaction or by itself; see `_spent`."""
+    name = quota.name(take_.key, take_.period)
 
     def op(conn: sqlite3.Connection) -> Reading:
-        found = reading(conn.execute(sql.GET, (id,)).fetchone())
-        return Reading(found.record, spend(conn)) if may_spend(found.record, take_) else found
+        row = conn.execute(sql.GET_AND_QUOTA, (name, id)).fetchone()
+        found = reading(row and row[:4])
+        if not may_spend(found.record, take_):
+            return found
+        return Reading(found.record, _spent(conn, name, row[4], take_, now))
 
     return op
 
 
-def by_itself(op: Callable[[sqlite3.Connection], T]) -> Callable[[sqlite3.Connection], T]:
-    """The operation in a transaction of its own."""
+def _spent(conn: sqlite3.Connection, name: str, old: bytes | None, take_: Take, now: int) -> Taken:
+    """Spend one from the quota that was read as `old`.
 
-    def transaction(conn: sqlite3.Connection) -> T:
-        conn.execute("BEGIN")
-        result = op(conn)
-        conn.execute("COMMIT")
-        return result
-
-    return transaction
+    Raises:
+        Overtaken: outside a transaction another process has changed it since; it must be read again.
+    """
+    period = take_.period
+    state, taken = quota.take(old, limit=take_.limit, period=period, now=now)
+    if state is None or state is old:
+        return taken
+    end = quota.ends_at(state, period)
+    if old is None:
+        done = conn.execute(sql.SPEND_FIRST, (state, end, name))
+    elif end == quota.ends_at(old, period):
+        done = conn.execute(sql.SPEND_IN_PLACE, (state, name, old))
+    else:
+        done = conn.execute(sql.SPEND, (state, end, name, old))
+    if done.rowcount != 1:
+        raise Overtaken
+    return taken
 
 
 def _hit(

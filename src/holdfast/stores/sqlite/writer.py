@@ -1,6 +1,6 @@
 """Who writes: the caller at once, where that is quick, and otherwise one thread in groups.
 
-A change that is a single statement and need not be durable is carried out in the calling thread, as
+A change by single statements that need not be durable is carried out in the calling thread, each as
 a transaction of its own (`attempt`): some 15 us, where handing it to the thread costs five times as
 much. Only if nothing is known to hold the caller up: not while the thread has the connection, not
 while another process writes, and neither the first change after a checkpoint of ours, which syncs
@@ -77,7 +77,7 @@ class Writer:
         return self.attempt_all(lambda conn: conn.execute(sql, params).rowcount, wait=wait)
 
     def attempt_all(self, op: Callable[[sqlite3.Connection], T], *, wait: bool) -> T | None:
-        """`attempt` with an operation that begins and ends a transaction of its own."""
+        """`attempt` with several statements, each committed by itself; `op` looks after what comes between."""
         if not self._take_turn(wait=wait):
             return None
         try:
