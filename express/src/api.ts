@@ -261,18 +261,28 @@ function judged<T>(status: number, value: unknown, date: number, wait = 1): Answ
   return { status, body: value as T, date };
 }
 
-function baseOf(text: string, plain = false): URL {
+function baseOf(text: string, plain?: boolean): URL {
+  const url = addressOf("url", text, plain);
+  return new URL(url.href.replace(/\/+$/, "") + "/backend/v1");
+}
+
+/**
+ * The address that is given as this option.
+ *
+ * @throws ConfigurationError what goes there, or comes from there, could be read or changed on the way.
+ */
+export function addressOf(option: string, text: string, plain = false): URL {
   let url: URL;
   try {
     url = new URL(text);
   } catch {
-    throw new ConfigurationError("url: is the address of the service, such as http://127.0.0.1:8080");
+    throw new ConfigurationError(`${option}: is an address, such as http://127.0.0.1:8080`);
   }
   const local = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname);
   if (url.protocol !== "https:" && !(url.protocol === "http:" && (local || plain))) {
     throw new ConfigurationError(
-      "url: begins with https://, or with http:// on this machine; see allowPlainHttp",
+      `${option}: begins with https://, or with http:// on this machine; see allowPlainHttp`,
     );
   }
-  return new URL(url.href.replace(/\/+$/, "") + "/backend/v1");
+  return url;
 }

@@ -60,10 +60,10 @@ export class SessionManager {
   readonly #keys: LocalKeys;
 
   /** @internal Use `holdfast(…).sessionManager`. */
-  constructor(api: Api, near: Near<Payload>, keys: KeyOptions) {
+  constructor(api: Api, near: Near<Payload>, keys: KeyOptions & { allowPlainHttp?: boolean }) {
     this.#api = api;
     this.#near = near;
-    this.#keys = new LocalKeys(keys);
+    this.#keys = new LocalKeys(keys, keys.allowPlainHttp);
   }
 
   /** Tokens for a user, who gets a session of their own; `role` and `email` become claims. */

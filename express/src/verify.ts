@@ -4,6 +4,7 @@
  */
 import type { JWTVerifyGetKey, errors } from "jose" with { "resolution-mode": "import" };
 
+import { addressOf } from "./api.js";
 import { ConfigurationError } from "./errors.js";
 import type { TokenError } from "./manager.js";
 
@@ -29,13 +30,16 @@ const SHORTEST = 32;
 /** The keys that this application has; without any, everything is for the service to judge. */
 export class LocalKeys {
   readonly #options: KeyOptions;
+  readonly #address: URL | undefined;
   #getKey: JWTVerifyGetKey | undefined;
 
-  constructor(options: KeyOptions) {
+  /** @param plain whether keys may come over plain HTTP from another machine, where anybody could put theirs in. */
+  constructor(options: KeyOptions, plain?: boolean) {
     if (options.secret && options.secret.key.length < SHORTEST) {
       throw new ConfigurationError(`secret: has at least ${SHORTEST} bytes`);
     }
     this.#options = options;
+    if (options.jwks !== undefined) this.#address = addressOf("jwks", options.jwks, plain);
   }
 
   /** The claims; or why it does not count; or null: the service must be asked. */
@@ -60,8 +64,8 @@ export class LocalKeys {
   }
 
   #keys(jose: Jose): JWTVerifyGetKey {
-    const { secret, jwks } = this.#options;
-    if (jwks !== undefined && !secret) return jose.createRemoteJWKSet(new URL(jwks));
+    const { secret } = this.#options;
+    if (this.#address !== undefined && !secret) return jose.createRemoteJWKSet(this.#address);
     return ({ kid }) => {
       if (secret === undefined || kid !== secret.kid) throw new jose.errors.JWKSNoMatchingKey();
       return secret.key;

@@ -286,6 +286,8 @@ test("options are checked", () => {
     { url: "http://sessions.example.org", serviceKey },
     { url: service.url, serviceKey: "" },
     { url: service.url, serviceKey, maxAge: -1 },
+    { url: service.url, serviceKey, jwks: "http://sessions.example.org/.well-known/jwks.json" },
+    { url: service.url, serviceKey, jwks: "nonsense" },
     { url: service.url, serviceKey, secret: { kid: "x", key: new Uint8Array(8) } },
   ]) {
     assert.throws(() => holdfast(options), { code: "configuration_error" });

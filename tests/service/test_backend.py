@@ -8,6 +8,7 @@ from service.clients import SECRET, bearer, outcome
 KEY = "hfk1_" + "k" * 43
 NARROW = "hfk1_" + "n" * 43
 V1 = "/backend/v1"
+BIG = service_keys.entry("shop", service_keys.SCOPES, KEY)
 
 
 @pytest.fixture
@@ -325,6 +326,20 @@ def test_too_much_data(ask):
     body = {"subject": "ada", "data": {"a": "x" * 20_000}}
     assert ask("POST", "/sessions", body) == (413, "data_too_large")
     assert ask("GET", "/sessions?subject=ada")["sessions"] == []
+
+
+@pytest.mark.parametrize("variables", [{"SERVICE_KEYS": BIG, "DATA_LIMIT": 1024 * 1024}])
+def test_as_much_data_as_the_settings_allow(ask):
+    """A body holds them twice: as they are to be, and as the handler was given them (P3)."""
+    before, after = "a" * 1_000_000, "b" * 1_000_000
+    made = ask("POST", "/sessions", {"subject": "ada", "data": {"a": before}})
+    request = facts("POST", cookie=made["cookie"])
+    body = {"request": request, "proof": "token", "base": {"a": before}, "set": {"a": after}}
+    assert ask("POST", "/requests/commit", body)["session"]["data"] == {"a": after}
+    assert ask("PATCH", f"/sessions/{made['session']['id']}", {"set": {"a": "c" * 4_000_000}}) == (
+        413,
+        "body_too_large",
+    )
 
 
 @pytest.mark.parametrize("id", ["x", "aa1AAAAAAAAAAAAAAAAAAAAAAA", "%00", "..%2f.."])

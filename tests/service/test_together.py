@@ -7,6 +7,7 @@ import pytest
 
 from holdfast.cli.service_key import keys as service_keys
 from holdfast.errors import StoreUnavailable
+from holdfast.record import changed
 from holdfast.service.backend import together
 from holdfast.testing.hooks import HookedStore
 from service.clients import bearer, outcome
@@ -120,6 +121,18 @@ def test_none_hears_of_anothers_mistake(together_, signed_in):
         (400, "usage_error"),
         (200, None),
     ]
+
+
+def test_a_line_feed_in_stored_data_ends_no_line(together_, signed_in, context):
+    """Who wrote the record may have put white space into its JSON."""
+    (ada, bob), (id, _) = signed_in("ada", "bob")
+    store = context.assembly.blocking_store
+    record = store.get(id, now=context.clock()).record
+    data = b'{\n  "a": "x\\ny"\n}'
+    assert store.update(changed(record, data=data, version=7), expected=record.version)
+    asks = [["begin", {"request": each | {"method": "GET"}}] for each in (ada, bob)]
+    answers = lines(together_(asks))
+    assert [body["session"]["data"] for _, body in answers] == [{"a": "x\ny"}, {"n": 0}]
 
 
 def test_none_hears_of_anothers_outage(together_, signed_in, hooked):

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 Body = TypeVar("Body")
 
 _OPTIONS = frozenset({"keep_data", "policy", "acr", "amr", "label", "still_valid"})
-BODY_LIMIT = 256 * 1024
-"""Bytes; a session's data is the largest thing in a body."""
+_LIMIT = 256 * 1024
+"""Bytes of a body beside a session's data, which is the largest thing in one."""
 
 
 class Client(msgspec.Struct, forbid_unknown_fields=True):
@@ -86,7 +86,12 @@ async def raw_body(request: Request, kind: str) -> bytes:
     """
     if media_type(request) != kind:
         raise Refusal(error_reply(415, "unsupported_media_type", f"Content-Type must be {kind}"))
-    return await bounded(request, BODY_LIMIT)
+    return await bounded(request, body_limit(context_of(request)))
+
+
+def body_limit(context: ServiceContext) -> int:
+    """Bytes of a body: a commit has the new values and those that the handler was given."""
+    return _LIMIT + 2 * context.sessions.settings.data_limit
 
 
 def decoded(raw: bytes, kind: type[Body]) -> Body:

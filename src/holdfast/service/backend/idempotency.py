@@ -23,7 +23,7 @@ from starlette.responses import Response
 
 from holdfast.chain import Refusal, error_reply
 from holdfast.errors import HoldfastError
-from holdfast.service.backend.asking import BODY_LIMIT, service_key
+from holdfast.service.backend.asking import body_limit, service_key
 from holdfast.service.backend.claims import Answered
 from holdfast.service.bodies import bounded
 from holdfast.service.context import context_of
@@ -63,8 +63,9 @@ def once(scope: str, handler: Handler) -> Handler:
         if HEADER not in request.headers:
             return await handler(request)
         owner = service_key(request, scope)
-        key, raw = _key(request), await bounded(request, BODY_LIMIT)
-        claims = context_of(request).claims
+        context = context_of(request)
+        key, raw = _key(request), await bounded(request, body_limit(context))
+        claims = context.claims
         claim = await claims.make(owner.name, key, _fingerprint(request, raw))
         if isinstance(claim, Answered):
             return Response(claim.body, claim.status, {**_JSON, REPLAYED: "true"})

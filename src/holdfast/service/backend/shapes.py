@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 def described(session: Session) -> dict[str, Any] | None:
     """A session with its data, for who keeps the application; None for an empty one.
 
-    `data` is None where it is sealed and no cookie came along. `version` is opaque.
+    `data` is None where it is sealed and no cookie came along, and otherwise the JSON that is stored,
+    as it is. `version` is opaque.
     """
     record = session.record
     if record is None:
         return None
     plain = session.current
-    return listed(record) | {"data": None if plain is None else msgspec.json.decode(plain)}
+    return listed(record) | {"data": None if plain is None else msgspec.Raw(plain)}
 
 
 def listed(record: Record) -> dict[str, Any]:

@@ -82,7 +82,8 @@ async def _answer(context: ServiceContext, place: int, ask: bytes) -> bytes:
     except Exception:  # noqa: BLE001 - logged there; its neighbours have nothing to do with it
         reply = internal_error("a question about a request")
         line = [place, reply.status, msgspec.Raw(reply.body)]
-    return msgspec.json.encode(line) + b"\n"
+    # A line feed in JSON that is stored can only be white space: it must not end the line.
+    return msgspec.json.encode(line).replace(b"\n", b" ") + b"\n"
 
 
 async def _asked(context: ServiceContext, ask: bytes) -> dict[str, Any]:
