@@ -13,6 +13,21 @@ interface Socket {
   terminate?(): unknown;
 }
 
+/** What an answer has beside its end. */
+interface Stream {
+  end(): unknown;
+  destroy?(): unknown;
+  getHeader?(name: string): unknown;
+}
+
+/** What tells that nobody is there any more: of an answer, and of a WebSocket. */
+interface Gone {
+  destroyed?: boolean;
+  writableEnded?: boolean;
+  readyState?: number;
+}
+
+const OPEN = 1;
 export const ENDED = 4401;
 export const UNKNOWN = 1013;
 const REASONS = { [ENDED]: "the session has ended", [UNKNOWN]: "try again later" };
@@ -54,6 +69,8 @@ export class Sockets {
 
   /** Close `socket` when the session ends; what is returned lets go of it. */
   hold(socket: Closable, id: string): () => void {
+    // Its client went while a guard waited: nothing would ever let go of it.
+    if (isGone(socket)) return () => undefined;
     const now = performance.now();
     const fresh = { readAt: now, lookAt: now, askedAt: undefined, again: false, followed: false };
     const held = this.#held.get(id) ?? { sockets: new Set(), ...fresh };
@@ -153,10 +170,23 @@ export class Sockets {
 function close(socket: Closable, code: typeof ENDED | typeof UNKNOWN): void {
   try {
     if ("close" in socket) closeSocket(socket, code);
-    else socket.end();
+    else closeStream(socket);
   } catch (error) {
     process.emitWarning(error instanceof Error ? error : String(error));
   }
+}
+
+/** Events end, and their client comes back; anything else is cut off: nobody takes a part for the whole. */
+function closeStream(stream: Stream): void {
+  const kind = stream.getHeader?.("content-type");
+  const whole = typeof kind === "string" && !kind.startsWith("text/event-stream");
+  if (whole && stream.destroy !== undefined) stream.destroy();
+  else stream.end();
+}
+
+function isGone(socket: Closable): boolean {
+  const { destroyed = false, writableEnded = false, readyState = OPEN } = socket as Gone;
+  return destroyed || writableEnded || readyState > OPEN;
 }
 
 /** What the client says after the end is not heard, however long it takes to agree. */

@@ -157,6 +157,42 @@ test("a stream of events ends", async () => {
   sessions.close();
 });
 
+test("another stream is cut off", async () => {
+  const sessions = over(service.url);
+  const app = site(express, sessions);
+  app.get("/lines", sessions.requireAuth, (req, res) => {
+    res.type("text/plain").write("one\n");
+    res.on("close", sessions.closeWhenEnded(res, req.session));
+  });
+  const { origin, close } = await listening(app);
+  const browser = new Browser(origin);
+  await browser.signIn();
+  const headers = { cookie: `session=${browser.cookies.session}` };
+  const [answer] = await once(http.get(`${origin}/lines`, { headers }), "response");
+  answer.resume();
+  const cut = once(answer, "error");
+  await browser.post("/logout", {}, { headers: await browser.proof() });
+  const [error] = await soon(cut);
+  assert.deepEqual([error.code, answer.complete], ["ECONNRESET", false]);
+  close();
+  sessions.close();
+});
+
+test("who went before is not held", () => {
+  const changes = { listen: () => undefined, within: 1000, nodes: new Set() };
+  const sockets = new Sockets({ ask: () => assert.fail("nobody is there") }, changes);
+  const [end, closing] = [() => assert.fail("ended"), () => assert.fail("closed")];
+  for (const gone of [
+    { end, destroyed: true },
+    { end, destroyed: false, writableEnded: true },
+    { close: closing, readyState: 2 },
+    { close: closing, readyState: 3 },
+  ]) {
+    sockets.hold(gone, "id")();
+    assert.equal(sockets.size, 0);
+  }
+});
+
 test("what a client says after the end is not heard", async () => {
   const gone = { ask: async () => ({ status: 404, body: {} }) };
   const sockets = new Sockets(gone, { listen: () => undefined, within: 1000, nodes: new Set() });
