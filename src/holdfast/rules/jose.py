@@ -16,6 +16,7 @@ import msgspec
 
 from holdfast.errors import Reason
 from holdfast.rules import base64url
+from holdfast.rules.keys import TYP
 from holdfast.rules.verified import VerifiedCache
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ MAX_TOKEN = 8 * 1024
 
 _MAX_HEADER = 512
 _MAX_TIME = 2**53
-_TYP = {"access": "at+jwt", "refresh": "rt+jwt"}
 _REFUSED_HEADERS = frozenset({
     # They would bring a key along (P31), change how to read the rest (P32), or are of a JWE.
     "jwk", "jku", "x5u", "x5c", "x5t", "x5t#S256", "crit", "b64", "enc", "zip",
@@ -49,8 +49,7 @@ def sign(ring: KeyRing, kind: TokenKind, claims: Mapping[str, Any]) -> str:
     claims give the same text.
     """
     key = ring.signer(kind)
-    header = {"alg": key.algorithm, "kid": key.kid, "typ": _TYP[kind]}
-    signed = f"{_segment(header)}.{_segment(claims)}"
+    signed = f"{ring.head(kind)}.{_segment(claims)}"
     signature = _algorithm(key.algorithm).sign(signed.encode("ascii"), key.signing_key)
     return f"{signed}.{base64url.encode(signature)}"
 
@@ -75,10 +74,10 @@ def verify(
         return Reason.MALFORMED
     signed, _, tail = text.rpartition(".")
     head, _, payload = signed.partition(".")
-    header, signature = _header(head), base64url.decode(tail)
-    if header is None or signature is None:
+    signature = base64url.decode(tail)
+    if signature is None:
         return Reason.MALFORMED
-    key = _key(ring, kind, header)
+    key = ring.find_by_head(kind, head) or _key(ring, kind, _header(head))
     if isinstance(key, Reason):
         return key
     if not _is_signed(key, signed, signature):
@@ -113,14 +112,16 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _key(ring: KeyRing, kind: TokenKind, header: dict[str, Any]) -> Key | Reason:
+def _key(ring: KeyRing, kind: TokenKind, header: dict[str, Any] | None) -> Key | Reason:
     """The ring's key that this header may be verified with: by its own algorithm and no other."""
+    if header is None:
+        return Reason.MALFORMED
     key = ring.find(kind, header.get("kid"))
     if key is None:
         return Reason.UNKNOWN_KEY
     if header.get("alg") != key.algorithm:
         return Reason.BAD_SIGNATURE
-    typ = _TYP[kind]
+    typ = TYP[kind]
     return key if header.get("typ") in (typ, f"application/{typ}") else Reason.WRONG_TYPE
 
 

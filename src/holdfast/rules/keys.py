@@ -37,6 +37,8 @@ Purpose = Literal[
     "idempotency",
 ]
 TokenKind = Literal["access", "refresh"]
+TYP: dict[TokenKind, str] = {"access": "at+jwt", "refresh": "rt+jwt"}
+"""The `typ` in the header of each kind of token (RFC 9068, section 2.1)."""
 
 FILE_FORMAT = 1
 _ENVIRONMENT = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -130,6 +132,14 @@ class KeyRing:
         """The key that verifies tokens of this kind under this name; None: unknown or retired."""
         return self._tokens[kind].get(kid) if isinstance(kid, str) else None
 
+    def head(self, kind: TokenKind) -> str:
+        """The first part of new tokens of this kind: their header as `signer` has it."""
+        return next(iter(self._heads[kind]))
+
+    def find_by_head(self, kind: TokenKind, head: str) -> Key | None:
+        """The key of tokens of this kind that begin so; None: another header, or an unknown key's."""
+        return self._heads[kind].get(head)
+
     def jwks(self) -> dict[str, list[dict[str, str]]]:
         """The public halves of the signing keys (RFC 7517, R105); none if tokens are symmetric."""
         return {
@@ -179,6 +189,13 @@ class KeyRing:
         return {
             "access": {key.kid: key for key in access},
             "refresh": {key.kid: key for key in self._symmetric("refresh")},
+        }
+
+    @cached_property
+    def _heads(self) -> dict[TokenKind, dict[str, Key]]:
+        return {
+            kind: {_head(key, TYP[kind]): key for key in keys.values()}
+            for kind, keys in self._tokens.items()
         }
 
     def _symmetric(self, purpose: Purpose) -> list[Key]:
@@ -235,6 +252,11 @@ def _hkdf(secret: bytes, environment: str, purpose: str, length: int) -> bytes:
     # No part can hold a "/", so that labels of different parts never meet (P38).
     label = f"holdfast/1/{environment}/{purpose}"
     return HKDF(SHA256(), length, salt=None, info=label.encode()).derive(secret)
+
+
+def _head(key: Key, typ: str) -> str:
+    header = {"alg": key.algorithm, "kid": key.kid, "typ": typ}
+    return base64url.encode(msgspec.json.encode(header))
 
 
 def _live(keys: tuple[Key, ...]) -> list[Key]:
