@@ -111,10 +111,13 @@ class Answer:
         session = self._exchange.known
         if session is None or signed_in(session) is None:
             return chunks
-        named = {name.lower(): value for name, value in self._headers}
-        if "content-length" in named:
-            return chunks
-        events = named.get("content-type", "").startswith(EVENTS)
+        events = False
+        for name, value in self._headers:
+            lower = name.lower()
+            if lower == "content-length":
+                return chunks
+            if lower == "content-type":
+                events = value.startswith(EVENTS)
         return Living(self._exchange.chain, session, chunks, events=events)
 
 
