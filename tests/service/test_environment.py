@@ -135,6 +135,16 @@ def test_secrets_newest_first():
     assert loaded(SECRET_PREVIOUS="old", SECRET="new").secrets == ("new", "old")
 
 
+def test_nothing_secret_is_shown():
+    """What a stack trace or a debugger prints of a configuration signs nobody in (R164)."""
+    secret = "s3cret" * 8
+    places = {"STORE": f"redis://:{secret}@h/0", "USERS": f"postgresql://u:{secret}@h/db"}
+    keys = ("SECRET", "METRICS_KEY", "INTROSPECTION_KEY", "AUTHENTICATOR_KEY", "ADOPT_SECRET")
+    found = loaded(**places, **dict.fromkeys(keys, secret))
+    assert found.secrets == (secret,)
+    assert secret not in repr(found)
+
+
 def test_the_secret_before_alone_is_a_mistake():
     """P25, P35: an old secret does not quietly become the one that signs."""
     with pytest.raises(ConfigurationError, match="HOLDFAST_SECRET_PREVIOUS"):

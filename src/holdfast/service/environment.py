@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, MutableMapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
@@ -58,15 +58,15 @@ _CLEARED = ("cache", "cookies", "storage")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Configuration:
-    """Everything that a process of the service is started with."""
+    """Everything that a process of the service is started with; what is secret is in no `repr` (R164)."""
 
     settings: Settings
     options: ServiceOptions
     profile: str
     home: Path
-    store: str
-    users: str | None
-    secrets: tuple[str, ...]
+    store: str = field(repr=False)
+    users: str | None = field(repr=False)
+    secrets: tuple[str, ...] = field(repr=False)
     host: str
     port: int
     workers: int
@@ -148,11 +148,11 @@ def _values(owner: type, given: Mapping[str, str], prefix: str = "") -> dict[str
     """The fields of a dataclass that the variables name."""
     hints = get_type_hints(owner)
     found: dict[str, Any] = {}
-    for field in fields(owner):
-        name = prefix + field.name.upper()
-        reader = reader_for(hints[field.name])
-        if name in given and reader is not None and field.name not in _FIXED:
-            found[field.name] = _read(name, given[name], reader)
+    for each in fields(owner):
+        name = prefix + each.name.upper()
+        reader = reader_for(hints[each.name])
+        if name in given and reader is not None and each.name not in _FIXED:
+            found[each.name] = _read(name, given[name], reader)
     return found
 
 

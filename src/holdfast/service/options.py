@@ -48,13 +48,13 @@ class ServiceOptions:
     check_threads: int = 2
     check_queue: int = 64
     check_timeout: timedelta = timedelta(seconds=10)
-    authenticator_key: str = ""
+    authenticator_key: str = field(default="", repr=False)
     authenticator_timeout: timedelta = timedelta(seconds=5)
     body_limit: int = 16 * 1024
     body_timeout: timedelta = timedelta(seconds=20)
     expose_docs: bool = False
-    introspection_key: str = ""
-    metrics_key: str = ""
+    introspection_key: str = field(default="", repr=False)
+    metrics_key: str = field(default="", repr=False)
     forward_auth_sign_in: str = ""
     forward_auth_audience: str = ""
     forward_auth_lifetime: timedelta = timedelta(minutes=1)
