@@ -21,7 +21,7 @@ from holdfast import Reason
 from holdfast.web.fastapi import Holdfast, Session, csrf_token, current, require, require_csrf
 
 app = FastAPI()
-sessions = Holdfast(app).assembly.sessions
+sessions = Holdfast(app).sessions
 
 
 class Login(BaseModel):

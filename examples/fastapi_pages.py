@@ -19,7 +19,7 @@ from jinja2 import DictLoader, Environment
 from holdfast.web.fastapi import Holdfast, Refusal, Session, csrf_token, current, require
 
 app = FastAPI(openapi_url=None)
-sessions = Holdfast(app).assembly.sessions
+sessions = Holdfast(app).sessions
 
 SALT = secrets.token_bytes(16)
 

@@ -91,6 +91,7 @@ class Session(MutableMapping[str, Any]):
     @property
     def id(self) -> str | None:
         """The public id, no credential; None if there is no record yet."""
+        self.accessed = True
         return self.record.id if self.record else None
 
     @property

@@ -214,3 +214,19 @@ def test_the_asvs_profile():
     settings = Settings.asvs()
     assert (settings.idle, settings.absolute) == (30 * MINUTE, 8 * HOUR)
     assert Settings.asvs(idle=15 * MINUTE).idle == 15 * MINUTE
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (lambda: Settings(idle=3600), "idle"),
+        (lambda: Settings(access_lifetime="1h"), "access_lifetime"),
+        (lambda: Rate(period=900), "rate.period"),
+        (lambda: Limits(absolute=3600), "limits.absolute"),
+        (lambda: Cookie(max_age=3600), "cookie.max_age"),
+    ],
+)
+def test_a_duration_is_no_number(make, name):
+    """Whose unit would be a guess."""
+    with pytest.raises(ConfigurationError, match=f"^{name}: must be a timedelta; for example"):
+        make()

@@ -47,6 +47,7 @@ def test_sqlite_relative(tmp_path, monkeypatch):
         "sqlite://",
         "sqlite:///",
         "sqlite://sessions.db",
+        "sqlite:sessions.db",
         "sqlite:///:memory:",
         "sqlite:///sessions.db?mode=ro",
         "sqlite:///sessions.db#hunter2",

@@ -30,7 +30,7 @@ class Cart(Struct):
 
 app = FastAPI()
 holdfast = Holdfast(app, Settings.for_development(), secret=["new", "old"], store="memory://")
-assert_type(holdfast.assembly.sessions, AsyncSessions)
+assert_type(holdfast.sessions, AsyncSessions)
 assert_type(holdfast.assembly.blocking, Sessions)
 
 Holdfast("app")  # type: ignore[arg-type]

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from flask import render_template_string, request
 
+from holdfast.errors import UsageError
 from holdfast.testing import csrf, csrf_form, sign_in
 from holdfast.web import flask as holdfast
 
@@ -209,3 +210,40 @@ def test_the_reason_is_for_handlers_and_never_for_clients(app, guarded, browser,
     said = answer.text + str(answer.headers)
     assert not any(word in said for word in ("idle", "absolute", "expired"))
     assert [event.reason for event in events if event.name == "session_expired"] == reasons
+
+
+@pytest.mark.parametrize("repeated", [1, 2])
+def test_a_guard_above_its_route_opens_nothing(app, browser, caplog, repeated):
+    """Flask would call the bare view: refused at every request, and not only at the first."""
+
+    @holdfast.require
+    @holdfast.require_csrf
+    @app.get("/open")
+    def unguarded():
+        """Reached by everybody."""
+        return "open"
+
+    for _ in range(repeated):
+        answer = browser.get("/open")
+        assert answer.status_code == 500
+    assert "unguarded stands above its route: put it below @app.route" in caplog.text
+
+
+def test_a_view_with_guards_of_its_own_and_one_shared_by_two_routes(app, browser):
+    """Right as they are: guards on guards, and a bare view beside its guarded self."""
+
+    def shared():
+        return "shared"
+
+    guarded = holdfast.require(holdfast.require_csrf(shared))
+    app.add_url_rule("/bare", "bare", shared)
+    app.add_url_rule("/guarded", "guarded", guarded)
+    assert browser.get("/bare").status_code == 200
+    assert browser.get("/guarded").status_code == 401
+
+
+@pytest.mark.parametrize("guard", [holdfast.require_role, holdfast.require_fresh])
+def test_a_guard_that_was_not_told_what_it_requires(guard):
+    """@require_role without its call."""
+    with pytest.raises(UsageError, match=f"^{guard.__name__}: say what is required"):
+        guard(lambda: "view")

@@ -1,0 +1,98 @@
+"""Guards of FastAPI in the hands of somebody in a hurry."""
+
+import pytest
+from fastapi import Depends, FastAPI, Request
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.sessions import SessionMiddleware
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from holdfast.assembly import assemble
+from holdfast.settings import Settings
+from holdfast.testing import client, sign_in
+from holdfast.web import asgi
+from holdfast.web import fastapi as holdfast
+
+SECRET = "a secret for tests: kelp 4 seven otters 0291"
+
+
+@pytest.fixture
+def app():
+    app = FastAPI()
+    own = holdfast.Holdfast(
+        app, Settings(exclude_paths=("/static",)), secret=SECRET, store="memory://"
+    )
+    yield app
+    own.assembly.close()
+
+
+@pytest.mark.parametrize(
+    ("guard", "query"),
+    [(holdfast.require_role, "role=admin"), (holdfast.require_fresh, "max_age=P1D")],
+)
+def test_a_guard_whose_call_was_forgotten_lets_nobody_in(app, guard, query):
+    """`Depends(require_role)`: FastAPI asks the query for its argument, whoever has written that."""
+    app.get("/admin", dependencies=[Depends(guard)])(lambda: "secret")
+    browser = client(app, raise_server_exceptions=False)
+    for path in ("/admin", f"/admin?{query}"):
+        answer = browser.get(path)
+        assert answer.status_code >= 400
+        assert "secret" not in answer.text
+
+
+async def count(request):
+    request.session["n"] = request.session.get("n", 0) + 1
+    return JSONResponse(
+        {"n": request.session["n"], "user": getattr(request.session, "subject", None)}
+    )
+
+
+def test_request_session_is_the_session(app):
+    """What libraries for Starlette use, such as those for OAuth, finds what it expects."""
+    app.add_route("/count", count)
+    browser = client(app)
+    sign_in(browser, subject="ada")
+    assert browser.get("/count").json() == {"n": 1, "user": "ada"}
+    answer = browser.get("/count")
+    assert answer.json() == {"n": 2, "user": "ada"}
+    assert answer.headers["cache-control"] == "no-store"
+
+
+def test_an_excluded_path_has_no_request_session(app):
+    """An empty one would be a wrong answer."""
+    app.add_route("/static", count)
+    with pytest.raises(AssertionError):
+        client(app).get("/static")
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_starlettes_own_sessions_go_on_beside_ours(inside):
+    """Neither takes the other's place, in whichever order they stand."""
+    parts = assemble(Settings(), secret=SECRET, store="memory://")
+    both = [
+        Middleware(asgi.HoldfastMiddleware, chain=parts.chain),
+        Middleware(SessionMiddleware, secret_key="x" * 32, https_only=True),
+    ]
+    app = Starlette(
+        routes=[Route("/count", count)], middleware=both if inside else list(reversed(both))
+    )
+    browser = client(app)
+    browser.get("/count")
+    assert browser.get("/count").json() == {"n": 2, "user": None}
+    assert "__Host-session" not in browser.cookies
+    parts.close()
+
+
+def test_the_id_alone_makes_an_answer_private(app):
+    """Whose it is, a cache must not show to others."""
+    app.get("/id")(_id)
+    browser = client(app)
+    made = sign_in(browser, subject="ada")
+    answer = browser.get("/id")
+    assert answer.json() == made.id
+    assert (answer.headers["vary"], answer.headers["cache-control"]) == ("Cookie", "no-store")
+
+
+async def _id(request: Request) -> str:
+    return request.scope["session"].id
