@@ -63,6 +63,8 @@ class HoldfastMiddleware:
             await answer.refuse(visit.reply, receive)
             return
         scope[_VISIT], scope[_CHAIN] = visit, self.chain
+        if not visit.excluded:
+            scope.setdefault("session", visit.session)  # where `request.session` of Starlette looks
         if request.websocket:
             receive = listening(answer, receive)
         try:

@@ -229,7 +229,8 @@ def from_url(url: str, timeout: float) -> Opened:
 def _path(url: str) -> str:
     parts = urlsplit(url)
     path = unquote(parts.path)[1:]
-    if parts.netloc or parts.query or parts.fragment or not path or path == ":memory:":
+    wrong = not parts.path.startswith("/")  # as in sqlite:sessions.db
+    if wrong or parts.netloc or parts.query or parts.fragment or not path or path == ":memory:":
         raise ConfigurationError(
             "store: a SQLite URL is sqlite:///relative/path.db or sqlite:////absolute/path.db"
         )

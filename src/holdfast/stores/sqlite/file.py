@@ -107,7 +107,7 @@ class DatabaseFile:
             pass
         except OSError as error:
             raise StoreUnavailable(
-                "the session database cannot be made in its directory"
+                f"the session database cannot be made in {self._path.parent}: {error.strerror}"
             ) from error
 
     def _prepare(self) -> None:

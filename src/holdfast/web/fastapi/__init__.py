@@ -10,6 +10,8 @@ OpenAPI document that they want the session cookie or a bearer token.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fastapi import FastAPI
 
 from holdfast.adoption import Adopted
@@ -29,6 +31,9 @@ from holdfast.web.fastapi.guards import (
 )
 from holdfast.web.fastapi.openapi import name_cookie
 from holdfast.web.typed import Typed
+
+if TYPE_CHECKING:
+    from holdfast.engine import AsyncSessions
 
 __all__ = [
     "Holdfast",
@@ -57,7 +62,7 @@ class Holdfast:
             `holdfast.adoption`.
         assembly: parts that were put together elsewhere, in place of the four above.
 
-    `assembly` holds the parts, `assembly.sessions` the engine for code outside requests.
+    `sessions` is the engine for code outside requests, `assembly` holds the parts.
 
     Raises:
         ConfigurationError: there is no secret, or a setting contradicts another.
@@ -79,3 +84,8 @@ class Holdfast:
         app.add_middleware(asgi.HoldfastMiddleware, chain=self.assembly.chain)
         name_cookie(app, self.assembly.settings.cookie.name)
         app.state.holdfast = self
+
+    @property
+    def sessions(self) -> AsyncSessions:
+        """All operations on sessions, as coroutines; for `def` handlers: `assembly.blocking`."""
+        return self.assembly.sessions

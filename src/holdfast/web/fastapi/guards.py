@@ -31,7 +31,11 @@ async def require(
     return asgi.require(connection)
 
 
-def require_fresh(max_age: timedelta) -> Guard:
+# What makes a guard takes its argument by place only: FastAPI would take `Depends(require_role)`, with
+# the call forgotten, for a dependency itself, and fill `role` from the query of whoever asks.
+
+
+def require_fresh(max_age: timedelta, /) -> Guard:
     """A dependency: the subject proved who they are at most `max_age` ago; otherwise 401."""
 
     async def fresh(
@@ -44,7 +48,7 @@ def require_fresh(max_age: timedelta) -> Guard:
     return fresh
 
 
-def require_role(role: str) -> Guard:
+def require_role(role: str, /) -> Guard:
     """A dependency: the subject's claim `role` is, or holds, this; otherwise 401 or 403."""
 
     async def with_role(

@@ -7,22 +7,26 @@ def me(): ...
 
 from __future__ import annotations
 
+from contextlib import suppress
+from datetime import timedelta
 from functools import wraps
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from flask import current_app
 
+from holdfast.errors import UsageError
 from holdfast.web.flask.here import exchange
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import timedelta
+    from collections.abc import Callable, Iterable, Iterator
 
     from holdfast.web.wsgi_exchange import Exchange
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_GUARD = "__holdfast_guard__"
 
 
 def require(view: Callable[P, R]) -> Callable[P, R]:
@@ -32,11 +36,13 @@ def require(view: Callable[P, R]) -> Callable[P, R]:
 
 def require_fresh(max_age: timedelta) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Only for somebody who proved who they are at most `max_age` ago; otherwise 401."""
+    _require_argument("require_fresh", max_age, timedelta, "@require_fresh(timedelta(minutes=5))")
     return lambda view: _guarded(view, lambda here: here.chain.require_fresh(here.seen(), max_age))
 
 
 def require_role(role: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Only for somebody whose claim `role` is, or holds, this; otherwise 401 or 403."""
+    _require_argument("require_role", role, str, '@require_role("admin")')
     return lambda view: _guarded(view, lambda here: here.chain.require_role(here.seen(), role))
 
 
@@ -54,4 +60,34 @@ def _guarded(view: Callable[P, R], check: Callable[[Exchange], object]) -> Calla
         run: Callable[P, R] = current_app.ensure_sync(view) if suspends else view
         return run(*args, **kwargs)
 
+    with suppress(AttributeError):  # not every callable takes attributes
+        setattr(view, _GUARD, guarded)
     return guarded
+
+
+def refuse_bypassed(views: Iterable[object]) -> None:
+    """Refuse guards that stand above the route, where they guard nothing: Flask calls what is below.
+
+    `views` is what an application calls.
+
+    Raises:
+        UsageError: one of these views has a guard that is not called.
+    """
+    called = {layer for view in views for layer in _layers(view)}
+    for view in called:
+        guard = getattr(view, "__dict__", {}).get(_GUARD)
+        if guard is not None and guard not in called:
+            name = getattr(view, "__qualname__", view)
+            raise UsageError(f"the guard of {name} stands above its route: put it below @app.route")
+
+
+def _layers(view: object) -> Iterator[object]:
+    """The view, and what its decorators have wrapped."""
+    while view is not None:
+        yield view
+        view = getattr(view, "__wrapped__", None)
+
+
+def _require_argument(name: str, given: object, kind: type, example: str) -> None:
+    if not isinstance(given, kind):
+        raise UsageError(f"{name}: say what is required; for example {example}")

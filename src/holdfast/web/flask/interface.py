@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from flask.sessions import SessionInterface, SessionMixin
 
 from holdfast.web import wsgi
+from holdfast.web.flask.guards import refuse_bypassed
 from holdfast.web.flask.session import FlaskSession
 
 if TYPE_CHECKING:
@@ -21,9 +22,17 @@ class HoldfastInterface(SessionInterface):
     def __init__(self, chain: Chain, subject_key: str) -> None:
         self._chain = chain
         self._subject_key = subject_key
+        self._looked_at = False
 
-    def open_session(self, app: Flask, request: Request) -> FlaskSession:  # noqa: ARG002 - Flask's signature
-        """The session of this request; nothing is read yet."""
+    def open_session(self, app: Flask, request: Request) -> FlaskSession:
+        """The session of this request; nothing is read yet.
+
+        Raises:
+            UsageError: a guard stands above its route.
+        """
+        if not self._looked_at:
+            refuse_bypassed(app.view_functions.values())
+            self._looked_at = True
         environ = request.environ
         exchange = wsgi.exchange_of(environ)
         if exchange is None:
