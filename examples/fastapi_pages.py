@@ -90,6 +90,8 @@ async def sign_out_others(session: Session = Depends(require)):
 PAGES = {
     "frame": """<!doctype html>
 <html lang="en">
+<meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark">
 <title>Basket</title>
 {% block body %}{% endblock %}
 """,

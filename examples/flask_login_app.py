@@ -101,6 +101,8 @@ def page(body, **values):
 
 FRAME = """<!doctype html>
 <html lang="en">
+<meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark">
 <title>Notes</title>
 {% for message in get_flashed_messages() %}<p role="status">{{ message }}</p>{% endfor %}
 <!-- body -->
