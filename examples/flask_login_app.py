@@ -9,7 +9,7 @@ everywhere" ends the others too.
     flask --app flask_login_app run
 
 Leave Flask-Login's `remember=True` out: its cookie signs in by itself and no log-out ends it. A
-session here lives for 24 hours without a click; `Settings(idle=…)` makes that longer.
+session here lives for 24 hours without a click; docs/how-to/stay-signed-in.md makes that longer.
 """
 
 from flask import Flask, flash, redirect, render_template_string, request, session, url_for

@@ -1,9 +1,12 @@
 """Step 2: the one value sent under our name, and the text that sets or clears it."""
 
+from datetime import timedelta
+
 import pytest
 
 from chain.facts import COOKIE, Steps, as_cookie, cookies_set, header
-from holdfast.settings import Cookie, Settings
+from holdfast.chain.cookie import SessionCookie
+from holdfast.settings import Cookie, Limits, Settings
 
 
 def signed_in(steps, **facts):
@@ -95,3 +98,19 @@ def test_a_secure_cookie_over_plain_http_makes_one_warning(steps, caplog):
         assert COOKIE in cookies_set(reply)
     (said,) = [record.getMessage() for record in caplog.records if "Secure" in record.getMessage()]
     assert "for_development" in said
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        (Settings(), False),
+        (Settings(idle=timedelta(days=3)), True),
+        (Settings(policies={"remember": Limits(idle=timedelta(days=7))}), True),
+        (Settings(idle=timedelta(days=3), cookie=Cookie(max_age=timedelta(days=3))), False),
+        (Settings(idle=timedelta(days=3), cookie=Cookie(max_age=None)), False),
+    ],
+)
+def test_a_cookie_that_browsers_drop_before_the_session_ends_is_told(settings, told, caplog):
+    """Longer limits alone would change nothing that anybody can see."""
+    SessionCookie(settings)
+    assert ("Cookie(max_age=timedelta(seconds=" in caplog.text) is told

@@ -1,5 +1,7 @@
 """Flask-Login on top of `flask.session`: its users keep their code, and get what Holdfast promises."""
 
+from datetime import timedelta
+
 import flask
 import pytest
 from flask_login import (
@@ -14,6 +16,7 @@ from flask_login import (
     logout_user,
 )
 
+from holdfast.settings import Limits, Settings
 from holdfast.testing import client, csrf, sign_in
 from holdfast.web import flask as holdfast
 
@@ -23,6 +26,14 @@ DAY = 24 * 3_600_000
 class User(UserMixin):
     def __init__(self, id):
         self.id = id
+
+
+@pytest.fixture
+def settings():
+    """A warning is due for a cookie that is shorter than its policy; here nobody waits so long."""
+    return Settings(
+        policies={"remember": Limits(idle=timedelta(days=14), absolute=timedelta(days=30))}
+    )
 
 
 @pytest.fixture(params=["basic", "strong", None])
@@ -162,3 +173,21 @@ def test_a_changed_address_under_strong_protection_signs_out(browser, app, parts
     assert answer.status_code == expected
     subjects = [record.subject for record in parts.blocking_store.page().records]
     assert ("1" in subjects) == (expected == 200)
+
+
+def test_staying_signed_in_by_a_policy(app, browser, parts):
+    """Limits by name on top of `login_user`, in place of Flask-Login's own cookie."""
+
+    @app.post("/keep")
+    def keep():
+        user = User(1)
+        login_user(user)
+        holdfast.session.sign_in(user.get_id(), policy="remember")
+        return "kept"
+
+    assert browser.post("/keep", json={}).text == "kept"
+    [record] = parts.blocking_store.page().records
+    assert (record.subject, record.policy.name) == ("1", "remember")
+    assert browser.get("/fresh").text == "fresh"
+    browser.post("/logout", headers=csrf(browser))
+    assert browser.get("/me").status_code == 401

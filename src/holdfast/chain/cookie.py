@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from holdfast.rules import cookies
@@ -25,6 +26,7 @@ class SessionCookie:
         self._warned = not cookie.secure
         self.name = cookie.name
         self._max_age = None if cookie.max_age is None else ms(cookie.max_age) // 1000
+        _warn_of_forgetting(settings)
 
     def set(self, value: str, *, browser_only: bool = False) -> str:
         """The `Set-Cookie` that hands out a session; `browser_only`: until the browser closes."""
@@ -77,3 +79,17 @@ class SessionCookie:
                 "a Secure cookie was set over plain HTTP: browsers keep it on loopback only, other"
                 " clients drop it; for development: Settings.for_development()"
             )
+
+
+def _warn_of_forgetting(settings: Settings) -> None:
+    """Who makes `idle` longer and leaves the cookie as it is would look in vain for the reason."""
+    longest = max(settings.idle, *(each.idle for each in settings.policies.values()), timedelta(0))
+    kept = settings.cookie.max_age
+    if kept is not None and kept < longest:
+        _log.warning(
+            "browsers drop the cookie after %s without a request, though idle is %s: set"
+            " cookie=Cookie(max_age=timedelta(seconds=%d))",
+            kept,
+            longest,
+            longest.total_seconds(),
+        )

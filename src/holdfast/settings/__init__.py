@@ -33,7 +33,8 @@ class Settings:
     """The deployment's name. It enters issuer, audience and every derived key, so that a secret
     copied from staging verifies nothing in production (R170, P36)."""
     idle: timedelta = timedelta(hours=24)
-    """A session's cookie ends after this time without a request."""
+    """A session's cookie ends after this time without a request. Browsers keep it for `cookie.max_age`:
+    make that longer, too."""
     absolute: timedelta = timedelta(days=7)
     """A session ends this long after its sign-in or latest re-authentication."""
     touch_every: timedelta = timedelta(minutes=1)
