@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from holdfast.service.local_path import local_path
+from holdfast.rules.local_path import local_path
+from holdfast.service.local_path import HOME
 
 END = "end"
 END_OTHERS = "end-others"
@@ -25,7 +26,7 @@ class Intent:
 
     do: str = ""
     session: str = ""
-    next: str = local_path(None)
+    next: str = HOME
 
     @classmethod
     def read(cls, fields: Mapping[str, str]) -> Intent:
@@ -34,7 +35,7 @@ class Intent:
         return cls(
             do=do if do in {END, END_OTHERS} else "",
             session=fields.get("session", ""),
-            next=local_path(fields.get("next")),
+            next=local_path(fields.get("next"), HOME),
         )
 
     @property

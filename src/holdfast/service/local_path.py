@@ -6,12 +6,9 @@ import re
 from collections.abc import Collection
 
 from holdfast.rules import origin
+from holdfast.rules.local_path import local_path
 
 HOME = "/sessions"
-
-# Printable ASCII without space and backslash; a second slash would begin a host name.
-_LOCAL = re.compile(r"/(?!/)[!-\[\]-~]{0,511}")
-
 
 _ELSEWHERE = re.compile(r"(https?://[^/]{1,300})(/.*)", re.DOTALL)
 
@@ -24,21 +21,9 @@ def way_back(text: str | None, hosts: Collection[str]) -> str:
     """
     match = _ELSEWHERE.fullmatch(text or "")
     if match is None:
-        return local_path(text)
+        return local_path(text, HOME)
     found = origin.canonical(match[1])
-    if (
-        found is None
-        or found.partition("://")[2] not in hosts
-        or _LOCAL.fullmatch(match[2]) is None
-    ):
+    path = local_path(match[2], "")
+    if found is None or found.partition("://")[2] not in hosts or not path:
         return HOME
-    return found + match[2]
-
-
-def local_path(text: str | None) -> str:
-    r"""`text` if it is an absolute path of this service, otherwise the start page.
-
-    Browsers read `//host`, `/\host` and a slash with a tab or newline behind it as another host;
-    none of these pass.
-    """
-    return text if text is not None and _LOCAL.fullmatch(text) else HOME
+    return found + path

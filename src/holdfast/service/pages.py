@@ -16,11 +16,12 @@ from starlette.routing import Route
 
 from holdfast.chain import Refusal
 from holdfast.errors import Reason
+from holdfast.rules.local_path import local_path
 from holdfast.service import accounts, devices, notices
 from holdfast.service.assets import Assets
 from holdfast.service.bodies import bounded, media_type
 from holdfast.service.intent import END, END_OTHERS, Intent
-from holdfast.service.local_path import HOME, local_path, way_back
+from holdfast.service.local_path import HOME, way_back
 from holdfast.service.page_errors import problem
 from holdfast.service.rendering import Templates
 from holdfast.web.asgi import csrf_token, require_csrf, require_fresh, session_of
@@ -249,7 +250,7 @@ def _to_sign_in(request: Request) -> Response:
     session = session_of(request)
     url = request.url
     here = f"{url.path}?{url.query}" if url.query else url.path
-    query = {"next": local_path(here) if request.method == "GET" else HOME}
+    query = {"next": local_path(here, HOME) if request.method == "GET" else HOME}
     if session.reason not in {None, Reason.ABSENT}:
         query["notice"] = notices.ENDED
     return _see(f"{SIGN_IN}?{urlencode(query)}")

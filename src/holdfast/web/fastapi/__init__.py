@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from holdfast.adoption import Adopted
 from holdfast.assembly import Assembly, assemble
 from holdfast.chain import Refusal
+from holdfast.rules.local_path import local_path
 from holdfast.session import Session
 from holdfast.settings import Settings
 from holdfast.web import asgi
@@ -42,6 +43,7 @@ __all__ = [
     "Typed",
     "csrf_token",
     "current",
+    "local_path",
     "require",
     "require_csrf",
     "require_fresh",

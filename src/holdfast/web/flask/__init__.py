@@ -30,6 +30,7 @@ from holdfast.adoption import FlaskSession
 from holdfast.assembly import Assembly, assemble
 from holdfast.chain import Chain, Refusal, reply_to
 from holdfast.errors import HoldfastError
+from holdfast.rules.local_path import local_path
 from holdfast.session import Session
 from holdfast.settings import Settings
 from holdfast.web.flask import values
@@ -50,6 +51,7 @@ __all__ = [
     "Session",
     "csrf_field",
     "csrf_token",
+    "local_path",
     "require",
     "require_csrf",
     "require_fresh",
