@@ -115,7 +115,30 @@ def behind_another(assembly):
     return starlette(assembly, Middleware(BaseHTTPMiddleware, dispatch=pass_on))
 
 
-APPS = [litestar, quart, starlette, behind_another]
+def in_a_group(assembly):
+    """One task sends and another listens, and the first to fail ends both: so does Quart from 0.23 on."""
+
+    async def app(scope, receive, send):
+        kind = b"text/event-stream" if scope["path"] == "/events" else b"text/plain"
+
+        async def told():
+            headers = [(b"content-type", kind)]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            async for part in events():
+                await send({"type": "http.response.body", "body": part, "more_body": True})
+
+        async def listened():
+            while (await receive())["type"] != "http.disconnect":
+                pass
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(told())
+            group.create_task(listened())
+
+    return asgi.HoldfastMiddleware(app, assembly.chain)
+
+
+APPS = [litestar, quart, starlette, behind_another, in_a_group]
 
 
 @pytest.mark.parametrize("spec", ["2.3", "2.4"])

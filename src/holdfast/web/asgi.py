@@ -6,6 +6,7 @@ answers pass through untouched, and writes to the session after that raise `Sess
 
 from __future__ import annotations
 
+from asyncio import current_task
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
@@ -58,7 +59,7 @@ class HoldfastMiddleware:
         visit = self.chain.begin_at_once(request)
         if not visit.begun:
             await self.chain.begin_anyway(visit)
-        answer = Answer(self.chain, visit, scope, send, self._holding)
+        answer = Answer(self.chain, visit, scope, send, self._holding, current_task())
         if visit.reply is not None:
             await answer.refuse(visit.reply, receive)
             return

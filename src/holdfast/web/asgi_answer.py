@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import TYPE_CHECKING, Any
 
@@ -37,8 +38,8 @@ class Answered(OSError):
 class Answer(msgspec.Struct, eq=False):
     """Commits at the first message of the answer; `begun` from then on.
 
-    `replaced`: the client got another answer, or its session has ended, and what the application still
-    sends goes nowhere. `held`: it stays open.
+    `task` runs the application. `replaced`: the client got another answer, or its session has ended, and
+    what the application still sends goes nowhere. `held`: it stays open.
     """
 
     _chain: Chain
@@ -46,6 +47,7 @@ class Answer(msgspec.Struct, eq=False):
     _scope: Scope
     pass_on: Send
     _holding: Holding
+    task: asyncio.Task[Any] | None
     begun: bool = False
     replaced: bool = False
     held: Held | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from holdfast.errors import HoldfastError
 from holdfast.web.asgi_answer import Answered
@@ -37,5 +37,8 @@ async def settled(answer: Answer, error: BaseException) -> bool:
 
 
 def _stopped(error: BaseException | None) -> bool:
-    """Whether this comes of our stopping a stream; Starlette makes a ClientDisconnect of it."""
+    """Whether it comes of our stopping a stream; of that Starlette makes a ClientDisconnect, Quart a group."""
+    if isinstance(error, BaseExceptionGroup):
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        return all(map(_stopped, group.exceptions))
     return error is not None and (isinstance(error, Answered) or _stopped(error.__context__))

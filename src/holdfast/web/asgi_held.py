@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from holdfast.web.asgi_keeper import Keeper
 from holdfast.web.lasting import EVENTS, signed_in
@@ -25,6 +25,8 @@ ENDED, UNKNOWN = 4401, 1013
 _REASONS = {ENDED: "the session has ended", UNKNOWN: "try again later"}
 _PATIENCE = 5.0
 """Seconds that a client may take to accept the end, and an application to notice it."""
+_SETTLED = 0.1
+"""Seconds that an application may take to end when what sends is stopped."""
 _EVENTS = EVENTS.encode()
 _NO_BODY = {204, 304}
 _log = logging.getLogger("holdfast")
@@ -59,7 +61,8 @@ class Holding:
 class Held:
     """One open socket or stream; `over` is the code with which it was ended, 0 while it is open.
 
-    It is begun by the task that sends: where that ends, the application ends.
+    It is begun by the task that sends. Where that ends most applications end; Quart waits for its client,
+    too, so that its own task has to be stopped.
     """
 
     __slots__ = (
@@ -74,7 +77,8 @@ class Held:
         self.keeper = keeper
         self.over = 0
         self._answer = answer
-        self._cancelled, self._socket = False, message["type"] == "websocket.accept"
+        self._cancelled: set[asyncio.Task[Any]] = set()
+        self._socket = message["type"] == "websocket.accept"
         self._events = any(
             name == b"content-type" and value.startswith(_EVENTS)
             for name, value in message.get("headers", ())
@@ -85,10 +89,7 @@ class Held:
         """Let nothing more through, and close it; not `known`: nobody can say whether it must end."""
         self.over = ENDED if known else UNKNOWN
         self._answer.replaced = True
-        if self._socket:
-            self.keeper.spawn(self._close())
-        else:
-            self._cancel()
+        self.keeper.spawn(self._close() if self._socket else self._stop())
 
     async def release(self) -> None:
         """The application is done with it.
@@ -97,23 +98,28 @@ class Held:
         to be judged anew. Any other is cut off by the server, so that nobody takes a part for all.
         """
         self.keeper.drop(self)
-        task, self._task = self._task, None
-        here = self._cancelled and task is asyncio.current_task()
-        if here and task is not None and task.uncancel():
+        self._task = None
+        here = asyncio.current_task()
+        if here is not None and here in self._cancelled and here.uncancel():
             raise asyncio.CancelledError  # somebody else wants it to end as well
         if self.over and self._events:
             await self._pass_on({"type": "http.response.body", "body": b""})
 
-    def _cancel(self) -> None:
-        if self._task is not None:
-            self._cancelled = True
-            self._task.cancel()
+    async def _stop(self) -> None:
+        """Stop what sends, and then the application, if it goes on without that."""
+        whole = self._answer.task
+        for task in dict.fromkeys((self._task, whole)):
+            if task is None or whole is None or self._task is None:
+                return
+            self._cancelled.add(task)
+            task.cancel()
+            await asyncio.wait({whole}, timeout=_SETTLED)
 
     async def _close(self) -> None:
         """Close the socket. An application that does not notice that its client has gone is stopped."""
         message = {"type": "websocket.close", "code": self.over, "reason": _REASONS[self.over]}
         await asyncio.gather(self._pass_on(message), self._noticed())
-        self._cancel()
+        await self._stop()
 
     async def _noticed(self) -> None:
         if self._task is not None:
