@@ -15,8 +15,8 @@ from holdfast.chain import reply_to as chain_reply_to
 from holdfast.errors import HoldfastError, UsageError
 from holdfast.web.asgi_answer import Answer, Scope, Send
 from holdfast.web.asgi_body import Receive
-from holdfast.web.asgi_ending import finish, settled
-from holdfast.web.asgi_held import Holding, listening
+from holdfast.web.asgi_ending import finish, listening, settled
+from holdfast.web.asgi_held import Holding
 from holdfast.web.asgi_request import request_of
 
 if TYPE_CHECKING:

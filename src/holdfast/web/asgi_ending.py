@@ -9,7 +9,8 @@ from holdfast.errors import HoldfastError
 from holdfast.web.asgi_answer import Answered
 
 if TYPE_CHECKING:
-    from holdfast.web.asgi_answer import Answer
+    from holdfast.web.asgi_answer import Answer, Message
+    from holdfast.web.asgi_body import Receive
 
 
 async def finish(answer: Answer) -> None:
@@ -34,6 +35,17 @@ async def settled(answer: Answer, error: BaseException) -> bool:
         return True
     await answer.abandon()
     return False
+
+
+def listening(answer: Answer, receive: Receive) -> Receive:
+    """`receive` for a socket: what the client says after the end does not reach the application."""
+
+    async def receive_while_it_lives() -> Message:
+        message = await receive()
+        over = answer.held.over if answer.held is not None else 0
+        return {"type": "websocket.disconnect", "code": over} if over else message
+
+    return receive_while_it_lives
 
 
 def _stopped(error: BaseException | None) -> bool:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from holdfast.chain import Chain
     from holdfast.session import Session
     from holdfast.web.asgi_answer import Answer, Message
-    from holdfast.web.asgi_body import Receive
 
 ENDED, UNKNOWN = 4401, 1013
 """Close codes: the session has ended; for too long the store could not say whether it has."""
@@ -132,17 +131,6 @@ class Held:
                 await self._answer.pass_on(message)
         except Exception as error:  # noqa: BLE001 - it took too long, or the client has just gone
             _log.info("the end of a session did not reach its client: %r", error)
-
-
-def listening(answer: Answer, receive: Receive) -> Receive:
-    """`receive` for a socket: what the client says after the end does not reach the application."""
-
-    async def receive_while_it_lives() -> Message:
-        message = await receive()
-        over = answer.held.over if answer.held is not None else 0
-        return {"type": "websocket.disconnect", "code": over} if over else message
-
-    return receive_while_it_lives
 
 
 def _stays_open(message: Message) -> bool:
