@@ -35,23 +35,31 @@ type Request = IncomingMessage & {
   csrfToken?: unknown;
 };
 
-// As private properties of requests and applications; nothing else is kept here.
-const VISITS = new WeakMap<IncomingMessage, Visit>();
+/**
+ * A property of the request that no log shows. A `WeakMap` would do as well, but its entries cost the
+ * collector of garbage more than a property costs here.
+ */
+const VISIT = Symbol("holdfast.visit");
+// As a private property of applications; nothing else is kept here.
 const EQUIPPED = new WeakMap<Application, Equipment>();
 
 /** @throws UsageError the chain is not installed before this. */
 export function visitOf(request: IncomingMessage): Visit {
-  const visit = VISITS.get(request);
+  const visit = carried(request);
   if (visit === undefined) throw new UsageError("no session here: app.use(holdfast({…})) comes first");
   return visit;
 }
 
+function carried(request: IncomingMessage & { [VISIT]?: Visit }): Visit | undefined {
+  return request[VISIT];
+}
+
 export function isVisited(request: IncomingMessage): boolean {
-  return VISITS.has(request);
+  return carried(request) !== undefined;
 }
 
 export function carry(request: IncomingMessage, visit: Visit): void {
-  VISITS.set(request, visit);
+  Object.defineProperty(request, VISIT, { value: visit });
 }
 
 /** The request is let in: its session is seen from here on, and its answer waits for it. */
@@ -92,7 +100,7 @@ function equipped(app: Application): Equipment {
   const before = EQUIPPED.get(root);
   if (before !== undefined) return before;
   const theirs = sendingOf(root.response);
-  const ours = sendingBy((response) => VISITS.get(response.req)?.held, theirs);
+  const ours = sendingBy((response) => carried(response.req)?.held, theirs);
   const equipment = { ours, theirs };
   EQUIPPED.set(root, equipment);
   Object.assign(root.response, ours);
@@ -111,7 +119,7 @@ function seen(name: string, by: (visit: Visit) => unknown): PropertyDescriptor {
   return {
     configurable: true,
     get(this: IncomingMessage) {
-      const visit = VISITS.get(this);
+      const visit = carried(this);
       // Before the request is let in nobody sees anything.
       return visit?.response === undefined ? undefined : by(visit);
     },

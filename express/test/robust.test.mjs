@@ -4,6 +4,7 @@ import { once } from "node:events";
 import http from "node:http";
 import { connect } from "node:net";
 import { after, before, describe, test } from "node:test";
+import { inspect } from "node:util";
 
 import express5 from "express";
 import express4 from "express4";
@@ -223,6 +224,26 @@ test("without Express the chain works as well, and one application tells request
   assert.equal((await visitor.get("/inside")).json, null);
   assert.deepEqual((await visitor.get("/outside")).json, [true, true, true, "own"]);
   inside.close();
+  sessions.close();
+});
+
+test("a request that is logged shows nothing of its session", async () => {
+  const sessions = over(service.url);
+  const app = site(express5, sessions);
+  const shown = [];
+  app.get("/shown", sessions.requireAuth, (req, res) => {
+    shown.push(inspect(req, { depth: 9 }));
+    res.end(
+      String(Object.getOwnPropertySymbols({ ...req }).some((each) => each.description?.includes("holdfast"))),
+    );
+  });
+  const { origin, close } = await listening(app);
+  const browser = new Browser(origin);
+  await browser.signIn();
+  await browser.post("/write", { note: "pri" + "vate" }, { headers: await browser.proof() });
+  assert.equal((await browser.get("/shown")).text, "false");
+  for (const text of shown) assert.ok(!text.includes("private"));
+  close();
   sessions.close();
 });
 
