@@ -3,7 +3,7 @@
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from holdfast.protocols import Take
+from holdfast.protocols import Take, Taken
 from holdfast.rules import quota
 from holdfast.testing.contracts.samples import said
 
@@ -48,7 +48,7 @@ def test_it_follows_the_rule(server, schema, limit, period, steps):
     )
     for each, (newest, counts, *answer) in zip(then, found, strict=True):
         state, taken = quota.take(state, limit=limit, period=period, now=each)
-        assert tuple(answer) == taken
+        assert Taken(*answer) == taken
         if state is not None:
             assert quota.ends_at(state, period) == -(-(newest + 17) * period // 16)
             assert sum(counts) >= 1

@@ -376,9 +376,10 @@ def test_a_read_only_file(store, samples, path):
 
 @pytest.mark.usefixtures("readable")
 def test_a_directory_without_write_permission(path):
-    """The file cannot be made there, and the message says so."""
+    """The file cannot be made there, and the message says where and why."""
     path.parent.chmod(0o555)
-    assert run(AS_NOBODY, path).count("directory | PermissionError") == 3
+    told = f"cannot be made in {path.parent}: Permission denied | PermissionError"
+    assert run(AS_NOBODY, path).count(told) == 3
 
 
 # Schema
