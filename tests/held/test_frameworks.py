@@ -176,3 +176,17 @@ async def test_sockets(app):
     site.sessions.revoke(session.id)
     assert await socket.over() == 4401
     assert ENDED == ["echo"]
+
+
+@in_a_loop
+async def test_a_server_that_stops_while_a_stream_is_being_ended():
+    """Only what sends has been stopped by us: that the server wants the whole to end is not lost."""
+    site = Site(app=in_a_group)
+    session = site.sign_in()
+    stream = await site.open("/events", session).begun()
+    ENDED.clear()
+    site.sessions.revoke(session.id)
+    await until(lambda: ENDED == ["events"])
+    stream.task.cancel()
+    await asyncio.wait({stream.task})
+    assert stream.task.cancelled()

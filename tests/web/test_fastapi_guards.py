@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from holdfast.assembly import assemble
-from holdfast.settings import Settings
+from holdfast.settings import Cookie, Settings
 from holdfast.testing import client, sign_in
 from holdfast.web import asgi
 from holdfast.web import fastapi as holdfast
@@ -96,3 +96,20 @@ def test_the_id_alone_makes_an_answer_private(app):
 
 async def _id(request: Request) -> str:
     return request.scope["session"].id
+
+
+def test_a_mounted_application_with_sessions_of_its_own(app):
+    """`request.session` there is the one that its guards judge: who is signed in outside is nobody here."""
+    inner = FastAPI()
+    cookie = Cookie(name="__Host-admin")
+    settings = Settings(cookie=cookie, exclude_paths=("/admin/static",))
+    admin = holdfast.Holdfast(inner, settings, secret=SECRET, store="memory://")
+    for path in ("/count", "/static"):
+        inner.add_route(path, count)
+    app.mount("/admin", inner)
+    browser = client(app)
+    sign_in(browser, subject="ada")
+    assert browser.get("/admin/count").json() == {"n": 1, "user": None}
+    with pytest.raises(AssertionError):
+        browser.get("/admin/static")
+    admin.assembly.close()

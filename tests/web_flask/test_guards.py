@@ -242,6 +242,19 @@ def test_a_view_with_guards_of_its_own_and_one_shared_by_two_routes(app, browser
     assert browser.get("/guarded").status_code == 401
 
 
+def test_a_view_that_has_no_hash(app, browser):
+    """An object that compares by value may be a view."""
+
+    class View:
+        __hash__ = None
+
+        def __call__(self):
+            return "here"
+
+    app.add_url_rule("/object", "object", View())
+    assert browser.get("/object").status_code == 200
+
+
 @pytest.mark.parametrize("guard", [holdfast.require_role, holdfast.require_fresh])
 def test_a_guard_that_was_not_told_what_it_requires(guard):
     """@require_role without its call."""

@@ -156,3 +156,42 @@ def test_an_application_that_starts_late(parts, browser, passing):
     parts.blocking.revoke(session_of(parts))
     passing[0] += BOUND
     assert next(chunks, None) is None
+
+
+class Lines:
+    """A body that is its own iterator, as that of a file: what it holds is given back once."""
+
+    def __init__(self, start_response):
+        self.start_response = start_response
+        self.closed = 0
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if self.start_response is not None:
+            self.start_response("200 OK", [("Content-Type", EVENTS)])
+            self.start_response = None
+        return b"line"
+
+    def close(self):
+        self.closed += 1
+
+
+def test_a_client_that_goes_closes_a_late_body_once(parts, browser):
+    """Twice would give a connection back to its pool twice."""
+    session = sign_in(browser, subject="ada")
+    bodies = []
+
+    def application(environ, start_response):
+        assert wsgi.exchange_of(environ).session.subject == "ada"
+        bodies.append(Lines(start_response))
+        return bodies[0]
+
+    middleware = wsgi.HoldfastMiddleware(application, parts.blocking_chain)
+    environ = flask.Flask("x").test_request_context(base_url="https://localhost").request.environ
+    cookie = f"__Host-session={session.cookie}"
+    chunks = iter(middleware({**environ, "HTTP_COOKIE": cookie}, lambda *_: None))
+    assert [next(chunks), next(chunks)] == [b"line", b"line"]
+    chunks.close()
+    assert bodies[0].closed == 1

@@ -17,7 +17,7 @@ from holdfast.web.asgi_answer import Answer, Scope, Send
 from holdfast.web.asgi_body import Receive
 from holdfast.web.asgi_ending import finish, listening, settled
 from holdfast.web.asgi_held import Holding
-from holdfast.web.asgi_request import request_of
+from holdfast.web.asgi_request import request_of, show
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -64,8 +64,7 @@ class HoldfastMiddleware:
             await answer.refuse(visit.reply, receive)
             return
         scope[_VISIT], scope[_CHAIN] = visit, self.chain
-        if not visit.excluded:
-            scope.setdefault("session", visit.session)  # where `request.session` of Starlette looks
+        show(visit, scope)
         if request.websocket:
             receive = listening(answer, receive)
         try:

@@ -25,7 +25,10 @@ async def settled(answer: Answer, error: BaseException) -> bool:
     if answer.held is not None:
         await answer.held.release()
         if answer.held.over and isinstance(error, asyncio.CancelledError):
-            return True
+            here = asyncio.current_task()
+            return (
+                here is None or not here.cancelling()
+            )  # it may be somebody else who wants it to end
     if not isinstance(error, Exception):
         return False
     if isinstance(error, HoldfastError) and not answer.begun:

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 from holdfast.chain import Request
 from holdfast.rules.origin import SAFE_METHODS
+from holdfast.session import Session
 from holdfast.web.asgi_body import Body
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from holdfast.chain import Visit
     from holdfast.web.asgi_answer import Scope
     from holdfast.web.asgi_body import Receive
 
@@ -37,6 +39,17 @@ def request_of(
     body = Body(receive, headers.get("content-type", ""))
     request.form_field = body.field
     return request, body.receive
+
+
+def show(visit: Visit, scope: Scope) -> None:
+    """Put the session where `request.session` of Starlette looks; not over that of another library.
+
+    What another chain of ours has put there is none of this one's, not even on a path without sessions.
+    """
+    if isinstance(scope.get("session"), Session):
+        del scope["session"]
+    if not visit.excluded:
+        scope.setdefault("session", visit.session)
 
 
 def headers_of(scope: Scope, wanted: Mapping[bytes, str]) -> dict[str, str]:

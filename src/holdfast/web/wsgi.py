@@ -101,7 +101,8 @@ class Answer:
             if first is not None and self._replacement is None:
                 followed = self._followed(rest)
                 yield first
-                yield from followed
+                for chunk in followed:  # noqa: UP028 - `yield from` would close it, and we do so below
+                    yield chunk
         finally:
             _close(chunks)
         yield from self._replacement or ()

@@ -41,21 +41,20 @@ INSERT = f"""
     (id, subject, version, created_at, seen_at, expires_at, address, body, epoch)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, {EPOCH})
 """
-# Numbered, since each name would be looked up anew: (subject, version, body, created_at, address, seen_at,
-# expires_at, id, expected version).
+# By place, since each name would be looked up anew; see `verbs.update` and `verbs.in_place`.
 UPDATE = f"""
     UPDATE sessions SET
-        subject = ?1, version = ?2, body = ?3, created_at = ?4,
-        address = iif(seen_at > ?6, address, ?5),
-        seen_at = max(seen_at, ?6), expires_at = max(expires_at, ?7)
-    WHERE id = ?8 AND version = ?9 AND {_ALIVE}
+        subject = ?, version = ?, body = ?, created_at = ?,
+        address = iif(seen_at > ?, address, ?),
+        seen_at = max(seen_at, ?), expires_at = max(expires_at, ?)
+    WHERE id = ? AND version = ? AND {_ALIVE}
 """
 # The same where no index needs to change; half the pages. No row: try the other.
 UPDATE_IN_PLACE = f"""
     UPDATE sessions SET
-        version = ?2, body = ?3, created_at = ?4,
-        address = iif(seen_at > ?6, address, ?5), seen_at = max(seen_at, ?6)
-    WHERE id = ?8 AND version = ?9 AND {_ALIVE} AND subject IS ?1 AND expires_at >= ?7
+        version = ?, body = ?, created_at = ?,
+        address = iif(seen_at > ?, address, ?), seen_at = max(seen_at, ?)
+    WHERE id = ? AND version = ? AND {_ALIVE} AND subject IS ? AND expires_at >= ?
 """
 TOUCH = f"""
     UPDATE sessions SET

@@ -73,10 +73,10 @@ def refuse_bypassed(views: Iterable[object]) -> None:
     Raises:
         UsageError: one of these views has a guard that is not called.
     """
-    called = {layer for view in views for layer in _layers(view)}
-    for view in called:
+    called = {id(layer): layer for view in views for layer in _layers(view)}
+    for view in called.values():
         guard = getattr(view, "__dict__", {}).get(_GUARD)
-        if guard is not None and guard not in called:
+        if guard is not None and id(guard) not in called:
             name = getattr(view, "__qualname__", view)
             raise UsageError(f"the guard of {name} stands above its route: put it below @app.route")
 
