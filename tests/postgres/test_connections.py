@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg_pool
 import pytest
 
-from holdfast.errors import StoreUnavailable, UsageError
+from holdfast.errors import StoreCorrupt, StoreUnavailable, UsageError
 from holdfast.stores.postgres import AsyncPostgresStore, PostgresStore
 from holdfast.stores.postgres.calls import Call, Function
 
@@ -157,7 +157,23 @@ def test_a_call_that_is_cut_off_spoils_nothing(open_async, samples, server, sche
         lock.close()
         assert (await store.get(other.id, now=clock())).record == other
 
+    losses = []
+    store.core.on_loss(lambda: losses.append("lost"))
     asyncio.run(main())
+    assert losses == [], "who went away has not lost the server: nothing is said again for that"
+
+
+def test_a_transaction_that_could_not_begin_spoils_no_connection(open_store):
+    """What another component writes durably begins with a function that may not be there yet."""
+    store = open_store(size=1)
+    store.salt()
+    renamed = "ALTER FUNCTION @schema@.{}(text) RENAME TO {}"
+    store.core.execute(renamed.format("begin_durable_1", "elsewhere"))
+    for _ in range(4):  # so many connections there are for such writes
+        with pytest.raises(StoreCorrupt):
+            store.core.execute("SELECT 1", durable=True)
+    store.core.execute(renamed.format("elsewhere", "begin_durable_1"))
+    assert store.core.execute("SELECT 1::bigint", durable=True) == [(1,)]
 
 
 def test_a_connection_that_died_idle_is_replaced(store, samples, server, clock):

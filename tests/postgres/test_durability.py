@@ -167,5 +167,24 @@ def test_a_write_that_was_not_replicated_is_told(server, open_store, samples, cl
     assert store.delete(record.id) is False
 
 
+def test_what_was_not_replicated_is_named(server, open_store, samples, clock):
+    """Whoever must say it again after a loss is told which sessions those are."""
+    gone = samples.several(3)
+    store = open_store()
+    store.salt()
+    server.admin("ALTER SYSTEM SET synchronous_standby_names = 'nobody'", "SELECT pg_reload_conf()")
+    try:
+        until(lambda: server.admin("SHOW synchronous_standby_names") == [("nobody",)])
+        with ThreadPoolExecutor(1) as thread:
+            answer = thread.submit(store.delete_all, gone[0].subject)
+            until(lambda: _syncing(server))
+            server.admin(f"SELECT pg_cancel_backend({_syncing(server)[0][0]})")
+            with pytest.raises(NotDurable) as unproved:
+                answer.result()
+    finally:
+        server.admin("ALTER SYSTEM RESET ALL", "SELECT pg_reload_conf()")
+    assert sorted(unproved.value.ended) == sorted(each.id for each in gone)
+
+
 def _syncing(server):
     return server.admin("SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'")

@@ -205,6 +205,14 @@ def test_an_address_where_nobody_answers(make, clock):
         assert took < LIMIT * 1.5
 
 
+def test_an_outage_names_the_server_and_no_password(make):
+    """Whoever reads the log knows where to look."""
+    url = "postgresql://app:hunter2@127.0.0.1:1,localhost:2/app"
+    with pytest.raises(StoreUnavailable, match=r"127\.0\.0\.1:1, localhost:2") as error:
+        make(url).salt()
+    assert "hunter2" not in str(error.value)
+
+
 def test_a_fork_after_connecting(make, server, samples, clock):
     """Parent and child use the store at the same time, and nobody reads the other's answers."""
     store = make(server.url)

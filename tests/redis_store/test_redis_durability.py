@@ -10,6 +10,11 @@ from holdfast.assembly import assemble
 from holdfast.errors import ConfigurationError, NotDurable, StoreUnavailable
 from holdfast.record import changed
 from holdfast.stores import open_both
+from holdfast.stores.redis.calls import Call, Work
+from holdfast.stores.redis.keys import ALL_TAGS
+from holdfast.stores.redis.target import Address, target
+from holdfast.stores.redis.topology import Topology
+from holdfast.stores.redis.wire import ReplyError
 from holdfast.stores.remote import Durability
 from holdfast.testing.contracts.samples import Samples
 from redis_waiting import resumed
@@ -73,6 +78,32 @@ def test_a_revocation_that_is_not_proved_says_so(store, samples, clock, replica)
     replica.resume()
     assert not store.delete(three.id)
     assert store.delete_all("alice") == ()
+
+
+def test_what_went_without_proof_is_named(store, samples, clock, replica):
+    """Whoever must say it again after a loss is told which sessions those are."""
+    gone = samples.several(3)
+    store.salt()
+    replica.pause()
+    with pytest.raises(NotDurable) as unproved:
+        store.delete_all(gone[0].subject)
+    assert sorted(unproved.value.ended) == sorted(each.id for each in gone)
+    replica.resume()
+
+
+def test_who_refused_has_nothing_to_acknowledge():
+    """A primary that has become a replica does nothing and proves nothing; its successor does both."""
+    topology = Topology(target("redis://one"), 1.0)
+    topology.homes = dict.fromkeys(ALL_TAGS, Address("one", 6379))
+    topology.target = topology.target._replace(replicas=1)
+    work = Work([Call("aa", None, ("DEL", "key"), durable=True)])
+    (first,) = work.batches(topology, 10)
+    refusal = ReplyError("READONLY You can't write against a read only replica.")
+    work.absorb(first, [refusal, ReplyError("ERR WAIT cannot be used")], "one", topology)
+    (second,) = work.batches(topology, 10)
+    work.absorb(second, [1, 1], "two", topology)
+    assert work.answers == [(1, "two")]
+    assert work.proved
 
 
 def test_a_refresh_token_is_exchanged_when_the_replica_has_it(primary, replica):

@@ -53,6 +53,16 @@ def test_a_server_that_is_killed_comes_back(server, store, samples, clock):
     assert store.delete(kept.id)
 
 
+def test_an_outage_names_the_server_and_no_password(server, opening, face):
+    """Whoever reads the log of one of many processes knows where to look."""
+    url = server.url.replace("//", "//:hunter2@")
+    server.kill()
+    store = opening(url, face)
+    with pytest.raises(StoreUnavailable, match=f"127.0.0.1:{server.port}") as error:
+        store.salt()
+    assert "hunter2" not in str(error.value)
+
+
 def test_a_server_that_restarts_between_two_requests_is_not_felt(server, store, samples, clock):
     """A connection that the server has closed is not used again."""
     record = samples.stored()

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from holdfast.errors import NotDurable, StoreUnavailable
+from holdfast.errors import ConfigurationError, NotDurable, StoreUnavailable
 from holdfast.stores import open_both
 from holdfast.testing.contracts.samples import Samples
 from redis_servers import sentinel_url, until
@@ -95,6 +95,18 @@ def test_most_sentinels_must_answer(url, sentinels, opening, clock):
     with pytest.raises(StoreUnavailable, match="Sentinel"):
         opening(url, timeout=1.0).salt()
     assert store.bump_epoch() == 1  # whoever has found the primary goes on
+
+
+def test_a_sentinel_that_has_forgotten_is_passed_over(url, sentinels, opening, face):
+    """One that was set up anew knows no service yet; the others do. If none does, the URL is wrong."""
+    for each in sentinels[:2]:
+        each.client.execute_command("SENTINEL REMOVE main")
+        if each is sentinels[0]:
+            assert opening(url, face, timeout=1.0).salt()
+    with pytest.raises(StoreUnavailable, match="know the service"):
+        opening(url, face, timeout=1.0).salt()
+    with pytest.raises(ConfigurationError, match="no service of the name"):
+        open_both(url.replace("/main", "/mian"))
 
 
 def test_a_change_of_primary_is_told(url, primary, replica, sentinels, clock):

@@ -1,5 +1,6 @@
 """A connection for a thread keeps its time limit, whatever the server does, and whatever the last one was."""
 
+import asyncio
 import contextlib
 import socket
 import threading
@@ -9,7 +10,7 @@ import pytest
 
 from holdfast.stores.redis.errors import Late
 from holdfast.stores.redis.target import Address
-from holdfast.stores.redis.wire import Wire, pack
+from holdfast.stores.redis.wire import AsyncWire, Wire, pack
 
 PING = pack([("PING",)])
 
@@ -42,6 +43,28 @@ def test_each_call_has_a_limit_of_its_own(server, wire):
         ask(wire, 0.3)
     assert 0.2 < time.monotonic() - started < 1
     server.resume()
+
+
+def test_a_good_bye_before_the_first_question(caplog):
+    """A server with too many clients says so unasked; that is a lost connection like any other."""
+
+    async def main():
+        async def refuse(_reader, writer):
+            writer.write(b"-ERR max number of clients reached\r\n")
+            await writer.drain()
+            writer.close()
+
+        ended = asyncio.Event()
+        async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+            address = Address(*server.sockets[0].getsockname())
+            loop = asyncio.get_running_loop()
+            await loop.create_connection(
+                lambda: AsyncWire(address, lambda _wire: ended.set()), *address
+            )
+            await asyncio.wait_for(ended.wait(), 5)
+
+    asyncio.run(main())
+    assert caplog.text == ""
 
 
 def test_a_reply_that_trickles_in_is_late_as_well():

@@ -358,6 +358,25 @@ def test_revocations_are_forgotten_after_a_while(world):
     assert not world.revocations.owes
 
 
+def test_what_is_owed_is_not_forgotten(world):
+    """An outage longer than the memory: what was lost in it is said again all the same."""
+    ended, other = world.stored(), world.stored("bob")
+    run(world.store.delete(ended.id))
+    run(world.store.bump_epoch())
+    world.records.insert(other, now=0)
+    world.fail_over(ended)
+    world.clock.advance(WINDOW + 1)
+    world.revocations.note_ended(other.id)
+    world.revocations.lost()
+    assert world.revocations.ended(ended.id)
+    run(settle_quietly(world.store))
+    assert world.stored_now(ended.id) is None
+    assert world.epochs == [1]
+    assert not world.revocations.owes
+    world.revocations.note_ended(other.id)
+    assert not world.revocations.ended(ended.id), "and forgotten when it is paid"
+
+
 def test_the_memory_is_bounded(world, monkeypatch, caplog):
     """The oldest go first, and the log says so once."""
     monkeypatch.setattr(module, "MOST", 3)

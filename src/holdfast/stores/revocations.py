@@ -158,17 +158,23 @@ class Revocations:
                 self._owes_epoch = False
 
     def _forget(self, now: float) -> None:
-        """Let go of what is older than the window, and of the oldest beyond the bound."""
-        before = now - WINDOW
-        while self._ended and next(iter(self._ended.values())) < before:
-            self._ended.popitem(last=False)
-        while self._tokens and next(iter(self._tokens.values()))[0] < before:
-            self._tokens.popitem(last=False)
-        if self._epoch is not None and self._epoch[0] < before:
-            self._epoch = None
+        """Let go of what is older than the window, and of the oldest beyond the bound.
+
+        Age counts only where nothing is owed: an outage may last longer than the window.
+        """
+        if not self.owes:
+            self._forget_before(now - WINDOW)
         while len(self._ended) + len(self._tokens) > MOST:
             (self._ended or self._tokens).popitem(last=False)
             self._note_dropped()
+
+    def _forget_before(self, moment: float) -> None:
+        while self._ended and next(iter(self._ended.values())) < moment:
+            self._ended.popitem(last=False)
+        while self._tokens and next(iter(self._tokens.values()))[0] < moment:
+            self._tokens.popitem(last=False)
+        if self._epoch is not None and self._epoch[0] < moment:
+            self._epoch = None
 
     def _note_dropped(self) -> None:
         if not self._dropped:

@@ -117,19 +117,23 @@ class Connections:
         else:
             self._serve(connection)
 
-    def drop(self, connection: Connection) -> None:
-        """Close a connection that must not be used again, and make room for another."""
+    def drop(self, connection: Connection, *, lost: bool) -> None:
+        """Close a connection that must not be used again, and make room for another.
+
+        `lost`: that is the server's doing.
+        """
         self._shut(connection)
-        self._lost()
+        if lost:
+            self._lost()
         self._serve(None)
 
     async def give_async(self, connection: Connection) -> None:
         """As `give`; never suspends."""
         self.give(connection)
 
-    async def drop_async(self, connection: Connection) -> None:
+    async def drop_async(self, connection: Connection, *, lost: bool) -> None:
         """As `drop`; never suspends."""
-        self.drop(connection)
+        self.drop(connection, lost=lost)
 
     def after_fork(self) -> None:
         """Begin anew in a child; what is the parent's is neither used nor closed here."""

@@ -8,18 +8,26 @@ from __future__ import annotations
 
 import os
 import weakref
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
+from holdfast.errors import NotDurable
 from holdfast.stores.postgres.connections import Connections
 from holdfast.stores.postgres.dialling import Server
-from holdfast.stores.postgres.errors import UNIQUE_VIOLATION, ServerError, store_error
+from holdfast.stores.postgres.errors import (
+    UNIQUE_VIOLATION,
+    ServerError,
+    Unproved,
+    store_error,
+)
 from holdfast.stores.postgres.executor import Executor, Statement
 from holdfast.stores.postgres.given import GivenPool
 from holdfast.stores.postgres.schema import SESSIONS, Schema
-from holdfast.stores.postgres.values import Kind, plain
+from holdfast.stores.postgres.values import Kind, Rows, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from psycopg.pq.abc import PGresult
 
     from holdfast.stores.postgres.calls import Call, Function
     from holdfast.stores.postgres.given import AnyPool
@@ -173,6 +181,9 @@ def _outcome(call: Call[T], error: Exception) -> T:
     taken = isinstance(error, ServerError) and error.sqlstate == UNIQUE_VIOLATION
     if taken and call.duplicate is not None:
         return call.duplicate
+    if isinstance(error, Unproved):
+        answer = call.read(Rows(cast("PGresult", error.result)))
+        raise NotDurable(str(error), answer if isinstance(answer, tuple) else ())
     raise store_error(error) or error from error.__cause__ or error
 
 

@@ -13,6 +13,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from holdfast.stores.postgres.errors import Late, Unreachable
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from holdfast.stores.postgres.connections import Connection
 
 _LEAST = 2
@@ -28,6 +30,7 @@ class Server:
 
     def __init__(self, conninfo: str, timeout: float) -> None:
         given = conninfo_to_dict(conninfo)
+        self._place = _place(given)
         self._several = max(str(given.get("host") or given.get("hostaddr") or "").count(","), 0) + 1
         defaults: dict[str, Any] = {
             "client_encoding": "UTF8",
@@ -51,7 +54,7 @@ class Server:
                 self.conninfo, autocommit=True, connect_timeout=self._each(deadline)
             )
         except psycopg.Error as error:
-            raise Unreachable from error
+            raise Unreachable(self._place) from error
 
     async def dial_async(self, deadline: float) -> Connection:
         """As `dial`, for coroutines."""
@@ -63,8 +66,18 @@ class Server:
         except TimeoutError:
             raise Late from None
         except psycopg.Error as error:
-            raise Unreachable from error
+            raise Unreachable(self._place) from error
 
     def _each(self, deadline: float) -> int:
         """The whole seconds for each of the servers."""
         return max(ceil((deadline - monotonic()) / self._several), _LEAST)
+
+
+def _place(given: Mapping[str, object]) -> str:
+    """The hosts that a connection string names, each with its port; empty if it names none."""
+    hosts = str(given.get("host") or given.get("hostaddr") or "").split(",")
+    ports = str(given.get("port") or "").split(",")
+    ports = ports * len(hosts) if len(ports) == 1 else ports
+    return ", ".join(
+        f"{host}:{port}" if port else host for host, port in zip(hosts, ports, strict=False) if host
+    )

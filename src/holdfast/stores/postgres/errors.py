@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import psycopg
 
-from holdfast.errors import StoreCorrupt, StoreError, StoreUnavailable
+from holdfast.errors import NotDurable, StoreCorrupt, StoreError, StoreUnavailable
 
 
 class ServerError(Exception):
@@ -19,7 +19,11 @@ class ServerError(Exception):
 
 
 class Unreachable(Exception):
-    """No connection can be opened."""
+    """No connection can be opened to the database at `place`, as far as that is known."""
+
+    def __init__(self, place: str = "") -> None:
+        where = f" at {place}" if place else ""
+        super().__init__(f"the session database{where} cannot be reached")
 
 
 class Late(Exception):
@@ -28,6 +32,14 @@ class Late(Exception):
 
 class Lost(Exception):
     """The connection ended without an answer."""
+
+
+class Unproved(Exception):
+    """A durable write came to `result`, and the server says that it did not wait for its standby."""
+
+    def __init__(self, result: object) -> None:
+        super().__init__("done here, but the server did not wait for its standby")
+        self.result = result
 
 
 BROKEN = (Lost, psycopg.Error)
@@ -63,10 +75,12 @@ def store_error(error: Exception) -> StoreError | None:
     """The error to raise `from` this one; None if it is no database's."""
     if isinstance(error, ServerError):
         return _of_server(error.sqlstate)
+    if isinstance(error, Unproved):
+        return NotDurable(str(error))
     if isinstance(error, Late):
         return StoreUnavailable("the session database did not answer in time")
     if isinstance(error, Unreachable):
-        return StoreUnavailable("the session database cannot be reached")
+        return StoreUnavailable(str(error))
     if isinstance(error, BROKEN):
         return StoreUnavailable("the connection to the session database was lost")
     return None

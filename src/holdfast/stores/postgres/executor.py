@@ -53,8 +53,8 @@ class Statement(NamedTuple):
         return exchange.query(pgconn, self.sql, self.values, self.kinds)
 
     def _ask_within(self, pgconn: PGconn) -> Talk[PGresult]:
-        yield from exchange.script(pgconn, self.begin)
         try:
+            yield from exchange.script(pgconn, self.begin)
             result = yield from exchange.query(pgconn, self.sql, self.values, self.kinds)
         except ServerError:
             yield from exchange.script(pgconn, b"ROLLBACK")
@@ -128,14 +128,17 @@ class Executor:
         try:
             result = exchange.wait(connection.pgconn, talk(connection.pgconn), limit or deadline)
         except BaseException as error:
-            (source.give if is_usable(error) else source.drop)(connection)
+            if is_usable(error):
+                source.give(connection)
+            else:  # who only went away, as `KeyboardInterrupt` does, has not lost the server
+                source.drop(connection, lost=isinstance(error, Exception))
             raise
         finally:
             if witness:
                 witness.leave()
         source.give(connection)
         if witness:
-            witness.require_silence()
+            witness.require_silence(result)
         return result
 
     async def aconverse(
@@ -154,14 +157,17 @@ class Executor:
         try:
             result = await exchange.wait_async(pgconn, talk(pgconn), limit or deadline)
         except BaseException as error:
-            await (source.give_async if is_usable(error) else source.drop_async)(connection)
+            if is_usable(error):
+                await source.give_async(connection)
+            else:
+                await source.drop_async(connection, lost=isinstance(error, Exception))
             raise
         finally:
             if witness:
                 witness.leave()
         await source.give_async(connection)
         if witness:
-            witness.require_silence()
+            witness.require_silence(result)
         return result
 
     def migrate(self, component: Component) -> int:

@@ -37,7 +37,7 @@ class GivenPool:
                 connection: Connection = self._pool.getconn(timeout=_left(deadline))
             if is_quiet(connection.pgconn):
                 return connection
-            self.drop(connection)
+            self.drop(connection, lost=True)
 
     async def take_async(self, deadline: float) -> Connection:
         """As `take`, for coroutines."""
@@ -48,7 +48,7 @@ class GivenPool:
                 connection: Connection = await self._pool.getconn(timeout=_left(deadline))
             if is_quiet(connection.pgconn):
                 return connection
-            await self.drop_async(connection)
+            await self.drop_async(connection, lost=True)
 
     def give(self, connection: Connection) -> None:
         """Take a connection back."""
@@ -58,16 +58,21 @@ class GivenPool:
         """As `give`, for coroutines."""
         await self._pool.putconn(connection)
 
-    def drop(self, connection: Connection) -> None:
-        """Take back a connection that must not be used again; the pool replaces it."""
+    def drop(self, connection: Connection, *, lost: bool) -> None:
+        """Take back a connection that must not be used again; the pool replaces it.
+
+        `lost`: that is the server's doing.
+        """
         connection.pgconn.finish()
-        self._lost()
+        if lost:
+            self._lost()
         self._pool.putconn(connection)
 
-    async def drop_async(self, connection: Connection) -> None:
+    async def drop_async(self, connection: Connection, *, lost: bool) -> None:
         """As `drop`, for coroutines."""
         connection.pgconn.finish()
-        self._lost()
+        if lost:
+            self._lost()
         await self._pool.putconn(connection)
 
     def after_fork(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from holdfast.errors import NotDurable
+from holdfast.stores.postgres.errors import Unproved
 
 if TYPE_CHECKING:
     from psycopg.errors import Diagnostic
@@ -28,14 +28,14 @@ class Witness:
         """Stop listening."""
         self._connection.remove_notice_handler(self._hear)
 
-    def require_silence(self) -> None:
-        """Accept the write.
+    def require_silence(self, result: object) -> None:
+        """Accept the write that came to this.
 
         Raises:
-            NotDurable: the server has warned.
+            Unproved: the server has warned.
         """
         if self._warned:
-            raise NotDurable("done here, but the server did not wait for its standby")
+            raise Unproved(result)
 
     def _hear(self, notice: Diagnostic) -> None:
         if notice.severity_nonlocalized == "WARNING":

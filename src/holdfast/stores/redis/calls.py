@@ -106,9 +106,7 @@ class Work:
         Raises:
             StoreError: one of them is a refusal that trying again does not change.
         """
-        if batch.replicas:
-            acknowledged = replies.pop()
-            self.proved &= isinstance(acknowledged, int) and acknowledged >= batch.replicas
+        acknowledged = replies.pop() if batch.replicas else 0
         for number, reply in zip(batch.origin, replies, strict=True):
             if number is None:
                 continue
@@ -116,6 +114,7 @@ class Work:
                 self._refused(number, reply, batch.address, topology)
             else:
                 self.answers[number] = Answer(reply, node)
+                self.proved &= isinstance(acknowledged, int) and acknowledged >= batch.replicas
         self.open = [number for number in self.open if self.answers[number] is None]
 
     def _batch(

@@ -144,10 +144,10 @@ class Client:
         return self.core.target.kind == "single"
 
 
-def require_proved(proved: bool) -> None:  # noqa: FBT001 - one word, one meaning
-    """Raise `NotDurable` unless the replicas have acknowledged what was done."""
+def require_proved(proved: bool, ended: tuple[str, ...] = ()) -> None:  # noqa: FBT001 - one word, one meaning
+    """Raise `NotDurable` unless the replicas have acknowledged what was done, such as the end of these."""
     if not proved:
-        raise NotDurable("it is done, but too few replicas have acknowledged it; try again")
+        raise NotDurable("it is done, but too few replicas have acknowledged it; try again", ended)
 
 
 def _final(work: Work, error: Lost | None) -> StoreError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Any
 
+from holdfast.errors import NotDurable
 from holdfast.protocols import Page
 from holdfast.rules.secret import tag_of
 from holdfast.stores.redis import scripts
@@ -70,9 +71,15 @@ async def delete_all(
         removed += [place.tag + member.decode() for member in members]
         proved, more = proved and done.proved, looked == _BATCH
     for id, _ in await _elsewhere(client, place, others, None):
-        if id != keep and await delete(client, id, None, durable=proved):
+        if id == keep:
+            continue
+        try:
+            there = await delete(client, id, None, durable=proved)
+        except NotDurable:
+            there, proved = True, False
+        if there:
             removed.append(id)
-    require_proved(proved)
+    require_proved(proved, tuple(removed))
     return tuple(removed)
 
 

@@ -169,10 +169,10 @@ class _OneLoop:
                 wire = await self._greeted(address, seconds)
         except TimeoutError as error:
             self._pace.failed(address)
-            raise Late("the Redis server does not answer") from error
+            raise Late(f"the Redis server at {address} does not answer") from error
         except OSError as error:
             self._pace.failed(address)
-            raise Lost("the Redis server cannot be reached") from error
+            raise Lost(f"the Redis server at {address} cannot be reached") from error
         except Exception:
             self._pace.failed(address)
             raise
@@ -183,7 +183,7 @@ class _OneLoop:
         target = self._core.target
         host = address.host if target.tls else None
         _, wire = await asyncio.get_running_loop().create_connection(
-            lambda: AsyncWire(lambda wire: self._gone(address, wire)),
+            lambda: AsyncWire(address, lambda wire: self._gone(address, wire)),
             address.host,
             address.port,
             ssl=target.tls,

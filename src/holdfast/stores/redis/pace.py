@@ -29,7 +29,7 @@ class Pace:
         """
         failed = self._failures.get(address)
         if failed and time.monotonic() < failed[1]:
-            raise Lost("the Redis server could not be reached a moment ago")
+            raise Lost(f"the Redis server at {address} could not be reached a moment ago")
 
     def failed(self, address: Address) -> None:
         """Note a failed attempt."""

@@ -16,7 +16,6 @@ from holdfast.errors import StoreError, StoreUnavailable
 from holdfast.stores.redis.errors import Lost, store_error
 from holdfast.stores.redis.facts import facts_of, greeting
 from holdfast.stores.redis.keys import ALL_TAGS
-from holdfast.stores.redis.topology import name_of
 from holdfast.stores.redis.wire import PushNotification, ReplyError, Wire, pack
 from holdfast.stores.remote import Answered, Changed, Durability, Flushed
 
@@ -47,14 +46,14 @@ class RedisRemote:
         topology = self._core.topology
         if not topology.known:
             self._discover()
-        return tuple(name_of(address) for address in topology.primaries())
+        return tuple(map(str, topology.primaries()))
 
     def line_of(self, id: str) -> str:
         return self._core.topology.name(id[:2])
 
     def dial(self, line: str) -> RedisLine:
         topology = self._core.topology
-        address = next((each for each in topology.primaries() if name_of(each) == line), None)
+        address = next((each for each in topology.primaries() if str(each) == line), None)
         if address is None:
             raise StoreUnavailable("the Redis server of this line serves nothing any more")
         try:

@@ -33,6 +33,9 @@ class Address(NamedTuple):
     host: str
     port: int
 
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
 
 class Login(NamedTuple):
     """A user and its password; without a password nobody logs in."""
@@ -117,6 +120,8 @@ def _address(text: str, port: int) -> Address:
 def _path(kind: Kind, path: str) -> tuple[str, int]:
     """The service and the number of the database."""
     service, _, rest = path.partition("/") if kind == "sentinel" else ("", "", path)
+    if "@" in path:  # of a password with a slash, which would pass for a host and a port
+        raise ValueError(path)
     if (kind == "sentinel") != bool(service) or (kind == "cluster" and rest not in {"", "0"}):
         raise ValueError(path)
     database = int(rest or 0)

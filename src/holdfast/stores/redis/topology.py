@@ -199,15 +199,10 @@ class Topology:
         if homes == self.homes:
             return
         strangers = bool(self.homes) and not {*homes.values()} <= {*self.homes.values()}
-        self._names = {tag: name_of(address) for tag, address in homes.items()}
+        self._names = {tag: str(address) for tag, address in homes.items()}
         self.homes = homes
         for each in (*self._replaced, *self._moved) if strangers else self._moved:
             each()
-
-
-def name_of(address: Address) -> str:
-    """An address as text."""
-    return f"{address.host}:{address.port}"
 
 
 def _single(topology: Topology) -> _Map:
@@ -221,17 +216,25 @@ def _by_sentinels(topology: Topology) -> _Map:
     """
     views: list[tuple[int, Address]] = []
     error: Exception | None = None
+    ignorant = 0
     for seed in topology.target.seeds:
         try:
             reply = topology.ask_guide(seed, "SENTINEL", "MASTER", topology.target.service)
         except (Lost, StoreUnavailable) as failed:
             error = failed
             continue
+        except StoreCorrupt:  # it watches over no such service, perhaps not yet again
+            ignorant += 1
+            continue
         view = dict(zip(reply[::2], reply[1::2], strict=True))
         address = Address(view[b"ip"].decode(), int(view[b"port"]))
         views.append((int(view[b"config-epoch"]), address))
+    if ignorant == len(topology.target.seeds):
+        raise StoreUnavailable("the Sentinels do not know the service") from ConfigurationError(
+            "store: the Sentinels watch over no service of the name in the URL"
+        )
     if 2 * len(views) <= len(topology.target.seeds):
-        raise Lost("too few of the Sentinels answer") from error
+        raise Lost("too few of the Sentinels answer and know the service") from error
     return _Map(dict.fromkeys(ALL_TAGS, max(views)[1]), {})
 
 

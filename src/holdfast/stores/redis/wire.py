@@ -57,17 +57,18 @@ class Wire:
             Lost: nobody listens there, or the certificate is not trusted.
         """
         self.node = ""
+        self._server = f"the Redis server at {address}"
         self._limit = 0.0
         self._reader = hiredis.Reader(notEnoughData=_NOTHING)
         try:
             self._socket = socket.create_connection(address, _left(deadline))
             self._secure(address, tls)
         except TimeoutError as error:
-            raise Late("the Redis server does not answer") from error
+            raise Late(f"{self._server} does not answer") from error
         except ssl.SSLCertVerificationError as error:
-            raise Lost("the certificate of the Redis server is not trusted") from error
+            raise Lost(f"the certificate of {self._server} is not trusted") from error
         except OSError as error:
-            raise Lost("the Redis server cannot be reached") from error
+            raise Lost(f"{self._server} cannot be reached") from error
         self._poll = select.poll()
         self._poll.register(self._socket, select.POLLIN)
 
@@ -80,9 +81,9 @@ class Wire:
         try:
             return self._ask(payload, count, deadline)
         except _TOO_LATE as error:
-            raise Late("the Redis server did not answer in time", sent=True) from error
+            raise Late(f"{self._server} did not answer in time", sent=True) from error
         except (OSError, hiredis.ProtocolError) as error:
-            raise Lost("the connection to the Redis server broke", sent=True) from error
+            raise Lost(f"the connection to {self._server} broke", sent=True) from error
 
     def stands(self) -> bool:
         """Whether the server has neither closed the connection nor said something unasked."""
@@ -107,7 +108,7 @@ class Wire:
         try:
             self._socket.sendall(payload)
         except OSError as error:
-            raise Lost("the connection to the Redis server broke", sent=True) from error
+            raise Lost(f"the connection to {self._server} broke", sent=True) from error
 
     def receive(self, seconds: float) -> list[Any]:
         """The replies and messages that have come; none after so many seconds.
@@ -122,7 +123,7 @@ class Wire:
         except TimeoutError:
             return []
         except (OSError, hiredis.ProtocolError) as error:
-            raise Lost("the connection to the Redis server broke") from error
+            raise Lost(f"the connection to {self._server} broke") from error
 
     def close(self) -> None:
         """Close the connection."""
@@ -187,8 +188,9 @@ _Question = tuple["asyncio.Future[list[Any]]", int, float, list[Any]]
 class AsyncWire(asyncio.Protocol):
     """A connection for any number of tasks of one event loop. `closed` is called at its end."""
 
-    def __init__(self, closed: Callable[[AsyncWire], None]) -> None:
+    def __init__(self, address: Address, closed: Callable[[AsyncWire], None]) -> None:
         self.node = ""
+        self._server = f"the Redis server at {address}"
         self.open = False
         self._closed = closed
         self._loop = asyncio.get_running_loop()
@@ -204,7 +206,7 @@ class AsyncWire(asyncio.Protocol):
             Lost: the connection broke.
         """
         if not self.open:
-            raise Lost("the connection to the Redis server broke")
+            raise Lost(f"the connection to {self._server} broke")
         future: asyncio.Future[list[Any]] = self._loop.create_future()
         deadline = self._loop.time() + seconds
         self._asked.append((future, count, deadline, []))
@@ -239,7 +241,7 @@ class AsyncWire(asyncio.Protocol):
                     asked.popleft()
                     if not future.done():  # whoever asked may have been cancelled
                         future.set_result(replies)
-        except hiredis.ProtocolError:
+        except (hiredis.ProtocolError, IndexError):  # such as a good-bye before the first question
             self._fail(Lost)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
@@ -269,4 +271,4 @@ class AsyncWire(asyncio.Protocol):
         while self._asked:
             future = self._asked.popleft()[0]
             if not future.done():
-                future.set_exception(error("the Redis server gave no answer", sent=True))
+                future.set_exception(error(f"{self._server} gave no answer", sent=True))
