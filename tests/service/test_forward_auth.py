@@ -118,6 +118,34 @@ def test_a_token_in_the_header_is_enough(client):
     assert ask(client, method="DELETE", **client.csrf()).status_code == 200
 
 
+@pytest.mark.parametrize("name", ["Sec_WebSocket_Key", "Sec_WebSocket_Version"])
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        ({"Origin": ORIGIN}, 200),
+        ({}, 200),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "https://evil.app.example.org"}, 403),
+        ({"Origin": "null"}, 403),
+    ],
+)
+def test_a_handshake_must_not_come_from_another_site(client, name, said, status):
+    """A page can open a socket anywhere and read what comes; without `Origin` it is no page (R80)."""
+    client.sign_in()
+    assert ask(client, **{name: "13"}, **said).status_code == status
+
+
+def test_a_second_question_has_no_yes(client):
+    """Nginx asks what the refusal was: a yes would be shown as the application's answer."""
+    assert outcome(ask(client, "/forward-auth?refused")) == (401, "unauthenticated")
+    client.sign_in()
+    answer = ask(client, "/forward-auth?refused")
+    assert outcome(answer) == (503, "decision_changed")
+    assert answer.headers["Retry-After"] == "1"
+    assert not [name for name in answer.headers if name.startswith("x-auth")]
+    assert outcome(ask(client, "/forward-auth?refused&role=owner")) == (403, "forbidden")
+
+
 @pytest.mark.parametrize(
     "uri", ["", "http://evil.example/", "//evil.example/", "/a/../admin", "/a%2f..%2fadmin", "/\\a"]
 )

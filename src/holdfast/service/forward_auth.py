@@ -3,8 +3,8 @@
 The proxy tells method, URI, host and scheme of the request in `X-Forwarded-*`, and passes cookie,
 `Authorization` and the headers of the CSRF checks on. These facts count only from a trusted proxy
 (P51, P53). No body is seen here: an unsafe request needs Fetch Metadata or an `Origin` that vouch
-for it, or a CSRF token in the header. 200 lets it pass, with who it is in `X-Auth-*`; whatever
-cannot be decided is denied.
+for it, or a CSRF token in the header; the handshake of a WebSocket must not come from another site.
+200 lets it pass, with who it is in `X-Auth-*`; whatever cannot be decided is denied.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ _FORWARDED = "/forwarded"
 _PASSES = 200
 _MOST_KNOWN = 1024
 _ASKING = frozenset({"GET"})
-_OWN = ("accept", "x-forwarded-method", "x-forwarded-uri")
+_HANDSHAKE = ("sec-websocket-key", "sec-websocket-version")
+_OWN = ("accept", "x-forwarded-method", "x-forwarded-uri", *_HANDSHAKE)
 _VISIBLE = "".join(map(chr, range(0x21, 0x7F))).replace("%", "")
 _IN_A_LIST = _VISIBLE.replace(",", "")
 _PLAIN = re.compile(r"[!-$&-+\--~]*")
@@ -94,9 +95,12 @@ class ForwardAuth:
             path=_FORWARDED,
             peer=peer,
             headers=headers,
+            websocket=any(name in headers for name in _HANDSHAKE),
             body_unseen=True,
         )
-        return await self._decide(facts, target, _role(scope))
+        conditions = _conditions(scope)
+        answer = await self._decide(facts, target, conditions.get("role"))
+        return answer if isinstance(answer, Reply) or "refused" not in conditions else _CHANGED
 
     def _meet(self, peer: str | None) -> None:
         """Note a proxy that may ask: to read its address costs more than most of the answer.
@@ -176,12 +180,16 @@ def _question(scope: Scope, headers: dict[str, str]) -> tuple[str, str]:
     return method, f"{target}?{query}" if query else target
 
 
-def _role(scope: Scope) -> str | None:
-    """`?role=` in the address that the proxy asks makes a role a condition."""
+def _conditions(scope: Scope) -> dict[str, str]:
+    """What the address says that the proxy asks, out of its client's reach.
+
+    `role` is one that somebody must have. `refused` says that this request has been refused already,
+    and that the proxy wants to know with what.
+    """
     query: bytes = scope["query_string"]
     if not query or scope["path"] != PATH:
-        return None
-    return dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)).get("role")
+        return _UNCONDITIONAL
+    return dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
 
 
 def _to_sign_in(context: ServiceContext, visit: Visit, target: str) -> Reply | None:
@@ -219,5 +227,10 @@ def _length(body: bytes) -> tuple[bytes, bytes]:
     return b"content-length", b"%d" % len(body)
 
 
+_UNCONDITIONAL: dict[str, str] = {}
+_CHANGED = error_reply(
+    503, "decision_changed", "Refused a moment ago; send it again", ("Retry-After", "1")
+)
+"""A yes would reach the client as an answer of the application, which has never seen the request."""
 _EMPTY = _length(b"")
 _TOUCHED = _raw(PRIVATE)

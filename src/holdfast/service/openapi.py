@@ -284,11 +284,14 @@ def _forward_auth_paths() -> Json:
             "example": example,
         }
 
-    role = {"name": "role", "in": "query", "description": "A role to insist on.", "schema": _TEXT}
+    def asked(name: str, description: str) -> Json:
+        return {"name": name, "in": "query", "description": description, "schema": _TEXT}
+
     facts = [
         told("Method", "Of the request.", "GET"),
         told("Uri", "Its path and query, as they were sent.", "/reports?year=2026"),
-        role,
+        asked("role", "A role to insist on."),
+        asked("refused", "The request has been refused: the question is with what."),
     ]
     operation = _operation(
         "Whether a request may pass: for a trusted proxy, which gets `X-Auth-Subject`, "
