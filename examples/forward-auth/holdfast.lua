@@ -6,8 +6,8 @@ local TIMEOUT_MS = 5000
 -- What the decision needs of the request; its body stays here.
 local PASSED_ON = {
     "accept", "authorization", "cookie", "host", "origin", "referer", "sec-fetch-site",
-    "user-agent", "x-csrf-token", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto",
-    "x-request-id",
+    "sec-websocket-key", "sec-websocket-version", "user-agent", "x-csrf-token", "x-forwarded-for",
+    "x-forwarded-host", "x-forwarded-proto", "x-request-id",
 }
 local IDENTITY = {"x-auth-subject", "x-auth-session", "x-auth-roles", "x-auth-token"}
 local NOT_FOR_CLIENTS = {

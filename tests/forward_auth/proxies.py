@@ -5,7 +5,9 @@ import os
 import shutil
 import subprocess
 import time
+from base64 import b64encode
 from contextlib import contextmanager, suppress
+from hashlib import sha1
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -38,7 +40,7 @@ class Application(BaseHTTPRequestHandler):
             "body": self.rfile.read(length).decode(),
         }
         body = json.dumps(said).encode()
-        self.send_response(200)
+        self.send_response(404 if self.path == "/missing" else 200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -47,7 +49,10 @@ class Application(BaseHTTPRequestHandler):
     do_POST = do_DELETE = _answer  # noqa: N815 - the names that http.server looks for
 
     def do_GET(self):
-        """`/stream` comes in pieces."""
+        """`/stream` comes in pieces. Whatever it is to be upgraded to, it is."""
+        if self.headers.get("Upgrade") and self.headers.get("Connection", "").lower() == "upgrade":
+            self._upgrade()
+            return
         if self.path != "/stream":
             self._answer()
             return
@@ -57,6 +62,18 @@ class Application(BaseHTTPRequestHandler):
         for line in (self.headers.get("X-Auth-Subject", ""), "more"):
             self.wfile.write(b"%x\r\n%s\n\r\n" % (len(line) + 1, line.encode()))
         self.wfile.write(b"0\r\n\r\n")
+
+    def _upgrade(self):
+        """Whom the socket is for, and from then on what comes."""
+        key = self.headers.get("Sec-WebSocket-Key", "") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+        self.send_response(101)
+        self.send_header("Upgrade", self.headers["Upgrade"])
+        self.send_header("Sec-WebSocket-Accept", b64encode(sha1(key.encode()).digest()).decode())
+        self.send_header("Connection", "Upgrade")
+        self.end_headers()
+        self.wfile.write(self.headers.get("X-Auth-Subject", "nobody").encode() + b"\n")
+        self.wfile.write(self.rfile.readline())
+        self.close_connection = True
 
     def handle(self):
         """A proxy may reset a connection that it no longer needs."""
