@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from holdfast.service.context import ServiceContext
     from holdfast.service.headers import SecurityHeaders
     from holdfast.session import Session
-    from holdfast.web.asgi_answer import RawHeaders, Scope, Send
+    from holdfast.web.asgi_answer import Scope, Send
     from holdfast.web.asgi_body import Receive
+    from holdfast.web.asgi_headers import RawHeaders
 
 PATH = "/forward-auth"
 _BELOW = f"{PATH}/"

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from holdfast.web.asgi import App
-    from holdfast.web.asgi_answer import Message, Scope, Send
+    from holdfast.web.asgi_answer import Scope, Send
     from holdfast.web.asgi_body import Receive
+    from holdfast.web.asgi_headers import Message
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; "

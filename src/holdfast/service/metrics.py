@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
     from holdfast.events import Event
     from holdfast.web.asgi import App
-    from holdfast.web.asgi_answer import Message, Scope, Send
+    from holdfast.web.asgi_answer import Scope, Send
     from holdfast.web.asgi_body import Receive
+    from holdfast.web.asgi_headers import Message
 
 PATHS = ("/metrics",)
 """What the chain leaves alone but for its transport check."""

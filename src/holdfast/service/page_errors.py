@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from holdfast.chain import Refusal
     from holdfast.service.rendering import Templates
     from holdfast.web.asgi import App
-    from holdfast.web.asgi_answer import Message, Scope, Send
+    from holdfast.web.asgi_answer import Scope, Send
     from holdfast.web.asgi_body import Receive
+    from holdfast.web.asgi_headers import Message
 
 SENTENCES = {
     "invalid_credentials": "The e-mail or the password is not right.",

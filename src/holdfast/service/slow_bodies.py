@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from holdfast.web.asgi import App
-    from holdfast.web.asgi_answer import Message, Scope, Send
+    from holdfast.web.asgi_answer import Scope, Send
     from holdfast.web.asgi_body import Receive
+    from holdfast.web.asgi_headers import Message
 
 
 class BodiesInTime:

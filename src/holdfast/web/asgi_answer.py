@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from holdfast.chain import Chain, Reply, Visit, merged
-from holdfast.chain.reply import PRIVATE
+from holdfast.chain import Chain, Reply, Visit
+from holdfast.web.asgi_headers import Message, encoded, in_hand, joined
 from holdfast.web.asgi_held import Held, Holding
 
 if TYPE_CHECKING:
@@ -17,15 +17,14 @@ if TYPE_CHECKING:
     from holdfast.web.asgi_body import Receive
 
 Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
-RawHeaders = list[tuple[bytes, bytes]]
 
 _POLICY_VIOLATION = 1008
 _SWITCHING = 101
 _DENIAL = "websocket.http.response"
 _BEGINNINGS = frozenset({"http.response.start", "websocket.accept", f"{_DENIAL}.start"})
-_MERGED = frozenset({b"cache-control", b"set-cookie", b"vary"})
+_SERVER_ERROR = 500
+_MAX_UNSURE = 8
 
 
 class Answered(OSError):
@@ -51,19 +50,22 @@ class Answer(msgspec.Struct, eq=False):
     begun: bool = False
     replaced: bool = False
     held: Held | None = None
+    _unsure: list[Message] = []
 
     def send(self, message: Message) -> Awaitable[None]:
         """Pass a message of the application on, with the chain's headers in the first one."""
         if self.begun:
             return self._swallow(message) if self.replaced else self.pass_on(message)
         if message["type"] not in _BEGINNINGS:
-            return self.pass_on(message)
+            return self._wait(message) if self._unsure else self.pass_on(message)
+        if message.get("status") == _SERVER_ERROR:
+            return self._wait(message)
         reply = self._chain.commit_at_once(self._visit)
-        message = _in_hand(message)
+        message = in_hand(message)
         if reply is None:
             return self._begin(message)
         self._hold(message)
-        return self.pass_on(_joined(message, reply))
+        return self.pass_on(joined(message, reply))
 
     async def _begin(self, message: Message) -> None:
         reply = await self._chain.commit(self._visit, message.get("status", _SWITCHING))
@@ -71,7 +73,24 @@ class Answer(msgspec.Struct, eq=False):
             await self.replace(reply)
             return
         self._hold(message)
-        await self.pass_on(_joined(message, reply))
+        await self.pass_on(joined(message, reply))
+
+    async def _wait(self, message: Message) -> None:
+        """Keep a 500 until the application returns or raises.
+
+        It may be what a mounted Starlette application answers to an error of ours before it raises it
+        on, and then the answer to that is another.
+        """
+        self._unsure.append(message)
+        if len(self._unsure) > _MAX_UNSURE:
+            await self._sure()
+
+    async def _sure(self) -> None:
+        messages, self._unsure = self._unsure, []
+        await self._begin(in_hand(messages[0]))
+        for message in messages[1:]:
+            if not self.replaced:
+                await self.pass_on(message)
 
     def _hold(self, message: Message) -> None:
         """The answer begins. If it does not say how long it is, it may outlive the session."""
@@ -102,7 +121,7 @@ class Answer(msgspec.Struct, eq=False):
             await self.pass_on({"type": "websocket.close", "code": _POLICY_VIOLATION})
             return
         length = ("Content-Length", str(len(reply.body)))
-        headers = _encoded([*reply.headers, length])
+        headers = encoded([*reply.headers, length])
         body = b"" if self._scope.get("method") == "HEAD" else reply.body
         await self.pass_on({"type": f"{kind}.start", "status": reply.status, "headers": headers})
         await self.pass_on({"type": f"{kind}.body", "body": body})
@@ -112,7 +131,11 @@ class Answer(msgspec.Struct, eq=False):
         await self.replace(await self._chain.fail(self._visit, error))
 
     async def abandon(self) -> None:
-        """Close the session of an application that gave up without any answer."""
+        """Nothing more comes: send what was kept, or close the session of one that never answered."""
+        if self._unsure:
+            await self._sure()
+            if self.held is not None:
+                await self.held.release()
         if not self.begun:
             self.begun = True
             await self._chain.commit(self._visit, 500)
@@ -122,29 +145,3 @@ class Answer(msgspec.Struct, eq=False):
         if self._scope["type"] == "http":
             return "http.response"
         return _DENIAL if _DENIAL in (self._scope.get("extensions") or {}) else None
-
-
-def _in_hand(message: Message) -> Message:
-    """The message with headers that can be looked at more than once: ASGI allows any iterable."""
-    headers = message.get("headers", ())
-    return message if isinstance(headers, list | tuple) else {**message, "headers": list(headers)}
-
-
-def _joined(message: Message, reply: Reply) -> Message:
-    """The message with the chain's headers added to its own."""
-    added = reply.headers
-    if not added:
-        return message
-    own: RawHeaders = message.get("headers") or []
-    for name, _ in own:
-        if name in _MERGED or not name.islower():
-            text = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in own]
-            return {**message, "headers": _encoded(merged(text, added))}
-    return {**message, "headers": [*own, *(_PRIVATE if added is PRIVATE else _encoded(added))]}
-
-
-def _encoded(headers: Iterable[tuple[str, str]]) -> RawHeaders:
-    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
-
-
-_PRIVATE = _encoded(PRIVATE)

@@ -9,8 +9,9 @@ from holdfast.errors import HoldfastError
 from holdfast.web.asgi_answer import Answered
 
 if TYPE_CHECKING:
-    from holdfast.web.asgi_answer import Answer, Message
+    from holdfast.web.asgi_answer import Answer
     from holdfast.web.asgi_body import Receive
+    from holdfast.web.asgi_headers import Message
 
 
 async def finish(answer: Answer) -> None:
@@ -31,8 +32,9 @@ async def settled(answer: Answer, error: BaseException) -> bool:
             )  # it may be somebody else who wants it to end
     if not isinstance(error, Exception):
         return False
-    if isinstance(error, HoldfastError) and not answer.begun:
-        await answer.fail(error)
+    ours = _ours(error)
+    if ours is not None and not answer.begun:
+        await answer.fail(ours)
         return True
     if answer.replaced and _stopped(error):
         return True
@@ -49,6 +51,14 @@ def listening(answer: Answer, receive: Receive) -> Receive:
         return {"type": "websocket.disconnect", "code": over} if over else message
 
     return receive_while_it_lives
+
+
+def _ours(error: Exception) -> HoldfastError | None:
+    """The error of ours that this is; where Starlette could not handle one any more, it is the cause."""
+    for each in (error, error.__cause__):
+        if isinstance(each, HoldfastError):
+            return each
+    return None
 
 
 def _stopped(error: BaseException | None) -> bool:

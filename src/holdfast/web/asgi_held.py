@@ -16,7 +16,8 @@ from holdfast.web.lasting import EVENTS, signed_in
 if TYPE_CHECKING:
     from holdfast.chain import Chain
     from holdfast.session import Session
-    from holdfast.web.asgi_answer import Answer, Message
+    from holdfast.web.asgi_answer import Answer
+    from holdfast.web.asgi_headers import Message
 
 ENDED, UNKNOWN = 4401, 1013
 """Close codes: the session has ended; for too long the store could not say whether it has."""
