@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from starlette.routing import WebSocketRoute
 
 from holdfast.errors import UsageError
 from holdfast.testing import FakeClock, client, csrf, csrf_form, isolated, sign_in
@@ -142,3 +143,20 @@ def test_an_application_without_sessions_is_told_so(framework):
     }
     with pytest.raises(UsageError, match=r"Holdfast\(app\)"):
         sign_in(client(bare[framework]()), subject="ada")
+
+
+@pytest.mark.parametrize("make", [SHOPS["fastapi"], SHOPS["starlette"]])
+def test_a_socket_comes_over_https_as_all_the_rest(make):
+    """Starlette's client would open it at ws://, where it is refused and its cookie does not go."""
+    app = make()
+
+    async def hello(websocket):
+        await websocket.accept()
+        await websocket.send_text(str(websocket.session.subject))
+
+    app.router.routes.append(WebSocketRoute("/hello", hello))
+    browser = client(app)
+    sign_in(browser, subject="ada")
+    for url in ("/hello", "wss://testserver/hello"):
+        with browser.websocket_connect(url) as socket:
+            assert socket.receive_text() == "ada"

@@ -48,7 +48,7 @@ def client(app: Any, **options: Any) -> Any:
     from starlette.testclient import TestClient
 
     options.setdefault("base_url", "https://testserver")
-    return TestClient(app, **options)
+    return _sockets_too(TestClient(app, **options))
 
 
 def sign_in(client: Any, *, subject: str | int, **claims: Any) -> Session:
@@ -106,6 +106,19 @@ def _look(chain: Chain, jar: Jar) -> Request:
 
 
 async def _no_field(_name: str) -> None: ...
+
+
+def _sockets_too(browser: TestClient) -> TestClient:
+    """Starlette opens each socket at ws://testserver, where no `Secure` cookie goes."""
+    connect = browser.websocket_connect
+
+    def over_wss(url: str, *args: Any, **options: Any) -> Any:
+        whole = browser.base_url.join(url)
+        scheme = {"https": "wss", "http": "ws"}.get(whole.scheme, whole.scheme)
+        return connect(str(whole.copy_with(scheme=scheme)), *args, **options)
+
+    browser.websocket_connect = over_wss  # type: ignore[method-assign]
+    return browser
 
 
 def _over_https(app: Any, browser: Any) -> Any:
