@@ -8,7 +8,6 @@ or session data.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import ClassVar
 
 
 class Reason(StrEnum):
@@ -44,8 +43,8 @@ class HoldfastError(Exception):
     `code` is stable and documented; `http_status` is what the chain answers with.
     """
 
-    code: ClassVar[str] = "internal_error"
-    http_status: ClassVar[int] = 500
+    code: str = "internal_error"
+    http_status: int = 500
 
 
 class ConfigurationError(HoldfastError):

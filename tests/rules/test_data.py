@@ -119,7 +119,7 @@ def test_the_place_is_named_and_the_value_is_not():
     """A message can be logged (R158)."""
     with pytest.raises(NotSerializable) as caught:
         data.encode({"card": {"numbers": ["4111", {"hunter2"}, object()]}})
-    assert str(caught.value).startswith("session['card']['numbers'][1] is a set")
+    assert str(caught.value).startswith("session['card']['numbers'][1] is of type set")
     assert "hunter2" not in str(caught.value)
 
 
@@ -129,8 +129,9 @@ def test_what_contains_itself_is_refused():
     endless.append(endless)
     with pytest.raises(NotSerializable, match="64 deep, or contains itself"):
         data.require_json({"k": endless})
-    with pytest.raises(NotSerializable):
+    with pytest.raises(NotSerializable) as caught:
         data.encode({"k": endless})
+    assert len(str(caught.value)) < 160
 
 
 def test_depth_has_a_limit():

@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from holdfast.assembly import assemble
+from holdfast.errors import HoldfastError, UsageError
 from holdfast.settings import Cookie, Settings
 from holdfast.testing import client, sign_in
 from holdfast.web import asgi
@@ -113,3 +114,28 @@ def test_a_mounted_application_with_sessions_of_its_own(app):
     with pytest.raises(AssertionError):
         browser.get("/admin/static")
     admin.assembly.close()
+
+
+@pytest.mark.parametrize("guard", [holdfast.require_role, holdfast.require_fresh])
+def test_a_guard_that_was_not_told_what_it_requires(guard):
+    """`require_fresh(300)`: where it is written down, not at the first request."""
+    with pytest.raises(UsageError, match=f"^{guard.__name__}: say what is required"):
+        guard(300)
+
+
+def test_a_second_time_is_refused(app):
+    """Both would run, each with a store of its own, and one would hide the other."""
+    with pytest.raises(UsageError, match="call it once"):
+        holdfast.Holdfast(app, secret="not even looked at")
+
+
+def test_an_error_handler_of_the_application_gets_what_a_refusal_says(app):
+    """Also one that knows nothing of refusals: code and status are those of the answer."""
+
+    @app.exception_handler(HoldfastError)
+    async def page(request, error):
+        return JSONResponse({"mine": error.code}, error.http_status)
+
+    app.get("/me", dependencies=[Depends(holdfast.require)])(lambda: "never seen")
+    answer = client(app).get("/me")
+    assert (answer.status_code, answer.json()) == (401, {"mine": "unauthenticated"})

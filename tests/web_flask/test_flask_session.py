@@ -2,6 +2,7 @@
 
 import datetime as dt
 import decimal
+import traceback
 import uuid
 
 import flask
@@ -10,6 +11,7 @@ import pytest
 from flask import flash, get_flashed_messages, jsonify
 from markupsafe import Markup
 
+from holdfast.errors import NotSerializable
 from holdfast.testing import client, csrf, sign_in
 from holdfast.web import flask as holdfast
 
@@ -74,6 +76,19 @@ def test_values_are_kept_as_flask_itself_would_keep_them(run):
         session["counts"] = {1: "one"}
 
     assert run(put, dict) == {"price": "9.90", "counts": {"1": "one"}}
+
+
+def test_what_contains_itself_is_refused_in_few_words(run, caplog):
+    """Flask's serialiser recurses; nobody wants its thousands of frames in the log."""
+
+    def put(session):
+        endless = []
+        endless.append(endless)
+        with pytest.raises(NotSerializable, match="contains itself") as caught:
+            session["key"] = endless
+        return "".join(traceback.format_exception(caught.value))
+
+    assert len(run(put).splitlines()) < 60
 
 
 def test_plain_values_are_plain_in_the_record(run, parts):

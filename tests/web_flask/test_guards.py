@@ -5,9 +5,9 @@ import re
 from datetime import timedelta
 
 import pytest
-from flask import render_template_string, request
+from flask import Blueprint, render_template_string, request
 
-from holdfast.errors import UsageError
+from holdfast.errors import HoldfastError, UsageError
 from holdfast.testing import csrf, csrf_form, sign_in
 from holdfast.web import flask as holdfast
 
@@ -227,6 +227,73 @@ def test_a_guard_above_its_route_opens_nothing(app, browser, caplog, repeated):
         answer = browser.get("/open")
         assert answer.status_code == 500
     assert "unguarded stands above its route: put it below @app.route" in caplog.text
+
+
+@pytest.mark.parametrize("of_a_blueprint", [True, False])
+def test_a_guard_above_what_runs_before_requests(app, browser, caplog, of_a_blueprint):
+    """A guard for a whole blueprint, the wrong way round: its pages would be open to everybody."""
+    pages = Blueprint("pages", __name__)
+    pages.get("/pages")(lambda: "open")
+
+    @holdfast.require
+    @(pages if of_a_blueprint else app).before_request
+    def everybody(): ...
+
+    app.register_blueprint(pages)
+    assert browser.get("/pages").status_code == 500
+    assert "everybody stands above its route" in caplog.text
+
+
+def test_a_guard_for_a_whole_blueprint(app, browser):
+    pages = Blueprint("pages", __name__)
+    pages.get("/pages")(lambda: "here")
+
+    @pages.before_request
+    @holdfast.require
+    def everybody(): ...
+
+    app.register_blueprint(pages)
+    assert browser.get("/pages").status_code == 401
+    sign_in(browser, subject="ada")
+    assert browser.get("/pages").text == "here"
+
+
+def test_an_error_handler_of_the_application_gets_what_a_refusal_says(app, guarded, browser):
+    """Also one that knows nothing of refusals: code and status are those of the answer."""
+
+    @app.errorhandler(HoldfastError)
+    def page(error):
+        return {"mine": error.code}, error.http_status
+
+    assert (browser.get("/me").status_code, browser.get("/me").json) == (
+        401,
+        {"mine": "unauthenticated"},
+    )
+
+
+def test_a_token_before_a_sign_in_is_carried_out_says_what_to_do(app, browser, caplog):
+    """It would be worth nothing a moment later."""
+    engine = app.extensions["holdfast"].sessions
+
+    @app.post("/login")
+    def login():
+        holdfast.session.sign_in("ada")
+        if "first" in request.args:
+            engine.commit(holdfast.session)
+        return {"csrf": holdfast.csrf_token()}
+
+    assert browser.post("/login", json={}).json["code"] == "usage_error"
+    assert "sessions.commit(session)" in caplog.text
+    token = browser.post("/login?first=1", json={}).json["csrf"]
+    assert browser.post("/login", json={}).status_code == 403
+    again = browser.post("/login?first=1", json={}, headers={"X-CSRF-Token": token})
+    assert again.status_code == 200
+
+
+def test_a_second_time_is_refused(app, parts):
+    """Both would run, each with a store of its own, and one would hide the other."""
+    with pytest.raises(UsageError, match="call it once"):
+        holdfast.Holdfast(app, secret="not even looked at")
 
 
 def test_a_view_with_guards_of_its_own_and_one_shared_by_two_routes(app, browser):

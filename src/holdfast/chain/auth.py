@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from holdfast.chain.reply import CHALLENGE, Refusal, error_reply
+from holdfast.errors import UsageError
 from holdfast.events import EventName, Severity
 from holdfast.settings import ms
 
@@ -75,3 +76,13 @@ def require_role(visit: Visit, role: str, auditor: Auditor) -> Session:
         severity=Severity.WARN,
     )
     raise Refusal(error_reply(403, "forbidden", "Forbidden"))
+
+
+def require_argument(guard: str, given: object, kind: type, example: str) -> None:
+    """Check what a guard is told to require, where it is written down and not at the first request.
+
+    Raises:
+        UsageError: it is of another kind, as when the call was forgotten.
+    """
+    if not isinstance(given, kind):
+        raise UsageError(f"{guard}: say what is required; for example {example}")

@@ -141,7 +141,7 @@ class Csrf:
         if isinstance(visit.require_session().intent, SignIn | Rotate):
             raise UsageError(
                 "csrf_token: a sign-in or rotation is pending, after which a token of now is worth"
-                " nothing; answer with a redirect, or first: await sessions.commit(session)"
+                " nothing; answer with a redirect, or first commit the session, sessions.commit(session)"
             )
 
     def _foreign(self, visit: Visit) -> str | None:

@@ -39,19 +39,25 @@ _MESSAGES = {
 
 
 class Reply(msgspec.Struct, frozen=True, gc=False):
-    """Headers for the answer; with a `status`, an answer that replaces the application's."""
+    """Headers for the answer; with a `status`, an answer that replaces the application's.
+
+    `code` is that of the error which it tells, if it does.
+    """
 
     status: int | None = None
     headers: Headers = ()
     body: bytes = b""
+    code: str | None = None
 
 
 class Refusal(HoldfastError):
-    """Raised by guards; carries the answer that the client gets."""
+    """Raised by guards; carries the answer that the client gets, with its code and status."""
 
     def __init__(self, reply: Reply) -> None:
         super().__init__(f"refused with status {reply.status}")
         self.reply = reply
+        self.code = reply.code or self.code
+        self.http_status = reply.status or self.http_status
 
 
 def error_reply(
@@ -60,7 +66,7 @@ def error_reply(
     """An error with its stable code; never cached."""
     body = {"error": message or _MESSAGES.get(status, "Error"), "code": code}
     fixed = (("Content-Type", "application/json; charset=utf-8"), ("Cache-Control", "no-store"))
-    return Reply(status, (*fixed, *headers), json.dumps(body).encode())
+    return Reply(status, (*fixed, *headers), json.dumps(body).encode(), code)
 
 
 def reply_to(error: HoldfastError) -> Reply:

@@ -23,6 +23,7 @@ Change = Callable[[Data], object]
 EMPTY = b"{}"
 _INT_BOUND = 2**63
 _MAX_DEPTH = 64
+_SHOWN = 60
 
 
 def _within_range(text: str) -> float:
@@ -177,7 +178,9 @@ def require_json(value: object, place: str = "session") -> None:
 
 def _require_json(value: object, place: str, depth: int) -> None:
     if depth == 0:
-        raise NotSerializable(f"{place} is nested more than {_MAX_DEPTH} deep, or contains itself")
+        raise NotSerializable(
+            f"{place[:_SHOWN]}… is nested more than {_MAX_DEPTH} deep, or contains itself"
+        )
     if isinstance(value, dict):
         for key, item in cast("dict[object, object]", value).items():
             if not isinstance(key, str):
@@ -190,7 +193,8 @@ def _require_json(value: object, place: str, depth: int) -> None:
             _require_json(item, f"{place}[{index}]", depth - 1)
     elif not _is_scalar(value):
         raise NotSerializable(
-            f"{place} is a {type(value).__name__} that JSON cannot hold; store plain JSON values"
+            f"{place} is of type {type(value).__name__}, and JSON cannot hold it;"
+            " store plain JSON values"
         )
 
 

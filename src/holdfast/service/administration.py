@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from holdfast.errors import HoldfastError
 from holdfast.events import EventName, Severity
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 class AccountProblem(HoldfastError):
     """An account cannot be made or found; the text says why and what would do."""
 
-    code: ClassVar[str] = "account_problem"
-    http_status: ClassVar[int] = 400
+    code = "account_problem"
+    http_status = 400
 
 
 class Administration:

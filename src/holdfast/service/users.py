@@ -7,7 +7,7 @@ that is on disk.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from holdfast.errors import HoldfastError
 from holdfast.service import schema
@@ -27,8 +27,8 @@ _INSERT = f"""
 class DuplicateEmail(HoldfastError):
     """There is a user with this e-mail address already."""
 
-    code: ClassVar[str] = "duplicate_email"
-    http_status: ClassVar[int] = 409
+    code = "duplicate_email"
+    http_status = 409
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,17 +6,18 @@ def me(request): ...
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from asgiref.sync import sync_to_async
 
 from holdfast.chain import Refusal, error_reply
+from holdfast.chain.auth import require_argument
 from holdfast.web.django import here
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import timedelta
 
     from django.http import HttpRequest
 
@@ -32,11 +33,13 @@ def require(view: V) -> V:
 
 def require_fresh(max_age: timedelta) -> Callable[[V], V]:
     """Only for somebody who proved who they are at most `max_age` ago; otherwise 401."""
+    require_argument("require_fresh", max_age, timedelta, "@require_fresh(timedelta(minutes=5))")
     return lambda view: _guarded(view, lambda at: at.chain.require_fresh(at.visit, max_age))
 
 
 def require_role(role: str) -> Callable[[V], V]:
     """Only for somebody whose claim `role` is, or holds, this; otherwise 401 or 403."""
+    require_argument("require_role", role, str, '@require_role("admin")')
     return lambda view: _guarded(view, lambda at: at.chain.require_role(at.visit, role))
 
 
@@ -47,6 +50,7 @@ def require_csrf(view: V) -> V:
 
 def require_permission(permission: str) -> Callable[[V], V]:
     """Only for a user with this permission of `contrib.auth`; otherwise 401 or 403."""
+    require_argument("require_permission", permission, str, '@require_permission("shop.add_item")')
     return lambda view: _permitted(view, permission)
 
 

@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from holdfast.adoption import Adopted
 from holdfast.assembly import Assembly, assemble
 from holdfast.chain import Refusal
+from holdfast.errors import UsageError
 from holdfast.rules.local_path import local_path
 from holdfast.session import Session
 from holdfast.settings import Settings
@@ -68,6 +69,7 @@ class Holdfast:
 
     Raises:
         ConfigurationError: there is no secret, or a setting contradicts another.
+        UsageError: the application has sessions already.
     """
 
     def __init__(
@@ -80,6 +82,8 @@ class Holdfast:
         adopt: Adopted | None = None,
         assembly: Assembly | None = None,
     ) -> None:
+        if hasattr(app.state, "holdfast"):
+            raise UsageError("Holdfast(app): this application has sessions already; call it once")
         self.assembly = assembly or assemble(
             settings or Settings(), secret=secret, store=store, adopt=adopt
         )

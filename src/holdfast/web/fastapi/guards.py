@@ -10,6 +10,7 @@ import msgspec
 from fastapi import Depends, Security
 from fastapi.requests import HTTPConnection
 
+from holdfast.chain.auth import require_argument
 from holdfast.session import Session
 from holdfast.web import asgi
 from holdfast.web.fastapi.openapi import BEARER, COOKIE
@@ -37,6 +38,7 @@ async def require(
 
 def require_fresh(max_age: timedelta, /) -> Guard:
     """A dependency: the subject proved who they are at most `max_age` ago; otherwise 401."""
+    require_argument("require_fresh", max_age, timedelta, "require_fresh(timedelta(minutes=5))")
 
     async def fresh(
         connection: HTTPConnection,
@@ -50,6 +52,7 @@ def require_fresh(max_age: timedelta, /) -> Guard:
 
 def require_role(role: str, /) -> Guard:
     """A dependency: the subject's claim `role` is, or holds, this; otherwise 401 or 403."""
+    require_argument("require_role", role, str, 'require_role("admin")')
 
     async def with_role(
         connection: HTTPConnection,

@@ -29,7 +29,7 @@ from werkzeug.local import LocalProxy
 from holdfast.adoption import FlaskSession
 from holdfast.assembly import Assembly, assemble
 from holdfast.chain import Chain, Refusal, reply_to
-from holdfast.errors import HoldfastError
+from holdfast.errors import HoldfastError, UsageError
 from holdfast.rules.local_path import local_path
 from holdfast.session import Session
 from holdfast.settings import Settings
@@ -79,6 +79,7 @@ class Holdfast:
 
     Raises:
         ConfigurationError: there is no secret, or a setting contradicts another.
+        UsageError: the application has sessions already.
     """
 
     def __init__(
@@ -92,6 +93,8 @@ class Holdfast:
         adopt: Adopted | None = None,
         assembly: Assembly | None = None,
     ) -> None:
+        if "holdfast" in app.extensions:
+            raise UsageError("Holdfast(app): this application has sessions already; call it once")
         self.assembly = assembly or assemble(
             settings or Settings(), secret=secret, store=store, adopt=_tagging(adopt)
         )

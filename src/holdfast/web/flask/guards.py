@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from flask import current_app
 
+from holdfast.chain.auth import require_argument
 from holdfast.errors import UsageError
 from holdfast.web.flask.here import exchange
 
@@ -36,13 +37,13 @@ def require(view: Callable[P, R]) -> Callable[P, R]:
 
 def require_fresh(max_age: timedelta) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Only for somebody who proved who they are at most `max_age` ago; otherwise 401."""
-    _require_argument("require_fresh", max_age, timedelta, "@require_fresh(timedelta(minutes=5))")
+    require_argument("require_fresh", max_age, timedelta, "@require_fresh(timedelta(minutes=5))")
     return lambda view: _guarded(view, lambda here: here.chain.require_fresh(here.seen(), max_age))
 
 
 def require_role(role: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Only for somebody whose claim `role` is, or holds, this; otherwise 401 or 403."""
-    _require_argument("require_role", role, str, '@require_role("admin")')
+    require_argument("require_role", role, str, '@require_role("admin")')
     return lambda view: _guarded(view, lambda here: here.chain.require_role(here.seen(), role))
 
 
@@ -66,9 +67,9 @@ def _guarded(view: Callable[P, R], check: Callable[[Exchange], object]) -> Calla
 
 
 def refuse_bypassed(views: Iterable[object]) -> None:
-    """Refuse guards that stand above the route, where they guard nothing: Flask calls what is below.
+    """Refuse guards above `@app.route` or `@app.before_request`, where they guard nothing.
 
-    `views` is what an application calls.
+    Flask calls what is below. `views` is what an application calls.
 
     Raises:
         UsageError: one of these views has a guard that is not called.
@@ -78,7 +79,10 @@ def refuse_bypassed(views: Iterable[object]) -> None:
         guard = getattr(view, "__dict__", {}).get(_GUARD)
         if guard is not None and id(guard) not in called:
             name = getattr(view, "__qualname__", view)
-            raise UsageError(f"the guard of {name} stands above its route: put it below @app.route")
+            raise UsageError(
+                f"the guard of {name} stands above its route: put it below @app.route, or what else"
+                " hands it over to Flask"
+            )
 
 
 def _layers(view: object) -> Iterator[object]:
@@ -86,8 +90,3 @@ def _layers(view: object) -> Iterator[object]:
     while view is not None:
         yield view
         view = getattr(view, "__wrapped__", None)
-
-
-def _require_argument(name: str, given: object, kind: type, example: str) -> None:
-    if not isinstance(given, kind):
-        raise UsageError(f"{name}: say what is required; for example {example}")

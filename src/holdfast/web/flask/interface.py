@@ -28,10 +28,11 @@ class HoldfastInterface(SessionInterface):
         """The session of this request; nothing is read yet.
 
         Raises:
-            UsageError: a guard stands above its route.
+            UsageError: a guard stands above its route, or above `before_request`.
         """
         if not self._looked_at:
-            refuse_bypassed(app.view_functions.values())
+            before = [each for own in app.before_request_funcs.values() for each in own]
+            refuse_bypassed([*app.view_functions.values(), *before])
             self._looked_at = True
         environ = request.environ
         exchange = wsgi.exchange_of(environ)

@@ -30,7 +30,9 @@ def to_text(key: str, value: Any) -> str:
     """
     try:
         return _tags.dumps(value)
-    except (TypeError, ValueError, RecursionError) as error:
+    except RecursionError:
+        raise NotSerializable(f"session[{key!r}] is nested too deep, or contains itself") from None
+    except (TypeError, ValueError) as error:
         raise NotSerializable(
             f"session[{key!r}] is, or holds, what JSON cannot hold ({type(value).__name__});"
             " store plain values, such as the id of an object instead of the object"
