@@ -4,6 +4,8 @@ project = "Holdfast"
 author = "the Holdfast authors"
 html_title = project
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["pages.css"]
 
 extensions = ["myst_parser"]
 myst_enable_extensions = ["colon_fence", "deflist"]

@@ -132,7 +132,7 @@ def paths() -> Json:
         "/changes": {
             "get": {
                 **_operation("Hear which sessions change", _OBJECT),
-                "responses": {"200": _STREAM, **dict.fromkeys(_REFUSED, _refusal())},
+                "responses": {"200": _STREAM, **_refusals()},
             }
         },
         "/changes/clock": {
@@ -163,7 +163,19 @@ _EXAMPLES: dict[type, Json] = {
     requests.Begin: {"request": {**_FACTS, "headers": {"cookie": "__Host-session=…"}}},
     requests.Commit: {"request": _FACTS, "status": 200, "set": {"theme": "dark"}},
 }
-_REFUSED = ("400", "401", "403", "404", "408", "409", "413", "415", "422", "429", "503")
+_REFUSED = {
+    "400": "The request is malformed, or lacks something.",
+    "401": "No credential, or none that counts.",
+    "403": "Not allowed: the origin, the CSRF token, the role, the key, or plain HTTP.",
+    "404": "No such path or session, or it is somebody else's.",
+    "408": "The request took too long to arrive.",
+    "409": "Another request was faster; look again.",
+    "413": "The body is too large.",
+    "415": "The body is of a kind that is not taken here.",
+    "422": "The Idempotency-Key was used for another request.",
+    "429": "Too many requests; Retry-After says when.",
+    "503": "The store cannot answer, or has not proved it yet; a retry is safe.",
+}
 
 
 def _operation(
@@ -179,7 +191,7 @@ def _operation(
         "summary": summary,
         "security": [{"backend": []}],
         "parameters": list(parameters),
-        "responses": {status: done, **dict.fromkeys(_REFUSED, _refusal())},
+        "responses": {status: done, **_refusals()},
     }
     if body is not None:
         media = {"schema": {"$ref": _REF.format(name=body.__name__)}, "example": _EXAMPLES[body]}
@@ -197,8 +209,10 @@ def _several() -> Json:
     return {**described, "requestBody": {"required": True, "content": content}}
 
 
-def _refusal() -> Json:
-    return {"description": "Refused, with a stable code.", "content": _ERROR}
+def _refusals() -> Json:
+    return {
+        status: {"description": meaning, "content": _ERROR} for status, meaning in _REFUSED.items()
+    }
 
 
 def _object(**properties: Json) -> Json:
