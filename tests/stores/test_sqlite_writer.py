@@ -180,6 +180,43 @@ def _quietly(call, *args):
         call(*args)
 
 
+async def _queued():
+    """Until what the tasks of this turn want to write is in the writer's queue."""
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+
+def test_what_coroutines_write_in_one_turn_wakes_the_writer_once(table, monkeypatch):
+    """The first of a hundred does not wake it before the others are there, and all share a commit."""
+
+    async def main():
+        queued, submit = [], table._batches._submit
+        monkeypatch.setattr(
+            table._batches, "_submit", lambda ticket: (queued.append(ticket), submit(ticket))
+        )
+        tasks = [asyncio.create_task(table.awrite(add(f"{n:03}"))) for n in range(100)]
+        await asyncio.sleep(0)
+        at_once = len(queued)
+        await asyncio.sleep(0)
+        together = len(queued)
+        await asyncio.gather(*tasks)
+        return at_once, together
+
+    assert asyncio.run(main()) == (0, 100)
+
+
+def test_a_write_of_a_closed_store_is_refused(open_store):
+    """Also in the middle of a turn, when the store is closed before the writer was told."""
+    store = open_store()
+
+    async def main():
+        store.close()
+        with pytest.raises(UsageError):
+            await store.core.awrite(add("late"))
+
+    asyncio.run(main())
+
+
 def test_coroutines_do_not_wait_for_ever(open_store):
     """The same limit holds for who awaits, also for one whose group has begun."""
     table = open_store().core
@@ -189,11 +226,11 @@ def test_coroutines_do_not_wait_for_ever(open_store):
 
     async def main():
         before = asyncio.create_task(core.awrite(lambda conn: (busy.set(), first.wait())))
-        await asyncio.sleep(0)
+        await _queued()
         busy.wait()
         stuck = asyncio.create_task(core.awrite(lambda conn: second.wait()))
         late = asyncio.create_task(core.awrite(add("late")))
-        await asyncio.sleep(0)
+        await _queued()
         first.set()
         return await asyncio.gather(before, stuck, late, return_exceptions=True)
 
@@ -215,10 +252,10 @@ def test_a_loop_is_woken_once_a_group(table, monkeypatch):
         )
         busy, go = threading.Event(), threading.Event()
         first = asyncio.create_task(table.awrite(lambda conn: (busy.set(), go.wait())))
-        await asyncio.sleep(0)
+        await _queued()
         busy.wait()
         rest = [asyncio.create_task(table.awrite(add(f"{n:03}"))) for n in range(100)]
-        await asyncio.sleep(0)
+        await _queued()
         go.set()
         await asyncio.gather(first, *rest)
         return len(woken)
@@ -237,7 +274,7 @@ def test_a_cancelled_wait_harms_nobody(table):
         stays = asyncio.create_task(table.awrite(add("stays")))
         await asyncio.sleep(0)
         left.cancel()
-        await asyncio.sleep(0)
+        await _queued()
         go.set()
         return await asyncio.gather(first, stays)
 
@@ -251,7 +288,7 @@ def test_a_closed_loop_harms_nobody(table):
 
     async def main():
         asyncio.create_task(table.awrite(lambda conn: go.wait()))  # noqa: RUF006
-        await asyncio.sleep(0)
+        await _queued()
 
     asyncio.run(main())
     go.set()

@@ -14,7 +14,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from holdfast import sinks
 from holdfast.chain import error_reply
 from holdfast.service import (
     backend,
@@ -59,7 +58,7 @@ def from_environment() -> App:
     """The application of one worker, from the variables that `holdfast serve` has set."""
     configuration = environment.load(os.environ)
     parent_watch.start()
-    output = AuditOutput(sinks.json_lines(sys.stdout))
+    output = AuditOutput(sys.stdout)
     return create_app(build(configuration, audit=[output]))
 
 

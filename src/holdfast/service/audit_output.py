@@ -2,34 +2,40 @@
 
 A reader of standard output that has stopped reading must stop no sign-in (R164). So a thread writes,
 and events wait for it in a bounded queue. What does not fit is refused, which the auditor counts.
+
+The thread is woken for the first of some events and writes all that have come a moment later at once:
+woken for each, it would take as much of the loop's time as the event itself.
 """
 
 from __future__ import annotations
 
 import atexit
-from contextlib import suppress
-from queue import Empty, Full, Queue
+import time
+from queue import Empty, Full, SimpleQueue
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
+
+from holdfast.sinks import line
 
 if TYPE_CHECKING:
     from holdfast.events import Event
-    from holdfast.protocols import Sink
 
 _MOST = 10_000
 _AT_EXIT_S = 2.0
+_GATHER_S = 0.01
 
 
 class AuditOutput:
-    """A sink that hands events over to another one, `sink`, which may block or fail.
+    """A sink that writes events as JSON lines to `stream`, which may block or fail.
 
-    `failures` counts what that one did not take.
+    `failures` counts what the stream did not take; `most` events may wait for it.
     """
 
-    def __init__(self, sink: Sink, most: int = _MOST) -> None:
+    def __init__(self, stream: IO[str], most: int = _MOST) -> None:
         self.failures = 0
-        self._sink = sink
-        self._queue: Queue[Event | None] = Queue(most)
+        self._stream = stream
+        self._most = most
+        self._queue: SimpleQueue[Event | None] = SimpleQueue()
         self._thread = Thread(target=self._run, name="holdfast-audit", daemon=True)
         self._thread.start()
         atexit.register(self.close)
@@ -40,27 +46,36 @@ class AuditOutput:
         Raises:
             queue.Full: so many wait already that this one is lost.
         """
-        self._queue.put_nowait(event)
+        if self._queue.qsize() >= self._most:
+            raise Full
+        self._queue.put(event)
 
     def close(self) -> None:
         """Write what is left, for two seconds at most: perhaps nobody reads any more."""
         atexit.unregister(self.close)
-        while self._thread.is_alive():
-            try:
-                self._queue.put_nowait(None)
-                break
-            except Full:
-                self._drop_one()
+        self._queue.put(None)
         self._thread.join(_AT_EXIT_S)
 
-    def _drop_one(self) -> None:
-        with suppress(Empty):
-            self._queue.get_nowait()
-            self.failures += 1
-
     def _run(self) -> None:
-        while (event := self._queue.get()) is not None:
+        going = True
+        while going:
+            events, going = self._gather()
             try:
-                self._sink(event)
+                self._stream.write("".join(f"{line(event)}\n" for event in events))
+                self._stream.flush()
             except Exception:  # noqa: BLE001 - a reader that went away must not end the thread
-                self.failures += 1
+                self.failures += len(events)
+
+    def _gather(self) -> tuple[list[Event], bool]:
+        """The events that are there a moment after the first; False: these are the last."""
+        events: list[Event] = []
+        event = self._queue.get()
+        if event is not None:
+            time.sleep(_GATHER_S)
+        while event is not None:
+            events.append(event)
+            try:
+                event = self._queue.get_nowait()
+            except Empty:
+                return events, True
+        return events, False

@@ -39,15 +39,14 @@ async def bounded(request: Request, limit: int) -> bytes:
     Raises:
         Refusal: 413, it is or will be larger than `limit` bytes; the rest is not read.
     """
-    too_large = _refused(413, "body_too_large", f"The body may have at most {limit} bytes")
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and (len(announced) > _MOST_DIGITS or int(announced) > limit):
-        raise too_large
+        raise _too_large(limit)
     raw = bytearray()
     async for chunk in request.stream():
         raw += chunk
         if len(raw) > limit:
-            raise too_large
+            raise _too_large(limit)
     return bytes(raw)
 
 
@@ -70,6 +69,10 @@ def text_of(body: dict[str, Any], name: str) -> str:
 def media_type(request: Request) -> str:
     """The body's content type in lower case, without parameters."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _too_large(limit: int) -> Refusal:
+    return _refused(413, "body_too_large", f"The body may have at most {limit} bytes")
 
 
 def _refused(status: int, code: str, message: str) -> Refusal:

@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from holdfast.stores.sqlite import schema
+from holdfast.stores.sqlite.batches import Batches
 from holdfast.stores.sqlite.file import DatabaseFile
 from holdfast.stores.sqlite.readers import Readers
 from holdfast.stores.sqlite.ticket import Ticket
@@ -45,11 +46,12 @@ class SqliteCore:
         self._file = DatabaseFile(path, timeout)
         self._readers = Readers(self._file.reader)
         self._writer = Writer(self._file)
+        self._batches = Batches(self._writer.submit)
         self._looked_at = 0
         self._turnover = 0
         self._pid = os.getpid()
         self._inherited: list[Any] = []
-        self._finish = weakref.finalize(self, _finish, self._readers, self._writer)
+        self._finish = weakref.finalize(self, _finish, self._readers, self._writer, self._batches)
         os.register_at_fork(
             before=_weakly(self._hold),
             after_in_parent=_weakly(self._release),
@@ -103,7 +105,7 @@ class SqliteCore:
 
         loop = get_running_loop()
         ticket = Ticket(op, durable=durable, loop=loop)
-        self._writer.submit(ticket)
+        self._batches.add(ticket, loop)
         timer = loop.call_later(self._timeout, ticket.expire)
         try:
             return await ticket.future
@@ -147,6 +149,7 @@ class SqliteCore:
     def _hold(self) -> None:
         # SQLite keeps book of a process's locks on a file, and a child would inherit the book but
         # not the locks. So nothing is open while a process forks.
+        self._batches.flush()
         self._writer.hold()
         self._readers.hold()
 
@@ -155,7 +158,8 @@ class SqliteCore:
         self._writer.release()
 
 
-def _finish(readers: Readers, writer: Writer) -> None:
+def _finish(readers: Readers, writer: Writer, batches: Batches) -> None:
+    batches.flush()
     writer.close()
     readers.close()
 
