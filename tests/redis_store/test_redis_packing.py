@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from holdfast.protocols import Take
 from holdfast.rules.secret import new_id
 from holdfast.stores.redis import scripts
 from holdfast.stores.redis.core import Core
@@ -35,12 +36,29 @@ def test_a_reading(id):
     assert CALLS.get(id) == pack((call_of_get(KEYS, id).command(),))
 
 
-@given(ids, st.binary(max_size=60), numbers, numbers, st.none() | st.binary(max_size=32))
-def test_a_reading_with_a_quota(id, quota, limit, period, proof):
+@given(
+    st.integers(0, 1023),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
+    st.integers(0, 2**48),
+    st.integers(1, 2**48),
+    st.none() | st.binary(min_size=32, max_size=32),
+)
+def test_a_reading_with_a_quota(tag, rest, limit, period, proof):
     """With a proof and without."""
+    id = new_id(tag, os.urandom(16))
+    take = Take(f"s/{id}/{rest}", limit, period, proof)
+    place, name = KEYS.quota(take.key, period)
     more = () if proof is None else (proof,)
-    whole = command(scripts.GET_AND_TAKE, 3, id, quota, limit, period, *more)
-    assert CALLS.get_and_take(id, quota, limit, period, proof) == whole
+    assert place == id[:2]
+    assert CALLS.take(id, take) == command(scripts.GET_AND_TAKE, 3, id, name, limit, period, *more)
+
+
+def test_the_kinds_of_quotas_are_kept_within_a_bound():
+    """However many an application makes of them."""
+    id = new_id(7, bytes(16))
+    for number in range(250):
+        assert CALLS.take(id, Take(f"s/{id}/x", number, 1000))
+    assert len(CALLS._takes) <= 100
 
 
 @given(ids, st.integers(0, 2**64 - 1), st.binary(max_size=300))
@@ -50,13 +68,14 @@ def test_a_change(id, version, value):
     assert CALLS.update(id, packed_version(version), value) == whole
 
 
-def test_the_quota_of_a_session_is_found_at_once():
-    """Where it is known without looking closer, it is the same key; other quotas are looked up."""
+def test_other_quotas_are_packed_from_their_parts():
+    """Those of another session, of no session, and for an id or a proof that nobody ever made."""
     id = new_id(7, bytes(16))
-    place, key = KEYS.quota(f"s/{id}/100/900000", 900_000)
-    assert (place, key) == (id[:2], KEYS.quota_beside(id, f"s/{id}/100/900000", 900_000))
-    for other in (f"x/{id}/1", f"s/{id}", f"s/{new_id(8, bytes(16))}/1", f"s/{id}/ä", "s//1"):
-        assert KEYS.quota_beside(id, other, 1000) is None
+    for key in (f"x/{id}/1", f"s/{id}", f"s/{new_id(8, bytes(16))}/1", "s//1"):
+        assert CALLS.take(id, Take(key, 1, 1000)) is None
+    for odd in ("", "\ud800", "a" * 24, "ä" * 25, "ä" * 12 + "a"):
+        assert CALLS.take(odd, Take(f"s/{odd}/1", 1, 1000)) is None
+    assert CALLS.take(id, Take(f"s/{id}/1", 1, 1000, b"short")) is None
 
 
 @pytest.mark.parametrize("count", [0, 1, 9_999, 10_000, 10_001])

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from holdfast.errors import NotDurable, StoreError, StoreUnavailable
 from holdfast.stores.redis.calls import Answer, Call, Work
-from holdfast.stores.redis.errors import Late, Lost, store_error
+from holdfast.stores.redis.errors import Late, Lost, Unknown, store_error
 from holdfast.stores.redis.reads import PackedCalls
 from holdfast.stores.redis.wire import ReplyError, pack
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Sequence
 
     from holdfast.stores.redis.core import Core, Wires
+    from holdfast.stores.redis.wire import Replies
 
 _PATIENCE_S = 1.0
 """Seconds that a call waits for a server that is loading, or for a new primary."""
@@ -77,17 +78,33 @@ class Client:
         Raises:
             StoreUnavailable: as `exchange`.
         """
-        address = self.core.topology.homes.get(tag)
-        if address is None:
-            return None
         try:
-            replies, node = await self.wires.send(address, packed, 1, seconds=self.core.seconds)
+            (reply,), node = await self.send(tag, packed)
         except Lost as error:
-            if self._hopeless(error, safe=safe):
-                raise StoreUnavailable(str(error)) from error
+            self.require_hope(error, safe=safe)
             return None
-        reply = replies[0]
         return None if isinstance(reply, ReplyError) else (reply, node)
+
+    def send(self, tag: str, packed: bytes) -> Awaitable[Replies]:
+        """The reply to one packed command, which may be a refusal.
+
+        Raises, at once or when awaited:
+            Lost: there was no connection, or it broke.
+        """
+        core = self.core
+        address = core.topology.homes.get(tag)
+        if address is None:
+            raise Unknown
+        return self.wires.send(address, packed, 1, seconds=core.seconds)
+
+    def require_hope(self, error: Lost, *, safe: bool) -> None:
+        """Accept a loss after which the same may be sent again, as what is `safe` may.
+
+        Raises:
+            StoreUnavailable: nothing may be sent again, or there is nowhere to send it.
+        """
+        if self._hopeless(error, safe=safe):
+            raise StoreUnavailable(str(error)) from error
 
     async def exchange(self, calls: Sequence[Call]) -> list[Answer]:
         """The answers to some calls, each of which was carried out once.
@@ -130,13 +147,14 @@ class Client:
                 replies, node = await send(batch.address, batch.payload, count, seconds=seconds)
                 work.absorb(batch, replies, node, topology)
         except Lost as error:
-            if self._hopeless(error, safe=work.safe):
-                raise StoreUnavailable(str(error)) from error
+            self.require_hope(error, safe=work.safe)
             return error
         return None
 
     def _hopeless(self, error: Lost, *, safe: bool) -> bool:
         """Whether nothing may be sent again after this loss, or there is nowhere to send it."""
+        if isinstance(error, Unknown):
+            return False
         if isinstance(error, Late):
             return True
         if error.sent:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from holdfast.stores.redis.keys import Keys, subject_of
 from holdfast.stores.redis.topology import Topology
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from holdfast.stores.redis.keys import Subject
     from holdfast.stores.redis.target import Address, Target
+    from holdfast.stores.redis.wire import Replies
 
 _PLACES_KEPT = 10_000
 
@@ -19,9 +20,9 @@ _PLACES_KEPT = 10_000
 class Wires(Protocol):
     """The connections of one face of the store."""
 
-    async def send(
+    def send(
         self, address: Address, payload: bytes, count: int, *, seconds: float
-    ) -> tuple[list[Any], str]:
+    ) -> Awaitable[Replies]:
         """The `count` replies to packed commands, and the server process that gave them.
 
         Raises:
@@ -32,7 +33,7 @@ class Wires(Protocol):
 
     async def send_durably(
         self, address: Address, payload: bytes, count: int, *, seconds: float
-    ) -> tuple[list[Any], str]:
+    ) -> Replies:
         """The same over one of a few connections of their own: WAIT holds up all that is behind it."""
         ...
 

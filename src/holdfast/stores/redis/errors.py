@@ -20,6 +20,13 @@ class Lost(Exception):
         self.sent = sent
 
 
+class Unknown(Lost):
+    """Nobody has looked yet which servers there are."""
+
+    def __init__(self) -> None:
+        super().__init__("the Redis servers are not known yet")
+
+
 class Late(Lost):
     """The server did not answer within the time limit."""
 

@@ -51,9 +51,12 @@ def valid_prefix(prefix: str) -> bool:
 
 def subject_of(subject: str, salt: bytes) -> Subject:
     """The place of a subject. The key is keyed by the salt, so nobody can make two of them meet."""
-    name = subject.encode("utf-8", "surrogatepass")
-    key = urlsafe_b64encode(hmac.digest(salt, b"list\0" + name, "sha256")[:12])
+    key = urlsafe_b64encode(hmac.digest(salt, b"list\0" + _bytes(subject), "sha256")[:12])
     return Subject(_TAG_OF_NUMBER[subject_tag(subject, salt)], key)
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
 
 
 class Keys:
@@ -85,21 +88,16 @@ class Keys:
         """The key that exists if the tag has records."""
         return f"{self.prefix}d{{{tag}}}".encode()
 
-    def quota_beside(self, id: str, key: str, period: int) -> bytes | None:
-        """The key of a quota that is this session's own; None if it is not, or not plainly.
-
-        What `quota` says of it as well, at a third of the price.
-        """
-        if not key.startswith(f"s/{id}/") or not key.isascii():
-            return None
-        return f"{self.prefix}q{{{id[:2]}}}{quota.name(key, period)}".encode()
-
     def quota(self, key: str, period: int) -> tuple[str, bytes]:
         """The tag and the key of a quota. A session's own lies beside its record."""
-        name = quota.name(key, period).encode("utf-8", "surrogatepass")
         match = _QUOTA_OF_SESSION.match(key)
         if match and valid_id(match[1]):
             tag = tag_of(match[1])
         else:
+            name = _bytes(quota.name(key, period))
             tag = ALL_TAGS[int.from_bytes(hashlib.sha256(name).digest()[:2], "big") % TAGS]
-        return tag, f"{self.prefix}q{{{tag}}}".encode() + name
+        return tag, self.quota_in(tag, key, period)
+
+    def quota_in(self, tag: str, key: str, period: int) -> bytes:
+        """The key of a quota that lies in this tag."""
+        return _bytes(f"{self.prefix}q{{{tag}}}{quota.name(key, period)}")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any
+from asyncio import get_running_loop
+from typing import TYPE_CHECKING
 
 from holdfast.stores.redis.errors import Late, Lost
 from holdfast.stores.redis.facts import facts_of, greeting
@@ -12,8 +13,11 @@ from holdfast.stores.redis.pace import Pace
 from holdfast.stores.redis.wire import AsyncWire, pack
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from holdfast.stores.redis.core import Core
     from holdfast.stores.redis.target import Address
+    from holdfast.stores.redis.wire import Replies
 
 DURABLE_WIRES = 8
 """Connections of a loop on which durable writes wait for replicas."""
@@ -27,26 +31,25 @@ class LoopWires:
         self._loops: dict[asyncio.AbstractEventLoop, _OneLoop] = {}
         self._inherited: list[object] = []
 
-    async def send(
+    def send(
         self, address: Address, payload: bytes, count: int, *, seconds: float
-    ) -> tuple[list[Any], str]:
+    ) -> Awaitable[Replies]:
         """See `Wires`, as for the methods below."""
-        wire = self._here().wires.get(address)
+        here = self._loops.get(get_running_loop()) or self._here()
+        wire = here.wires.get(address)
         if wire is None or not wire.open:
-            started = time.monotonic()
-            wire = await self._here().shared(address, seconds)
-            seconds -= time.monotonic() - started
-        return await wire.ask(payload, count, seconds), wire.node
+            return here.send(address, payload, count, seconds)
+        return wire.ask(payload, count, seconds)
 
     async def send_durably(
         self, address: Address, payload: bytes, count: int, *, seconds: float
-    ) -> tuple[list[Any], str]:
+    ) -> Replies:
         """As `send`, with a bound on how many do so at the same time."""
         return await self._here().send_durably(address, payload, count, seconds)
 
     async def discover(self, seen: int) -> None:
         """In a thread, because it blocks."""
-        await asyncio.get_running_loop().run_in_executor(None, self._core.topology.discover, seen)
+        await get_running_loop().run_in_executor(None, self._core.topology.discover, seen)
 
     async def pause(self, seconds: float) -> None:
         """This task."""
@@ -59,7 +62,7 @@ class LoopWires:
 
     async def close(self) -> None:
         """Close the connections of this loop, and ask other loops to close theirs."""
-        running = asyncio.get_running_loop()
+        running = get_running_loop()
         here = self._loops.pop(running, None)
         self.close_elsewhere()
         if here is not None:
@@ -74,7 +77,7 @@ class LoopWires:
                 loop.call_soon_threadsafe(wires.close)
 
     def _here(self) -> _OneLoop:
-        loop = asyncio.get_running_loop()
+        loop = get_running_loop()
         here = self._loops.get(loop)
         if here is None:
             open_ones = {each: wires for each, wires in self._loops.items() if not each.is_closed()}
@@ -95,18 +98,24 @@ class _OneLoop:
         self._pace = Pace()
         self._closed = False
 
+    async def send(self, address: Address, payload: bytes, count: int, seconds: float) -> Replies:
+        """Over the connection that all tasks use, once it is open."""
+        deadline = time.monotonic() + seconds
+        wire = await self.shared(address, seconds)
+        return await wire.ask(payload, count, deadline - time.monotonic())
+
     async def shared(self, address: Address, seconds: float) -> AsyncWire:
         """The connection that all tasks use; the first one opens it for all who wait."""
         task = self._connecting.get(address)
         if task is None:
-            task = asyncio.get_running_loop().create_task(self._open_shared(address, seconds))
+            task = get_running_loop().create_task(self._open_shared(address, seconds))
             task.add_done_callback(_seen)
             self._connecting[address] = task
         return await asyncio.shield(task)
 
     async def send_durably(
         self, address: Address, payload: bytes, count: int, seconds: float
-    ) -> tuple[list[Any], str]:
+    ) -> Replies:
         """Over a connection that nobody else uses meanwhile."""
         deadline = time.monotonic() + seconds
         await self._place(seconds)
@@ -122,7 +131,7 @@ class _OneLoop:
                 wire.close()
             else:
                 self._durable.setdefault(address, []).append(wire)
-            return replies, wire.node
+            return replies
         finally:
             self._places.release()
 
@@ -182,7 +191,7 @@ class _OneLoop:
     async def _greeted(self, address: Address, seconds: float) -> AsyncWire:
         target = self._core.target
         host = address.host if target.tls else None
-        _, wire = await asyncio.get_running_loop().create_connection(
+        _, wire = await get_running_loop().create_connection(
             lambda: AsyncWire(address, lambda wire: self._gone(address, wire)),
             address.host,
             address.port,
@@ -191,7 +200,8 @@ class _OneLoop:
         )
         try:
             commands = greeting(target)
-            facts = facts_of(await wire.ask(pack(commands), len(commands), seconds))
+            replies, _ = await wire.ask(pack(commands), len(commands), seconds)
+            facts = facts_of(replies)
             self._core.topology.meet(address, facts)
         except BaseException:
             wire.close()

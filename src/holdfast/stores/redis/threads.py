@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from threading import BoundedSemaphore
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from holdfast.stores.redis.errors import Late
 from holdfast.stores.redis.facts import facts_of, greeting
@@ -18,6 +18,7 @@ from holdfast.stores.redis.wire import Wire, pack
 if TYPE_CHECKING:
     from holdfast.stores.redis.core import Core
     from holdfast.stores.redis.target import Address
+    from holdfast.stores.redis.wire import Replies
 
 DURABLE_WIRES = 8
 """Connections of a process on which durable writes wait for replicas."""
@@ -38,13 +39,13 @@ class ThreadWires:
 
     async def send(
         self, address: Address, payload: bytes, count: int, *, seconds: float
-    ) -> tuple[list[Any], str]:
+    ) -> Replies:
         """See `Wires`, as for the methods below."""
         return self._send(self._free, address, payload, count, time.monotonic() + seconds)
 
     async def send_durably(
         self, address: Address, payload: bytes, count: int, *, seconds: float
-    ) -> tuple[list[Any], str]:
+    ) -> Replies:
         """As `send`, with a bound on how many do so at the same time."""
         deadline = time.monotonic() + seconds
         if not self._places.acquire(timeout=seconds):
@@ -81,7 +82,7 @@ class ThreadWires:
         payload: bytes,
         count: int,
         deadline: float,
-    ) -> tuple[list[Any], str]:
+    ) -> Replies:
         wire = self._standing(free, address) or self._connect(address, deadline)
         try:
             replies = wire.ask(payload, count, deadline)

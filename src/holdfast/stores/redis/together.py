@@ -13,13 +13,13 @@ from holdfast.faces import run
 from holdfast.stores.redis.errors import Lost
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Generator, Iterable, Sequence
+    from collections.abc import Awaitable, Coroutine, Generator, Iterable, Sequence
 
     from holdfast.stores.redis.target import Address
     from holdfast.stores.redis.threads import ThreadWires
+    from holdfast.stores.redis.wire import Replies
 
 T = TypeVar("T")
-_Answer = tuple[list[Any], str]
 
 
 class _Asked:
@@ -31,13 +31,13 @@ class _Asked:
         self.count = count
         self.seconds = seconds
 
-    def __await__(self) -> Generator[_Asked, _Answer, _Answer]:
+    def __await__(self) -> Generator[_Asked, Replies, Replies]:
         return (yield self)
 
 
 class _Suspended(NamedTuple):
     number: int
-    coroutine: Coroutine[_Asked, _Answer, Any]
+    coroutine: Coroutine[_Asked, Replies, Any]
     asked: _Asked
 
 
@@ -52,11 +52,11 @@ class TogetherWires:
         self.after_fork = wires.after_fork
         self.close = wires.close
 
-    async def send(
+    def send(
         self, address: Address, payload: bytes, count: int, *, seconds: float
-    ) -> _Answer:
+    ) -> Awaitable[Replies]:
         """See `Wires`."""
-        return await _Asked(address, payload, count, seconds)
+        return _Asked(address, payload, count, seconds)
 
     def run(self, coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T | StoreError]:
         """What each of them returns, or the error of the store with which it ends."""
@@ -100,7 +100,7 @@ class _Course:
         self,
         number: int,
         coroutine: Coroutine[_Asked, Any, Any],
-        answer: _Answer | Exception | None,
+        answer: Replies | Exception | None,
     ) -> None:
         """Hand in what was answered, up to the next question or the end."""
         try:

@@ -181,7 +181,10 @@ def _left(deadline: float) -> float:
     return max(deadline - time.monotonic(), 0.005)
 
 
-_Question = tuple["asyncio.Future[list[Any]]", int, float, list[Any]]
+Replies = tuple[list[Any], str]
+"""The replies to some commands, and the server process that gave them."""
+
+_Question = tuple["asyncio.Future[Replies]", int, float, list[Any]]
 """What was asked on an event loop: where the replies go, how many, until when (loop time), those that came."""
 
 
@@ -199,7 +202,7 @@ class AsyncWire(asyncio.Protocol):
         self._out: list[bytes] = []
         self._watch: asyncio.TimerHandle | None = None
 
-    def ask(self, payload: bytes, count: int, seconds: float) -> asyncio.Future[list[Any]]:
+    def ask(self, payload: bytes, count: int, seconds: float) -> asyncio.Future[Replies]:
         """Send packed commands with all others of this tick; resolves to their replies.
 
         Error replies are values. Raises, at once or when awaited:
@@ -207,7 +210,7 @@ class AsyncWire(asyncio.Protocol):
         """
         if not self.open:
             raise Lost(f"the connection to {self._server} broke")
-        future: asyncio.Future[list[Any]] = self._loop.create_future()
+        future: asyncio.Future[Replies] = self._loop.create_future()
         deadline = self._loop.time() + seconds
         self._asked.append((future, count, deadline, []))
         if not self._out:
@@ -240,7 +243,7 @@ class AsyncWire(asyncio.Protocol):
                 if len(replies) == wanted:
                     asked.popleft()
                     if not future.done():  # whoever asked may have been cancelled
-                        future.set_result(replies)
+                        future.set_result((replies, self.node))
         except (hiredis.ProtocolError, IndexError):  # such as a good-bye before the first question
             self._fail(Lost)
 
