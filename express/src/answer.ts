@@ -41,9 +41,13 @@ export class Held {
     readonly sending: Sending,
   ) {}
 
+  /** Nothing waits any more. */
+  get open(): boolean {
+    return this.#phase === "open";
+  }
+
   writeHead(status: number, rest: unknown[]): void {
     const { response } = this;
-    if (this.#phase === "open") return void this.sending.writeHead.call(response, status, ...rest);
     if (this.#phase !== "replaced") this.#take(rest);
     response.statusCode = status;
     this.#do(status, () => {

@@ -35,11 +35,33 @@ type Request = IncomingMessage & {
   csrfToken?: unknown;
 };
 
+/** Whatever it is made of: what its subclasses put on themselves is put on that. */
+const Itself = function (itself: object) {
+  return itself;
+} as unknown as new (itself: object) => object;
+
 /**
- * A property of the request that no log shows. A `WeakMap` would do as well, but its entries cost the
- * collector of garbage more than a property costs here.
+ * A visit, on the list of the request's headers, where no log shows it. All lists have one shape, so that
+ * it costs next to nothing; on the request it would cost as much as hashing the cookie does.
  */
-const VISIT = Symbol("holdfast.visit");
+class Carried extends Itself {
+  #visit: Visit;
+
+  private constructor(list: object, visit: Visit) {
+    super(list);
+    this.#visit = visit;
+  }
+
+  static by(list: object): Visit | undefined {
+    return #visit in list ? list.#visit : undefined;
+  }
+
+  static put(list: object, visit: Visit): void {
+    if (#visit in list) list.#visit = visit;
+    else new Carried(list, visit);
+  }
+}
+
 // As a private property of applications; nothing else is kept here.
 const EQUIPPED = new WeakMap<Application, Equipment>();
 
@@ -50,8 +72,9 @@ export function visitOf(request: IncomingMessage): Visit {
   return visit;
 }
 
-function carried(request: IncomingMessage & { [VISIT]?: Visit }): Visit | undefined {
-  return request[VISIT];
+function carried(request: Partial<IncomingMessage>): Visit | undefined {
+  const { rawHeaders } = request;
+  return rawHeaders && Carried.by(rawHeaders);
 }
 
 export function isVisited(request: IncomingMessage): boolean {
@@ -59,7 +82,7 @@ export function isVisited(request: IncomingMessage): boolean {
 }
 
 export function carry(request: IncomingMessage, visit: Visit): void {
-  Object.defineProperty(request, VISIT, { value: visit });
+  Carried.put(request.rawHeaders, visit);
 }
 
 /** The request is let in: its session is seen from here on, and its answer waits for it. */
@@ -80,18 +103,23 @@ export function enter(request: Request, response: ServerResponse, visit: Visit):
     );
   }
   showSession(request, visit);
-  if (request.csrfToken !== csrfToken) request.csrfToken = csrfToken;
+  if (hidden(request, visit, "csrfToken")) request.csrfToken = csrfToken;
 }
 
 /** What `request.session` is. */
 export function showSession(request: Request, visit: Visit): void {
-  if (request.session !== visit.session) request.session = visit.session;
+  if (hidden(request, visit, "session")) request.session = visit.session;
 }
 
 /** What `request.user` is. */
 export function showUser(request: Request, visit: Visit, user: User): void {
   visit.user = user;
-  if (request.user !== user) request.user = user;
+  if (hidden(request, visit, "user")) request.user = user;
+}
+
+/** Whether the property of the application does not do: there is none, or another middleware's before it. */
+function hidden(request: Request, visit: Visit, name: keyof typeof SEEN): boolean {
+  return visit.held === undefined || Object.hasOwn(request, name);
 }
 
 function equipped(app: Application): Equipment {
@@ -109,7 +137,7 @@ function equipped(app: Application): Equipment {
 }
 
 /** Properties of a request; who assigns to one has a property of the request itself, as ever. */
-const SEEN: PropertyDescriptorMap = {
+const SEEN = {
   session: seen("session", (visit) => visit.session),
   user: seen("user", (visit) => visit.user),
   csrfToken: seen("csrfToken", () => csrfToken),
@@ -146,7 +174,7 @@ function sendingBy(held: (response: ServerResponse) => Held | undefined, theirs:
   return {
     writeHead(status, ...rest) {
       const each = held(this);
-      if (each === undefined) return theirs.writeHead.call(this, status, ...rest);
+      if (each === undefined || each.open) return theirs.writeHead.call(this, status, ...rest);
       each.writeHead(status as number, rest);
       return this;
     },

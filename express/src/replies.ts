@@ -71,12 +71,18 @@ export function send(response: ServerResponse, reply: Reply, end: Call = respons
 
 /** `Vary` is joined, `Cache-Control` replaced; of two cookies with one name ours stays. */
 export function addHeaders(response: ServerResponse, headers: Headers): void {
+  if (headers === PRIVATE) return addPrivate(response);
   for (const [name, value] of headers) {
     const lower = name.toLowerCase();
     if (lower === "set-cookie") addCookie(response, value);
     else if (lower === "vary") addVary(response, value);
     else response.setHeader(name, value);
   }
+}
+
+function addPrivate(response: ServerResponse): void {
+  addVary(response, "Cookie");
+  response.setHeader("Cache-Control", "no-store");
 }
 
 function addCookie(response: ServerResponse, cookie: string): void {

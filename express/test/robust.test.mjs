@@ -223,6 +223,7 @@ test("without Express the chain works as well, and one application tells request
   const visitor = new Browser(inside.origin);
   assert.equal((await visitor.get("/inside")).json, null);
   assert.deepEqual((await visitor.get("/outside")).json, [true, true, true, "own"]);
+  assert.equal(app.request.session, undefined);
   inside.close();
   sessions.close();
 });
