@@ -1,11 +1,13 @@
 """Django's settings: honoured, or refused with the reason; and what `manage.py check` says."""
 
 from datetime import timedelta
+from secrets import token_urlsafe
 
 import pytest
 from django.apps import apps
 from django.conf import settings
 from django.core.checks import run_checks
+from django.core.management.utils import get_random_secret_key
 from django.test import override_settings
 
 from holdfast.errors import ConfigurationError
@@ -130,8 +132,28 @@ def test_secrets(monkeypatch):
     with override_settings(HOLDFAST_SECRET=("new", "old")):
         assert secrets_of(settings) == ["new", "old"]
     monkeypatch.delenv("HOLDFAST_SECRET")
-    with override_settings(SECRET_KEY="new", SECRET_KEY_FALLBACKS=["old"]):
-        assert secrets_of(settings) == ["new", "old"]
+    new, old = token_urlsafe(), token_urlsafe()
+    with override_settings(SECRET_KEY=new, SECRET_KEY_FALLBACKS=[old]):
+        assert secrets_of(settings) == [new, old]
+
+
+JUST_MADE = "django-insecure-" + get_random_secret_key()
+
+
+@pytest.mark.parametrize("name", ["SECRET_KEY", "SECRET_KEY_FALLBACKS"])
+def test_the_secret_of_a_new_project_is_for_development(monkeypatch, name):
+    """With it the first steps work; where `DEBUG` is off, `check` and the start say what to set."""
+    monkeypatch.delenv("HOLDFAST_SECRET", raising=False)
+    made = {name: JUST_MADE if name == "SECRET_KEY" else [JUST_MADE]}
+    with override_settings(DEBUG=True, **made):
+        assert JUST_MADE.removeprefix("django-insecure-") in secrets_of(settings)
+        assert "holdfast.E001" not in said()
+        assert assembly()
+    with override_settings(DEBUG=False, **made):
+        for refused in (lambda: secrets_of(settings), assembly):
+            with pytest.raises(ConfigurationError, match=r"^SECRET_KEY: .* HOLDFAST_SECRET"):
+                refused()
+        assert "HOLDFAST_SECRET" in said()["holdfast.E001"]
 
 
 def test_override_settings_reaches_the_parts(monkeypatch):

@@ -32,13 +32,13 @@ def session(parts):
 
 
 class Open:
-    """One request to an async view, as a server gives it to Django."""
+    """One request to an async view, as a server gives it to Django; `app` may stand around that."""
 
-    def __init__(self, session, chunks, **headers):
+    def __init__(self, session, chunks, app=None, **headers):
+        headers = {name.replace("_", "-"): value for name, value in headers.items()}
+
         async def step(request):
-            return StreamingHttpResponse(
-                chunks, headers={k.replace("_", "-"): v for k, v in headers.items()}
-            )
+            return StreamingHttpResponse(chunks, headers=headers)
 
         urls.STEPS.append(step)
         self.incoming, self.sent, self.blocks = asyncio.Queue(), [], None
@@ -57,7 +57,9 @@ class Open:
             "client": ("127.0.0.1", 4711),
             "server": ("testserver", 443),
         }
-        self.task = asyncio.create_task(ASGIHandler()(scope, self.incoming.get, self._send))
+        self.task = asyncio.create_task(
+            (app or ASGIHandler())(scope, self.incoming.get, self._send)
+        )
 
     async def _send(self, message):
         self.sent.append(message)

@@ -23,6 +23,7 @@ _POLICY_VIOLATION = 1008
 _SWITCHING = 101
 _DENIAL = "websocket.http.response"
 _BEGINNINGS = frozenset({"http.response.start", "websocket.accept", f"{_DENIAL}.start"})
+_LENGTH = frozenset({b"content-length", b"Content-Length"})  # Django's names are no lower case
 _SERVER_ERROR = 500
 _MAX_UNSURE = 8
 
@@ -99,7 +100,7 @@ class Answer(msgspec.Struct, eq=False):
         if session.record is None:
             return
         for name, _ in message.get("headers", ()):
-            if name == b"content-length":
+            if name in _LENGTH:
                 return
         self.held = self._holding.begun(self, session, message)
 

@@ -80,7 +80,7 @@ class Held:
         self._cancelled: set[asyncio.Task[Any]] = set()
         self._socket = message["type"] == "websocket.accept"
         self._events = any(
-            name == b"content-type" and value.startswith(_EVENTS)
+            name.lower() == b"content-type" and value.startswith(_EVENTS)
             for name, value in message.get("headers", ())
         )
         self._task = asyncio.current_task()

@@ -27,6 +27,7 @@ def check(app_configs: Any = None, **_: Any) -> list[checks.CheckMessage]:  # no
 def _contradictions() -> Iterator[checks.CheckMessage]:
     try:
         configuration.settings_of(settings)
+        configuration.secrets_of(settings)
         adoption.of(settings)
     except ConfigurationError as error:
         yield checks.Error(str(error), id="holdfast.E001")

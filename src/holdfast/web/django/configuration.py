@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from django.utils.module_loading import import_string
 
 from holdfast.errors import ConfigurationError
+from holdfast.rules.strength import ADVICE, weakness
 from holdfast.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ _COOKIE = {
     "SESSION_COOKIE_PATH": "path",
     "SESSION_COOKIE_SECURE": "secure",
 }
+_JUST_MADE = "django-insecure-"
 _PROBE = {"a": [1, "é", None]}
 
 
@@ -53,14 +55,22 @@ def secrets_of(conf: LazySettings) -> list[str] | None:
     """The master secrets, newest first; None: those of the environment.
 
     Without `HOLDFAST_SECRET`, in the settings or in the environment, Django's own secret is used:
-    keys are derived from it under labels of their own.
+    keys are derived from it under labels of their own. That of a project which `startproject` has
+    just made is good enough while `DEBUG` is on.
+
+    Raises:
+        ConfigurationError: Django's own secret is none.
     """
     given = getattr(conf, "HOLDFAST_SECRET", None)
     if given:
         return [given] if isinstance(given, str) else list(given)
     if os.environ.get("HOLDFAST_SECRET"):
         return None
-    return [conf.SECRET_KEY, *conf.SECRET_KEY_FALLBACKS]
+    own = [conf.SECRET_KEY, *conf.SECRET_KEY_FALLBACKS]
+    if conf.DEBUG:
+        own = [each.removeprefix(_JUST_MADE) for each in own]
+    _require_strong(own)
+    return own
 
 
 def store_of(conf: LazySettings) -> str | None:
@@ -121,6 +131,14 @@ def _refuse(conf: LazySettings) -> None:
         raise ConfigurationError(
             "SESSION_SERIALIZER: sessions hold JSON, which other services read too, and never"
             " pickles; for example 'django.contrib.sessions.serializers.JSONSerializer'"
+        )
+
+
+def _require_strong(secrets: list[str]) -> None:
+    problem = next(filter(None, (weakness(each.encode()) for each in secrets)), None)
+    if problem is not None:
+        raise ConfigurationError(
+            f"SECRET_KEY: {problem}; change it, or set HOLDFAST_SECRET beside it; {ADVICE}"
         )
 
 
