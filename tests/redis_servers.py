@@ -161,7 +161,7 @@ class Servers:
         until(lambda: _in_step(primary, primary.info("connected_slaves")))
         return replica
 
-    def sentinels(self, primary, count=3, down_after_ms=500, **more):
+    def sentinels(self, primary, count=3, down_after_ms=500, options=(), **more):
         """Sentinels that know each other and all replicas of `primary`."""
         quorum = count // 2 + 1
         lines = (
@@ -169,6 +169,7 @@ class Servers:
             f"sentinel down-after-milliseconds main {down_after_ms}",
             "sentinel failover-timeout main 3000",
             "sentinel parallel-syncs main 1",
+            *options,
         )
         found = [self.start(*lines, arguments=("--sentinel",), **more) for _ in range(count)]
         replicas = primary.info("connected_slaves")
@@ -180,15 +181,16 @@ class Servers:
             until(lambda each=each: _sees(each.client.sentinel_master("main"), count, replicas))
         return found
 
-    def cluster(self, primaries=3, replicas=0):
+    def cluster(self, primaries=3, replicas=0, *more, **given):
         """A Cluster whose every slot is served; its primaries, then their replicas."""
         options = (
+            *more,
             "cluster-enabled yes",
             "cluster-node-timeout 1000",
             "cluster-replica-validity-factor 0",
             "repl-diskless-sync-delay 0",
         )
-        nodes = [self.start(*options) for _ in range(primaries * (1 + replicas))]
+        nodes = [self.start(*options, **given) for _ in range(primaries * (1 + replicas))]
         for number, node in enumerate(nodes[:primaries]):
             first, last = (16384 * each // primaries for each in (number, number + 1))
             node.client.execute_command("CLUSTER ADDSLOTSRANGE", first, last - 1)

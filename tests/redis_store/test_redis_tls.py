@@ -54,21 +54,45 @@ def certificates(tmp_path_factory):
     return folder
 
 
+def secured(certificates, *, known_clients=False):
+    """Lines of a configuration, and options, of a server that speaks TLS only.
+
+    `known_clients`: with nobody who shows no certificate.
+    """
+    options = (
+        f"tls-cert-file {certificates}/cert.pem",
+        f"tls-key-file {certificates}/key.pem",
+        f"tls-ca-cert-file {certificates}/cert.pem",
+        f"tls-auth-clients {'yes' if known_clients else 'no'}",
+        "tls-cluster yes",
+        "tls-replication yes",
+    )
+    client = {
+        "ssl": True,
+        "ssl_ca_certs": f"{certificates}/cert.pem",
+        "ssl_check_hostname": False,
+    }
+    if known_clients:
+        client |= {
+            "ssl_certfile": f"{certificates}/cert.pem",
+            "ssl_keyfile": f"{certificates}/key.pem",
+        }
+    return options, {"tls": True, **client}
+
+
+def admit(server):
+    """Have it know the user that the page describes."""
+    rights = re.search(r"^user holdfast (.*)$", PAGE.read_text(), re.MULTILINE)[1]
+    rights = rights.replace(">PASSWORD", "").split()
+    server.client.execute_command("ACL SETUSER", "holdfast", *rights, f">{PASSWORD}")
+
+
 @pytest.fixture(scope="module")
 def server(session_servers, certificates):
     """It speaks TLS only, and knows the user that the page describes."""
-    rights = re.search(r"^user holdfast (.*)$", PAGE.read_text(), re.MULTILINE)[1]
-    rights = rights.replace(">PASSWORD", "").split()
-    server = session_servers.start(
-        f"tls-cert-file {certificates}/cert.pem",
-        f"tls-key-file {certificates}/key.pem",
-        "tls-auth-clients no",
-        tls=True,
-        ssl=True,
-        ssl_ca_certs=f"{certificates}/cert.pem",
-        ssl_check_hostname=False,
-    )
-    server.client.execute_command("ACL SETUSER", "holdfast", *rights, f">{PASSWORD}")
+    options, more = secured(certificates)
+    server = session_servers.start(*options, **more)
+    admit(server)
     return server
 
 
@@ -123,6 +147,50 @@ def test_the_feed_of_changes_with_those_rights(server, certificates):
     assert line.receive(2)[-1].serial == 7
     line.close()
     opened.blocking.close()
+
+
+def test_a_cluster_that_knows_its_clients_by_their_certificates(
+    servers, certificates, opening, face
+):
+    """Every node is spoken to over TLS, by the user, and shown the certificate of the URL."""
+    options, more = secured(certificates, known_clients=True)
+    nodes = servers.cluster(2, 0, *options, **more)
+    for each in nodes:
+        admit(each)
+    given = url(nodes[0], certificates).replace("rediss://", "rediss+cluster://")
+    with pytest.raises(StoreUnavailable):
+        opening(given, face).salt()
+    own = (
+        f"&tls_cert={quote(f'{certificates}/cert.pem')}&tls_key={quote(f'{certificates}/key.pem')}"
+    )
+    store = opening(given + own, face)
+    records = Samples(store, lambda: int(time.time() * 1000)).several(4)
+    others = [Samples(store, lambda: 0).stored(str(number)) for number in range(20)]
+    assert len(listed(store)) == len(records) + len(others)
+    assert all(each.client.dbsize() for each in nodes)
+    assert store.bump_epoch() > 0
+    assert listed(store) == []
+
+
+def test_sentinels_with_a_password_of_their_own(servers, certificates, opening, face):
+    """Sentinels and servers speak TLS, each with its login; a failover changes neither."""
+    options, more = secured(certificates)
+    primary = servers.start(*options, **more)
+    replica = servers.replica_of(primary, *options, **more)
+    for each in (primary, replica):
+        admit(each)
+    sentinels = servers.sentinels(
+        primary, 1, options=("requirepass guard", *options), **more, password="guard"
+    )
+    given = url(sentinels[0], certificates).replace("rediss://", "rediss+sentinel://")
+    given = given.replace("?", "/main?")
+    with pytest.raises(StoreUnavailable):
+        opening(given, face).salt()
+    store = opening(given + "&sentinel_password=guard", face, timeout=2.0)
+    record = Samples(store, lambda: int(time.time() * 1000)).stored()
+    assert store.delete(Samples(store, lambda: 0).stored("bob").id)
+    primary.kill()
+    assert resumed(lambda: store.get(record.id, now=0)).record == record
 
 
 def test_valkeys_is_valkey_over_tls(server, certificates, opening, face):
