@@ -169,6 +169,29 @@ def test_what_the_old_store_cannot_prove_is_ended_all_the_same(clock, end, begun
     asyncio.run(race())
 
 
+def test_what_cannot_be_proved_is_waited_for_once(clock, monkeypatch):
+    """Clearing up after a log-out everywhere: each wait for replicas may take half of the time limit."""
+    old, new = AsyncMemoryStore(), AsyncMemoryStore()
+    Samples(BlockingStore(old), clock).several(5)
+    asked = []
+
+    async def unproved(id, *, expected=None, durable=True):
+        asked.append(durable)
+        if durable:
+            raise NotDurable("too few")
+        return False
+
+    monkeypatch.setattr(new, "delete", unproved)
+
+    async def end():
+        with pytest.raises(NotDurable) as error:
+            await AsyncMovingStore(new, old).delete_all("alice")
+        assert len(error.value.ended) == 5
+
+    asyncio.run(end())
+    assert asked == [True] + [False] * 4
+
+
 def test_moves_and_log_outs_at_once(clock):
     """Under load: whatever was acknowledged as ended is ended, and all others are there."""
     old, new = MemoryStore(), MemoryStore()

@@ -16,6 +16,7 @@ from redis_waiting import resumed
 
 SECRET = "tests only: kelp 4 seven otters 0291, nine herons"
 WAIT_S = 80
+LIMIT_S = 2
 
 
 def now():
@@ -27,9 +28,10 @@ def process():
     """Opens the parts of one process, with near cache and fence."""
     opened = []
 
-    def make(url):
-        settings = Settings(cache=True, store_timeout=timedelta(seconds=2))
-        url += "&fence=yes" if "?" in url else "?fence=yes"
+    def make(url, *, fence=True):
+        settings = Settings(cache=True, store_timeout=timedelta(seconds=LIMIT_S))
+        if fence:
+            url += "&fence=yes" if "?" in url else "?fence=yes"
         opened.append(assemble(settings, secret=SECRET, store=url, audit=[]))
         return opened[-1]
 
@@ -99,3 +101,24 @@ def test_a_failover_under_load(own_servers, process, kind, name):
         assert [served_again(each, record) for record in kept] == kept
     until(lambda: _from_cache(reader, kept[0]))
     assert busy.wrapped.outlook().away == ()
+
+
+@pytest.mark.parametrize("name", ["threads", "coroutines"])
+def test_who_is_alone_after_a_loss_serves_in_time(own_servers, process, name):
+    """A primary whose replica is gone can prove nothing: what is owed is said, and not waited for each time."""
+    primary = own_servers.start()
+    replica = own_servers.replica_of(primary)
+    store = face(process(f"{primary.url}/0?replicas=1", fence=False), name)
+    samples = Samples(store, now)
+    *ended, kept = samples.several(30)
+    for each in ended:
+        assert store.delete(each.id)
+    replica.kill()
+    for each in ended:
+        primary.client.set(f"hfr{{{each.id[:2]}}}{each.id[2:]}", b"lost")
+    primary.client.client_kill_filter(_type="normal")
+    started = time.monotonic()
+    assert resumed(lambda: store.get(kept.id, now=now())).record == kept
+    assert time.monotonic() - started < 3 * LIMIT_S
+    gone = [not primary.client.exists(f"hfr{{{each.id[:2]}}}{each.id[2:]}") for each in ended]
+    assert all(gone)

@@ -337,6 +337,37 @@ def test_an_assertion_without_proof_counts(world, caplog):
     assert "without proof" in caplog.text
 
 
+def test_what_cannot_be_proved_is_waited_for_once(world, caplog, monkeypatch):
+    """Each wait may take half of the time limit, and there may be thousands; the next loss tries again."""
+    asked = []
+    delete = world.records.delete
+
+    def noted(id, *, expected=None, durable=True):
+        asked.append(durable)
+        return delete(id, expected=expected, durable=durable)
+
+    def unproved():
+        raise NotDurable("too few replicas")
+
+    record = world.stored(revoked={})
+    run(
+        world.store.update(
+            rewritten(record, revoked={"new": 9}), expected=record.version, durable=True
+        )
+    )
+    for _ in range(5):
+        run(world.store.delete(world.stored().id))
+    monkeypatch.setattr(world.records, "delete", noted)
+    for _ in range(2):
+        world.fail_over(record)
+        asked.clear()
+        world.hooked.after("delete", unproved)
+        run(settle_quietly(world.store))
+        assert asked == [True] + [False] * 4
+    assert caplog.text.count("without proof") == 2
+    assert world.stored_now(record.id).revoked == {"new": 9}
+
+
 @pytest.mark.parametrize(
     "options", [{"expected": 1}, {"durable": False}], ids=["lost the race", "not durable"]
 )

@@ -114,7 +114,7 @@ class AsyncMovingStore:
         new, also = await _ended(self._new.delete_all(subject, keep=keep))
         unproved = unproved or also
         for id in old:
-            unproved = await _unproved(self._clear(id)) or unproved
+            unproved = await _unproved(self._clear(id, durable=unproved is None)) or unproved
         gone = tuple(dict.fromkeys((*new, *old)))
         if unproved is not None:
             raise NotDurable(str(unproved), gone)
@@ -177,9 +177,9 @@ class AsyncMovingStore:
                 return
             after = page.after
 
-    async def _clear(self, id: str) -> None:
+    async def _clear(self, id: str, *, durable: bool = True) -> None:
         """Remove what a move that began before the end has left, or is about to finish."""
-        await self._new.delete(id, durable=True)
+        await self._new.delete(id, durable=durable)
 
 
 async def _unproved(end: Awaitable[object]) -> NotDurable | None:

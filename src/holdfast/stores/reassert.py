@@ -79,12 +79,13 @@ class Reassert:
     async def _pay(self, call: Callable[[], Awaitable[object]]) -> None:
         try:
             await call()
-        except NotDurable:
-            _log.warning("a revocation was asserted again, without proof that it is durable")
+        except NotDurable:  # each of the others would wait as long, and no request may
+            self._revocations.unproved()
+            _log.warning("revocations are asserted again, without proof that they are durable")
 
     async def _assert(self, debt: Debt) -> None:
         if debt.tokens is None:
-            await self._store.delete(debt.id, durable=True)
+            await self._store.delete(debt.id, durable=self._revocations.provable)
         else:
             await self._revoke_tokens(debt.id, debt.tokens)
 
@@ -94,7 +95,8 @@ class Reassert:
             if record is None or tokens.within(record):
                 return
             draft = tokens.added_to(record, version=int.from_bytes(os.urandom(8), "big"))
-            if await self._store.update(draft, expected=record.version, durable=True):
+            durable = self._revocations.provable
+            if await self._store.update(draft, expected=record.version, durable=durable):
                 return
         raise StoreUnavailable("a session was changed too often to revoke its tokens again")
 

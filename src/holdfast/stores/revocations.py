@@ -77,12 +77,22 @@ class Revocations:
         self._owed: deque[Debt] = deque()
         self._owes_epoch = False
         self._dropped = False
+        self._unproved_at = -1
         self.losses = 0
 
     @property
     def owes(self) -> bool:
         """Whether something is to be asserted again before the store is believed."""
         return bool(self._owed) or self._owes_epoch
+
+    @property
+    def provable(self) -> bool:
+        """Whether what is said again may still be proved, as far as the latest loss has shown."""
+        return self._unproved_at != self.losses
+
+    def unproved(self) -> None:
+        """The replicas do not acknowledge now: what else is owed for this loss is not waited for."""
+        self._unproved_at = self.losses
 
     @property
     def debts(self) -> int:
