@@ -142,6 +142,21 @@ def test_the_methods_of_a_dict(run):
     assert run(dict) == {"a": 1, "d": [4]}
 
 
+def test_what_only_a_dict_has(run):
+    """Flask's own session is one: copies, `|` and `|=` are found in code that was written for it."""
+
+    def use(session):
+        session |= {"a": 1, "list": [1]}
+        copied = session.copy()
+        copied["b"] = 2
+        assert type(copied) is dict
+        assert session | {"c": 3} == {"a": 1, "list": [1], "c": 3}
+        assert {"a": 0} | session == session == {"a": 1, "list": [1]}
+
+    run(use)
+    assert run(dict) == {"a": 1, "list": [1]}
+
+
 def test_flags_of_a_flask_session(run):
     """`permanent`, `modified` and `new` are there for code that looks at or sets them."""
 
@@ -232,6 +247,8 @@ def test_the_subject_is_what_is_signed_in_and_not_what_the_data_say(app, browser
     run(forge)
     assert run(lambda session: "_user_id" in session) is False
     sign_in(browser, subject=5)
+    assert run(lambda session: session["_user_id"]) == "5"
+    run(forge)
     assert run(lambda session: session["_user_id"]) == "5"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask.sessions import SessionMixin
 
@@ -11,6 +11,8 @@ from holdfast.web.drop_in import DropIn
 from holdfast.web.flask import values
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from holdfast.session import Session
     from holdfast.web.wsgi_exchange import Exchange
 
@@ -35,6 +37,22 @@ class FlaskSession(DropIn, SessionMixin):
     def new(self) -> bool:  # type: ignore[override]
         """Whether nothing is stored yet."""
         return self.held.record is None
+
+    # What a dict has beside, as Flask's own session is one
+
+    def copy(self) -> dict[str, Any]:
+        """A dict with the same values."""
+        return dict(self)
+
+    def __or__(self, other: Mapping[str, Any]) -> dict[str, Any]:
+        return dict(self) | dict(other)
+
+    def __ror__(self, other: Mapping[str, Any]) -> dict[str, Any]:
+        return dict(other) | dict(self)
+
+    def __ior__(self, other: Mapping[str, Any]) -> FlaskSession:
+        self.update(other)
+        return self
 
     def save(self) -> None:
         """Take over what was changed in place, before the commit."""
