@@ -6,6 +6,7 @@ Whatever the slow ones do, and whichever comes first: afterwards nothing of the 
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from http.cookiejar import DefaultCookiePolicy
+from typing import Annotated
 
 import flask
 import pytest
@@ -83,14 +84,14 @@ def fastapi_site(parts):
     fast.Holdfast(app, assembly=parts)
 
     @app.post("/slow/{what}")
-    def slow(what: str, session: fast.Session = Depends(fast.require)):
+    def slow(what: str, session: Annotated[fast.Session, Depends(fast.require)]):
         session.get("cart")
         app.gate.wait()
         SLOW[what](session, parts.blocking)
         return {"done": True}
 
     @app.post("/logout")
-    def logout(session: fast.Session = Depends(fast.require)):
+    def logout(session: Annotated[fast.Session, Depends(fast.require)]):
         session.sign_out()
         return {"done": True}
 

@@ -181,6 +181,16 @@ def test_a_token_belongs_to_one_session(browser, other):
     assert browser.post("/write", json={}, headers={"x-csrf-token": mine}).status == 403
 
 
+def test_a_planted_pre_session_gives_no_say_over_somebody_signed_in(browser, other):
+    """Its token is good for a sign-in; an attacker who plants both must get no further."""
+    token = other.token()
+    browser.sign_in()
+    browser.cookies[PRE] = other.cookies[PRE]
+    answer = browser.post("/write", json={}, headers={"x-csrf-token": token})
+    assert (answer.status, answer.code) == (403, "csrf_failed")
+    assert browser.post("/echo", form={"a": "1", "csrf_token": token}).status == 403
+
+
 @pytest.mark.parametrize(
     "headers",
     [

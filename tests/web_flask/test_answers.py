@@ -242,6 +242,18 @@ def test_a_refusal_keeps_nothing(noting, browser, parts):
     assert parts.blocking_store.page().records == ()
 
 
+def test_a_refusal_is_not_about_what_was_left_in_the_session(app, browser):
+    """Nothing of it is kept, so it does not matter that it could not be."""
+
+    @app.get("/half")
+    def half():
+        flask.session["list"] = things = []
+        things.append(object())
+        return holdfast.require(lambda: "never seen")()
+
+    assert browser.get("/half").status_code == 401
+
+
 def test_a_refusal_that_the_application_answers_keeps_what_was_done(noting, browser, parts):
     """A handler of its own turns 401 into a page, which comes with a session as any other."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from flask.sessions import SessionMixin
 
@@ -50,7 +50,7 @@ class FlaskSession(DropIn, SessionMixin):
     def __ror__(self, other: Mapping[str, Any]) -> dict[str, Any]:
         return dict(other) | dict(self)
 
-    def __ior__(self, other: Mapping[str, Any]) -> FlaskSession:
+    def __ior__(self, other: Mapping[str, Any]) -> Self:
         self.update(other)
         return self
 
