@@ -206,7 +206,7 @@ def _to_sign_in(context: ServiceContext, visit: Visit, target: str) -> Reply | N
 
 def _roles(session: Session) -> list[str]:
     """The claim `role`, which is one or several."""
-    role = session.claims.get("role")
+    role = session.record.claims.get("role") if session.record else None  # its own: no copy
     several = cast("list[object]", role) if isinstance(role, list) else [role]
     return [str(each) for each in several if each is not None]
 

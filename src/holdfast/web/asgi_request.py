@@ -46,10 +46,12 @@ def show(visit: Visit, scope: Scope) -> None:
 
     What another chain of ours has put there is none of this one's, not even on a path without sessions.
     """
-    if isinstance(scope.get("session"), Session):
+    if "session" in scope:
+        if not isinstance(scope["session"], Session):
+            return
         del scope["session"]
     if not visit.excluded:
-        scope.setdefault("session", visit.session)
+        scope["session"] = visit.session
 
 
 def headers_of(scope: Scope, wanted: Mapping[bytes, str]) -> dict[str, str]:
