@@ -1,5 +1,6 @@
 """Sign-in: a new id, the new record first, the old one gone, only then the cookie."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -343,6 +344,15 @@ def test_any_failure_takes_the_new_session_back(world):
 
     with pytest.raises(ZeroDivisionError):
         world.sign_in(session, "ada", still_valid=broken)
+    assert world.sessions_of("ada").records == ()
+
+
+def test_who_hangs_up_while_the_session_is_made_leaves_none(world, slots):
+    """Cancelled after the store has it, before anybody knows: no list shows a session of nobody's."""
+    session = world.begin(world.anonymous())
+    world.store.after("insert", raising(asyncio.CancelledError))
+    with pytest.raises(asyncio.CancelledError):
+        world.sign_in(session, "ada")
     assert world.sessions_of("ada").records == ()
 
 

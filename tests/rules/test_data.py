@@ -121,6 +121,8 @@ def test_the_place_is_named_and_the_value_is_not():
         data.encode({"card": {"numbers": ["4111", {"hunter2"}, object()]}})
     assert str(caught.value).startswith("session['card']['numbers'][1] is of type set")
     assert "hunter2" not in str(caught.value)
+    with pytest.raises(NotSerializable, match=r"is an integer of more than 64 bits, .* cannot"):
+        data.require_json({"k": 2**70})  # who stores a plain number wonders otherwise
 
 
 def test_what_contains_itself_is_refused():

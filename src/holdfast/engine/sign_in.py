@@ -56,9 +56,7 @@ async def _insert(core: Core, session: Session, intent: SignIn, key: bytes) -> _
         id = core.new_id(tag)
         draft = new_record(core, session.client, id=id, key=key, plain=plain, intent=intent)
         replacing = _replacing(old, id)
-        answer = await core.store.insert(
-            draft, now=draft.created_at, cap=core.settings.cap, replacing=replacing
-        )
+        answer = await _admitted(core, draft, replacing)
         if isinstance(answer, Admitted):
             _note_evicted(core, session, intent, answer)
             return _Inserted(draft, old, replacing is not None)
@@ -67,6 +65,20 @@ async def _insert(core: Core, session: Session, intent: SignIn, key: bytes) -> _
             old = (await core.fresh.get(old.id, now=core.clock())).record
             plain = plain if old is None else _merged(core, session, old, plain)
     raise Conflict("other requests kept changing this session")
+
+
+async def _admitted(core: Core, draft: Record, replacing: Replacing | None) -> Admitted | Refused:
+    """What the store says to a new record; if nobody waits for that any more, the record goes."""
+    try:
+        return await core.store.insert(
+            draft, now=draft.created_at, cap=core.settings.cap, replacing=replacing
+        )
+    except Exception:
+        raise  # an outage: to ask once more would take as long again
+    except BaseException:  # a request that was cancelled
+        with suppress(StoreError):
+            await core.store.delete(draft.id, durable=False)
+        raise
 
 
 def _replacing(old: Record | None, id: str) -> Replacing | None:

@@ -192,9 +192,10 @@ def _require_json(value: object, place: str, depth: int) -> None:
         for index, item in enumerate(cast("Sequence[object]", value)):
             _require_json(item, f"{place}[{index}]", depth - 1)
     elif not _is_scalar(value):
+        kind = f"of type {type(value).__name__}"
+        kind = "an integer of more than 64 bits" if isinstance(value, int) else kind
         raise NotSerializable(
-            f"{place} is of type {type(value).__name__}, and JSON cannot hold it;"
-            " store plain JSON values"
+            f"{place} is {kind}, and JSON cannot hold it; store plain JSON values"
         )
 
 
