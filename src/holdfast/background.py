@@ -13,14 +13,14 @@ import os
 import threading
 import weakref
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from holdfast.errors import StoreError
+from holdfast.errors import StoreError, StoreUnavailable
 from holdfast.faces import async_shaped, run
 from holdfast.settings import ms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from holdfast.engine import Touch
     from holdfast.faces import Together
@@ -113,20 +113,32 @@ class Background:
                     self._pending = dict(islice(merged.items(), _MAX_PENDING))
 
     def _send_some(self, pending: dict[str, Touch]) -> None:
-        """Send one, or many together, and take out of `pending` what the store has taken."""
-        if self._together is None:
-            touch = next(iter(pending.values()))
-            run(_sent(async_shaped(self._store), touch))
-            del pending[touch.id]
-            return
-        some = list(islice(pending.values(), _TOGETHER))
-        answers = self._together.run(_sent(self._together.store, touch) for touch in some)
-        failed = [each for each in answers if isinstance(each, StoreError)]
+        """Send one, or many together, and take out of `pending` what the store has answered.
+
+        What it refuses, such as a record of a newer release, is not tried for ever: all else would
+        wait behind it.
+        """
+        some = list(islice(pending.values(), 1 if self._together is None else _TOGETHER))
+        answers = [self._sent(some[0])] if self._together is None else self._sent_together(some)
+        away = [each for each in answers if isinstance(each, StoreUnavailable)]
         for touch, answer in zip(some, answers, strict=True):
-            if not isinstance(answer, StoreError):
+            if not isinstance(answer, StoreUnavailable):
                 del pending[touch.id]
-        if failed:
-            raise failed[0]
+        refused = [each for each in answers if isinstance(each, StoreError) and each not in away]
+        if refused:
+            _log.warning("activity of %d sessions was refused: %s", len(refused), refused[0])
+        if away:
+            raise away[0]
+
+    def _sent(self, touch: Touch) -> object:
+        try:
+            return run(_send(async_shaped(self._store), touch))
+        except StoreError as error:
+            return error
+
+    def _sent_together(self, some: Sequence[Touch]) -> list[object]:
+        together = cast("Together", self._together)
+        return together.run(_send(together.store, touch) for touch in some)
 
     def sweep(self) -> int | None:
         """Remove what has expired, if this process gets the lease; how many went, None without."""
@@ -172,7 +184,7 @@ class Background:
             self.work()
 
 
-async def _sent(store: AsyncStore, touch: Touch) -> bool:
+async def _send(store: AsyncStore, touch: Touch) -> bool:
     return await store.touch(
         touch.id, seen_at=touch.seen_at, expires_at=touch.expires_at, address=touch.address
     )

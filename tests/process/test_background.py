@@ -13,6 +13,7 @@ from holdfast import Settings, StoreUnavailable
 from holdfast import background as module
 from holdfast.background import Background
 from holdfast.engine import Touch
+from holdfast.errors import RecordReadOnly
 from holdfast.protocols import Page
 from holdfast.record import changed
 from holdfast.stores import open_both
@@ -109,6 +110,24 @@ def test_what_the_store_does_not_take_is_kept(parts):
     parts.background.flush()
     assert parts.seen(two) == two.seen_at + 5
     assert parts.store.calls == ["touch"] * 3
+
+
+def test_what_the_store_refuses_holds_nothing_up(parts, caplog):
+    """A record of a newer release is told of in the log, and left; what waits behind it is sent."""
+    newer, other = parts.session(), parts.session()
+    for record in (newer, other):
+        parts.background.collect(touch(record, record.seen_at + 1))
+
+    def refuse():
+        raise RecordReadOnly("a newer release has written this record")
+
+    parts.store.before("touch", refuse)
+    with caplog.at_level(logging.WARNING, "holdfast"):
+        parts.background.flush()
+    assert parts.seen(other) == other.seen_at + 1
+    assert "newer release" in caplog.text
+    parts.background.flush()
+    assert parts.store.calls == ["touch"] * 2
 
 
 def test_a_store_that_is_away_does_not_fill_the_memory(parts, monkeypatch):

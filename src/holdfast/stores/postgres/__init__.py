@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from holdfast.faces import Together
 from holdfast.stores import Opened
 from holdfast.stores.postgres import verbs
 from holdfast.stores.postgres.address import parse
 from holdfast.stores.postgres.core import PostgresCore
 from holdfast.stores.postgres.remote import PostgresRemote
+from holdfast.stores.postgres.together import TogetherCalls
 
 if TYPE_CHECKING:
     from psycopg_pool import AsyncConnectionPool, ConnectionPool
@@ -126,7 +128,10 @@ class PostgresStore:
 
 
 class AsyncPostgresStore:
-    """The same store for coroutines; a pool that is given is an `AsyncConnectionPool`."""
+    """The same store for coroutines; a pool that is given is an `AsyncConnectionPool`.
+
+    With `together` it serves the coroutines that this drives.
+    """
 
     def __init__(
         self,
@@ -136,20 +141,22 @@ class AsyncPostgresStore:
         timeout: float = 5.0,
         size: int = 10,
         owns: bool = False,
+        together: TogetherCalls | None = None,
     ) -> None:
         self._owns = owns or not isinstance(place, PostgresCore)
         self.core = _core(place, schema, timeout, size)
+        self._run = self.core.arun if together is None else together.arun
         self._salt: bytes | None = None
 
     async def salt(self) -> bytes:
         if self._salt is None:
-            self._salt = await self.core.arun(verbs.salt())
+            self._salt = await self._run(verbs.salt())
         return self._salt
 
     async def get(self, id: str, *, now: int, take: Take | None = None) -> Reading:  # noqa: ARG002
-        reading = await self.core.arun(verbs.get(id, take))
+        reading = await self._run(verbs.get(id, take))
         if take and reading.corrupt and reading.taken:
-            await self.core.arun(verbs.refund(take))
+            await self._run(verbs.refund(take))
             return replace(reading, taken=None)
         return reading
 
@@ -161,44 +168,44 @@ class AsyncPostgresStore:
         cap: Cap | None = None,
         replacing: Replacing | None = None,
     ) -> Admitted | Refused:
-        return await self.core.arun(verbs.insert(record, cap, replacing))
+        return await self._run(verbs.insert(record, cap, replacing))
 
     async def update(self, record: Record, *, expected: int, durable: bool = False) -> bool:
-        return await self.core.arun(verbs.update(record, expected, durable=durable))
+        return await self._run(verbs.update(record, expected, durable=durable))
 
     async def touch(
         self, id: str, *, seen_at: int, expires_at: int, address: str | None = None
     ) -> bool:
-        return await self.core.arun(verbs.touch(id, seen_at, expires_at, address))
+        return await self._run(verbs.touch(id, seen_at, expires_at, address))
 
     async def delete(self, id: str, *, expected: int | None = None, durable: bool = True) -> bool:
-        return await self.core.arun(verbs.delete(id, expected, durable=durable))
+        return await self._run(verbs.delete(id, expected, durable=durable))
 
     async def page(
         self, subject: str | None = None, *, after: str | None = None, limit: int = 100
     ) -> Page:
-        return await self.core.arun(verbs.page(subject, after, limit))
+        return await self._run(verbs.page(subject, after, limit))
 
     async def delete_all(self, subject: str, *, keep: str | None = None) -> tuple[str, ...]:
-        return await self.core.arun(verbs.delete_all(subject, keep))
+        return await self._run(verbs.delete_all(subject, keep))
 
     async def purge(self, *, now: int, limit: int = 1000) -> int:  # noqa: ARG002 - the server's clock counts
         went, more = 0, limit > 0
         while more:
-            some, more = await self.core.arun(verbs.purge(min(_BATCH, limit - went)))
+            some, more = await self._run(verbs.purge(min(_BATCH, limit - went)))
             went += some
             more = more and went < limit
         return went
 
     async def bump_epoch(self) -> int:
-        return await self.core.arun(verbs.bump_epoch())
+        return await self._run(verbs.bump_epoch())
 
     async def raise_epoch(self, epoch: int) -> None:
         """Make the epoch at least `epoch`, durably; it is never lowered."""
-        await self.core.arun(verbs.raise_epoch(epoch))
+        await self._run(verbs.raise_epoch(epoch))
 
     async def take(self, key: str, *, limit: int, period: int, now: int) -> Taken:  # noqa: ARG002 - as purge
-        return await self.core.arun(verbs.take(key, limit, period))
+        return await self._run(verbs.take(key, limit, period))
 
     async def after_fork(self) -> None:
         self.core.after_fork()
@@ -213,7 +220,14 @@ def from_url(url: str, timeout: float) -> Opened:
     where = parse(url)
     core = PostgresCore(where.server, schema=where.schema, timeout=timeout, size=where.size)
     remote = PostgresRemote(core, where.listen_url or where.server)
-    return Opened(PostgresStore(core, owns=True), AsyncPostgresStore(core, owns=True), remote)
+    calls = TogetherCalls(core)
+    together = Together(AsyncPostgresStore(core, together=calls), calls.run)
+    return Opened(
+        PostgresStore(core, owns=True),
+        AsyncPostgresStore(core, owns=True),
+        remote,
+        together=together,
+    )
 
 
 def _core(

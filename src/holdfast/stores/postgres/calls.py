@@ -13,10 +13,15 @@ T = TypeVar("T")
 
 
 class Function(NamedTuple):
-    """A function of `sessions_1.sql`: its name, and the types of what follows `a_wait`."""
+    """A function of `sessions_1.sql`: its name, and the types of what follows `a_wait`.
+
+    With `many` each of those is an array, and the function is called for each of their elements, in
+    their order.
+    """
 
     name: str
     kinds: tuple[Kind, ...] = ()
+    many: bool = False
 
 
 class Call(NamedTuple, Generic[T]):

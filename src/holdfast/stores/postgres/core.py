@@ -66,7 +66,7 @@ class PostgresCore:
         self._wait = b"%d" % max(timeout * 1000, 1)
         begin = _BEGIN_DURABLE.format(wait=self._wait.decode())
         self._begin = self.schema.filled(begin).encode()
-        self._texts: dict[str, bytes] = {}
+        self._texts: dict[Function, bytes] = {}
         self._losses: list[Callable[[], None]] = []
         sources = _sources(place, timeout, size, _weakly(self._lost))
         self._executor = Executor(self.schema, timeout, *sources)
@@ -139,7 +139,7 @@ class PostgresCore:
 
     def _statement(self, call: Call[T]) -> Statement:
         function = call.function
-        sql = self._texts.get(function.name) or self._text(function)
+        sql = self._texts.get(function) or self._text(function)
         values, kinds = (self._wait, *call.values), (Kind.TEXT, *function.kinds)
         return Statement(sql, values, kinds, call.safe, call.durable)
 
@@ -154,10 +154,16 @@ class PostgresCore:
         )
 
     def _text(self, function: Function) -> bytes:
-        marks = ", ".join(f"${number}" for number in range(1, len(function.kinds) + 2))
-        call = f"SELECT * FROM @schema@.{function.name}({marks})"  # noqa: S608 - constants
-        text = self.schema.filled(call).encode()
-        self._texts[function.name] = text
+        numbers = range(2, len(function.kinds) + 2)
+        marks = ", ".join(f"${number}" for number in numbers)
+        call = f"SELECT * FROM @schema@.{function.name}($1{marks and ', '}{marks})"  # noqa: S608 - constants
+        if function.many:
+            names = ", ".join(f"a{number}" for number in numbers)
+            call = (
+                f"SELECT @schema@.{function.name}($1, {names})"  # noqa: S608 - constants
+                f" FROM unnest({marks}) WITH ORDINALITY AS t ({names}, n) ORDER BY n"
+            )
+        text = self._texts[function] = self.schema.filled(call).encode()
         return text
 
     def _lost(self) -> None:

@@ -6,11 +6,14 @@ any encoding, and is compared as it is.
 
 from __future__ import annotations
 
+import struct
 from enum import IntEnum
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from psycopg.pq.abc import PGresult
 
 Value = bytes | None
@@ -25,6 +28,8 @@ class Kind(IntEnum):
     BYTES = 17
     INT = 20
     TEXT = 25
+    MANY_BYTES = 1001
+    MANY_INTS = 1016
 
 
 _INT_MOST = 2**63 - 1
@@ -53,6 +58,15 @@ def text(value: str | None) -> Value:
 def digest(value: str | None) -> Value:
     """What is kept of a text that is only looked up."""
     return None if value is None else sha256(value.encode("utf-8", "surrogatepass")).digest()
+
+
+def array(kind: Kind, values: Sequence[Value]) -> bytes:
+    """An array of one dimension, of values that are of this kind."""
+    head = struct.pack("!iiIii", 1, None in values, kind, len(values), 1)
+    parts = (
+        struct.pack("!i", -1 if each is None else len(each)) + (each or b"") for each in values
+    )
+    return head + b"".join(parts)
 
 
 def plain(value: Plain) -> tuple[Kind, Value]:

@@ -10,9 +10,10 @@ from holdfast.protocols import Admitted, Page, Reading, Refused, Taken
 from holdfast.record import decode, encode
 from holdfast.rules import quota
 from holdfast.stores.postgres.calls import Call, Function
-from holdfast.stores.postgres.values import Kind, boolean, digest, int8, text, uint8
+from holdfast.stores.postgres.values import Kind, array, boolean, digest, int8, text, uint8
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Literal
 
     from holdfast.protocols import Cap, Replacing, Take
@@ -30,7 +31,10 @@ _GET = Function("get_1", (_BYTES,))
 _GET_TAKE = Function("get_take_1", (_BYTES, _BYTES, _INT, _INT, _BYTES))
 _INSERT = Function("insert_1", (*_RECORD, _INT, _BOOL, _BYTES, _INT))
 _UPDATE = Function("update_1", (*_RECORD, _INT, _BOOL))
-_TOUCH = Function("touch_1", (_BYTES, _INT, _INT, _BYTES))
+TOUCH = Function("touch_1", (_BYTES, _INT, _INT, _BYTES))
+_TOUCH_ALL = Function(
+    "touch_1", (Kind.MANY_BYTES, Kind.MANY_INTS, Kind.MANY_INTS, Kind.MANY_BYTES), many=True
+)
 _DELETE = Function("delete_1", (_BYTES, _INT, _BOOL))
 _DELETE_ALL = Function("delete_all_1", (_BYTES, _BYTES))
 _PAGE = Function("page_1", (_BYTES, _INT))
@@ -77,7 +81,14 @@ def update(record: Record, expected: int, *, durable: bool) -> Call[bool]:
 
 def touch(id: str, seen_at: int, expires_at: int, address: str | None) -> Call[bool]:
     """Note activity."""
-    return Call(_TOUCH, (text(id), int8(seen_at), int8(expires_at), text(address)), _flag)
+    return Call(TOUCH, (text(id), int8(seen_at), int8(expires_at), text(address)), _flag)
+
+
+def touch_all(calls: Sequence[Call[bool]]) -> Call[list[bool]]:
+    """Many such calls in one."""
+    columns = zip(*(call.values for call in calls), strict=True)
+    values = [array(kind, each) for kind, each in zip(TOUCH.kinds, columns, strict=True)]
+    return Call(_TOUCH_ALL, tuple(values), _flags)
 
 
 def delete(id: str, expected: int | None, *, durable: bool) -> Call[bool]:
@@ -159,6 +170,10 @@ def _purged(rows: Rows) -> tuple[int, bool]:
 
 def _flag(rows: Rows) -> bool:
     return rows.flag(0, 0)
+
+
+def _flags(rows: Rows) -> list[bool]:
+    return [rows.flag(row, 0) for row in range(rows.count)]
 
 
 def _ids(rows: Rows) -> tuple[str, ...]:

@@ -6,15 +6,17 @@ A coroutine that asks is suspended until all others have asked as well, or have 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from holdfast.errors import StoreError
 from holdfast.faces import run
+from holdfast.stores.course import Course
 from holdfast.stores.redis.errors import Lost
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Coroutine, Generator, Iterable, Sequence
+    from collections.abc import Awaitable, Coroutine, Generator, Iterable
 
+    from holdfast.stores.course import Suspended
     from holdfast.stores.redis.target import Address
     from holdfast.stores.redis.threads import ThreadWires
     from holdfast.stores.redis.wire import Replies
@@ -33,12 +35,6 @@ class _Asked:
 
     def __await__(self) -> Generator[_Asked, Replies, Replies]:
         return (yield self)
-
-
-class _Suspended(NamedTuple):
-    number: int
-    coroutine: Coroutine[_Asked, Replies, Any]
-    asked: _Asked
 
 
 class TogetherWires:
@@ -60,17 +56,18 @@ class TogetherWires:
 
     def run(self, coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T | StoreError]:
         """What each of them returns, or the error of the store with which it ends."""
-        course = _Course([*coroutines])
-        while course.suspended:
-            by_address: dict[Address, list[_Suspended]] = {}
-            for each in course.suspended:
+        course: Course[_Asked] = Course(coroutines)
+        while waiting := course.asked():
+            by_address: dict[Address, list[Suspended[_Asked]]] = {}
+            for each in waiting:
                 by_address.setdefault(each.asked.address, []).append(each)
-            course.suspended = []
             for address, group in by_address.items():
                 self._ask(course, address, group)
         return course.results
 
-    def _ask(self, course: _Course, address: Address, group: list[_Suspended]) -> None:
+    def _ask(
+        self, course: Course[_Asked], address: Address, group: list[Suspended[_Asked]]
+    ) -> None:
         asked = [each.asked for each in group]
         seconds = min(each.seconds for each in asked)
         payload, count = b"".join(each.payload for each in asked), sum(e.count for e in asked)
@@ -78,39 +75,10 @@ class TogetherWires:
             replies, node = run(self._wires.send(address, payload, count, seconds=seconds))
         except (Lost, StoreError) as error:
             for each in group:
-                course.go_on(each.number, each.coroutine, error)
+                course.answer(each, error)
             return
         first = 0
         for each in group:
             last = first + each.asked.count
-            course.go_on(each.number, each.coroutine, (replies[first:last], node))
+            course.answer(each, (replies[first:last], node))
             first = last
-
-
-class _Course:
-    """How far each of some coroutines is."""
-
-    def __init__(self, coroutines: Sequence[Coroutine[Any, Any, Any]]) -> None:
-        self.results: list[Any] = [None] * len(coroutines)
-        self.suspended: list[_Suspended] = []
-        for number, each in enumerate(coroutines):
-            self.go_on(number, each, None)
-
-    def go_on(
-        self,
-        number: int,
-        coroutine: Coroutine[_Asked, Any, Any],
-        answer: Replies | Exception | None,
-    ) -> None:
-        """Hand in what was answered, up to the next question or the end."""
-        try:
-            if isinstance(answer, Exception):  # noqa: SIM108 - longer on one line
-                asked = coroutine.throw(answer)
-            else:
-                asked = coroutine.send(answer)
-        except StopIteration as done:
-            self.results[number] = done.value
-        except StoreError as error:
-            self.results[number] = error
-        else:
-            self.suspended.append(_Suspended(number, coroutine, asked))
