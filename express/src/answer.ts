@@ -82,11 +82,8 @@ export class Held {
     const { response } = this;
     if (typeof rest[0] === "string") response.statusMessage = rest.shift() as string;
     const headers = rest[0] as OutgoingHttpHeaders | unknown[] | undefined;
-    if (Array.isArray(headers)) {
-      const flat = headers.flat() as string[];
-      for (let at = 0; at + 1 < flat.length; at += 2)
-        response.appendHeader(flat[at] ?? "", flat[at + 1] ?? "");
-    } else {
+    if (Array.isArray(headers)) takeList(response, headers.flat() as string[]);
+    else {
       for (const [name, value] of Object.entries(headers ?? {})) {
         if (value !== undefined) response.setHeader(name, value);
       }
@@ -108,7 +105,13 @@ export class Held {
     this.#phase = "waiting";
     const settled = this.visit.settle(status);
     if (!(settled instanceof Promise)) return this.#settled(settled);
-    settled.then((late) => this.#settled(late)).catch((error: unknown) => this.#failed(error));
+    const decided = headOf(this.response);
+    settled
+      .then((late) => {
+        if (!this.response.headersSent) restore(this.response, decided);
+        this.#settled(late);
+      })
+      .catch((error: unknown) => this.#failed(error));
     return undefined;
   }
 
@@ -137,4 +140,39 @@ export class Held {
     for (const step of steps) step();
     if (this.#written && !this.#ended) response.emit("drain");
   }
+}
+
+/** Status and headers, as they were decided. */
+interface Head {
+  status: number;
+  message: string;
+  headers: Map<string, number | string | readonly string[]>;
+}
+
+function headOf(response: ServerResponse): Head {
+  const { statusCode: status, statusMessage: message } = response;
+  const headers: Head["headers"] = new Map();
+  for (const [name, value = ""] of Object.entries(response.getHeaders())) {
+    headers.set(name, typeof value === "object" ? [...value] : value);
+  }
+  return { status, message, headers };
+}
+
+/**
+ * What was changed while the answer waited comes too late: it was begun. Who answers an error then believes
+ * to be the first, and the length of one answer would stand before the body of another.
+ */
+function restore(response: ServerResponse, { status, message, headers }: Head): void {
+  response.statusCode = status;
+  response.statusMessage = message;
+  for (const name of response.getHeaderNames()) if (!headers.has(name)) response.removeHeader(name);
+  for (const [name, value] of headers) {
+    if (response.getHeader(name) !== value) response.setHeader(name, value);
+  }
+}
+
+/** Names and values by turns; a name may come twice, and replaces what was set. */
+function takeList(response: ServerResponse, flat: readonly string[]): void {
+  for (let at = 0; at + 1 < flat.length; at += 2) response.removeHeader(flat[at] ?? "");
+  for (let at = 0; at + 1 < flat.length; at += 2) response.appendHeader(flat[at] ?? "", flat[at + 1] ?? "");
 }

@@ -65,11 +65,20 @@ class Carried extends Itself {
 // As a private property of applications; nothing else is kept here.
 const EQUIPPED = new WeakMap<Application, Equipment>();
 
-/** @throws UsageError the chain is not installed before this. */
-export function visitOf(request: IncomingMessage): Visit {
-  const visit = carried(request);
-  if (visit === undefined) throw new UsageError("no session here: app.use(holdfast({…})) comes first");
+/**
+ * The visit in the chain that has these sessions: an application may have another one mounted.
+ *
+ * @throws UsageError the chain is not installed before this.
+ */
+export function visitOf(request: IncomingMessage, near: Visit["near"]): Visit {
+  let visit = carried(request);
+  while (visit !== undefined && visit.near !== near) visit = visit.outer;
+  if (visit === undefined) throw missing();
   return visit;
+}
+
+function missing(): UsageError {
+  return new UsageError("no session here: app.use(holdfast({…})) comes first");
 }
 
 function carried(request: Partial<IncomingMessage>): Visit | undefined {
@@ -77,12 +86,13 @@ function carried(request: Partial<IncomingMessage>): Visit | undefined {
   return rawHeaders && Carried.by(rawHeaders);
 }
 
-export function isVisited(request: IncomingMessage): boolean {
-  return carried(request) !== undefined;
-}
-
-export function carry(request: IncomingMessage, visit: Visit): void {
+/** Let the request carry its visit, also within that of another chain; false: it is in this one already. */
+export function carry(request: IncomingMessage, visit: Visit): boolean {
+  const outer = carried(request);
+  for (let each = outer; each !== undefined; each = each.outer) if (each.near === visit.near) return false;
+  visit.outer = outer;
   Carried.put(request.rawHeaders, visit);
+  return true;
 }
 
 /** The request is let in: its session is seen from here on, and its answer waits for it. */
@@ -94,7 +104,9 @@ export function enter(request: Request, response: ServerResponse, visit: Visit):
     response.req === request &&
     (response.end as unknown) === equipment.ours.end
   ) {
-    visit.held = new Held(response, visit, equipment.theirs);
+    const { theirs } = equipment;
+    const outer = heldBy(visit.outer);
+    visit.held = new Held(response, visit, outer === undefined ? theirs : sendingBy(() => outer, theirs));
   } else {
     const held = new Held(response, visit, sendingOf(response));
     Object.assign(
@@ -103,23 +115,31 @@ export function enter(request: Request, response: ServerResponse, visit: Visit):
     );
   }
   showSession(request, visit);
-  if (hidden(request, visit, "csrfToken")) request.csrfToken = csrfToken;
 }
 
-/** What `request.session` is. */
+/** What `request.session` is, and whose tokens `request.csrfToken` gives. */
 export function showSession(request: Request, visit: Visit): void {
   if (hidden(request, visit, "session")) request.session = visit.session;
+  if (hidden(request, visit, "csrfToken")) request.csrfToken = () => csrfTokenOf(visit);
 }
 
 /** What `request.user` is. */
 export function showUser(request: Request, visit: Visit, user: User): void {
   visit.user = user;
+  if (carried(request) !== visit) showSession(request, visit);
   if (hidden(request, visit, "user")) request.user = user;
 }
 
-/** Whether the property of the application does not do: there is none, or another middleware's before it. */
+/** Whether the property of the application does not do: there is none, or that of another visit, or middleware. */
 function hidden(request: Request, visit: Visit, name: keyof typeof SEEN): boolean {
-  return visit.held === undefined || Object.hasOwn(request, name);
+  return visit.held === undefined || visit.outer !== undefined || Object.hasOwn(request, name);
+}
+
+/** What holds the answer of a visit, by the functions of the application. */
+function heldBy(visit: Visit | undefined): Held | undefined {
+  let each = visit;
+  while (each !== undefined && each.held === undefined) each = each.outer;
+  return each?.held;
 }
 
 function equipped(app: Application): Equipment {
@@ -128,7 +148,7 @@ function equipped(app: Application): Equipment {
   const before = EQUIPPED.get(root);
   if (before !== undefined) return before;
   const theirs = sendingOf(root.response);
-  const ours = sendingBy((response) => carried(response.req)?.held, theirs);
+  const ours = sendingBy((response) => heldBy(carried(response.req)), theirs);
   const equipment = { ours, theirs };
   EQUIPPED.set(root, equipment);
   Object.assign(root.response, ours);
@@ -158,7 +178,12 @@ function seen(name: string, by: (visit: Visit) => unknown): PropertyDescriptor {
 }
 
 async function csrfToken(this: IncomingMessage): Promise<string> {
-  const visit = visitOf(this);
+  const visit = carried(this);
+  if (visit === undefined) throw missing();
+  return csrfTokenOf(visit);
+}
+
+async function csrfTokenOf(visit: Visit): Promise<string> {
   const { token, headers } = await visit.csrfToken();
   if (visit.response !== undefined) addHeaders(visit.response, headers);
   return token;
@@ -174,7 +199,8 @@ function sendingBy(held: (response: ServerResponse) => Held | undefined, theirs:
   return {
     writeHead(status, ...rest) {
       const each = held(this);
-      if (each === undefined || each.open) return theirs.writeHead.call(this, status, ...rest);
+      if (each === undefined) return theirs.writeHead.call(this, status, ...rest);
+      if (each.open) return each.sending.writeHead.call(this, status, ...rest);
       each.writeHead(status as number, rest);
       return this;
     },

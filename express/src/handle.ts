@@ -9,13 +9,18 @@ const OWN = new Set([
   ...["constructor", "__proto__", "toString", "valueOf", "cookie"],
 ]);
 
-const HANDLER: ProxyHandler<State> = {
-  get(state, name) {
+/** What a session is over; another state comes when a guard has asked again. */
+export interface Seen {
+  state: State;
+}
+
+const HANDLER: ProxyHandler<Seen> = {
+  get({ state }, name) {
     state.accessed = true;
     if (typeof name === "symbol" || OWN.has(name)) return own(state, name);
     return state.get(name);
   },
-  set(state, name, value) {
+  set({ state }, name, value) {
     state.accessed = true;
     if (name === "user") state.user = value as User | null;
     else if (typeof name === "symbol" || OWN.has(name)) {
@@ -23,21 +28,21 @@ const HANDLER: ProxyHandler<State> = {
     } else state.set(name, value);
     return true;
   },
-  has: (state, name) => typeof name === "string" && (OWN.has(name) || state.has(name)),
-  deleteProperty(state, name) {
+  has: ({ state }, name) => typeof name === "string" && (OWN.has(name) || state.has(name)),
+  deleteProperty({ state }, name) {
     state.accessed = true;
     if (name === "user") state.signOut();
     else if (typeof name === "string") state.delete(name);
     return true;
   },
-  defineProperty(state, name, { value }) {
-    return HANDLER.set?.(state, name, value as unknown, state) ?? false;
+  defineProperty(seen, name, { value }) {
+    return HANDLER.set?.(seen, name, value as unknown, seen) ?? false;
   },
-  ownKeys(state) {
+  ownKeys({ state }) {
     state.accessed = true;
     return state.names().filter((name) => !OWN.has(name));
   },
-  getOwnPropertyDescriptor(state, name) {
+  getOwnPropertyDescriptor({ state }, name) {
     if (typeof name === "symbol" || OWN.has(name) || !state.has(name)) return undefined;
     return { value: state.get(name), writable: true, enumerable: true, configurable: true };
   },
@@ -47,8 +52,8 @@ const HANDLER: ProxyHandler<State> = {
 };
 
 /** The session over this state. */
-export function sessionOver(state: State): Session {
-  return new Proxy(state, HANDLER);
+export function sessionOver(seen: Seen): Session {
+  return new Proxy(seen, HANDLER) as unknown as Session;
 }
 
 function own(state: State, name: string | symbol): unknown {

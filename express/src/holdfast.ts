@@ -5,7 +5,7 @@ import { STATUS_CODES } from "node:http";
 
 import { Api } from "./api.js";
 import { Changes } from "./changes.js";
-import { carry, enter, isVisited, showSession, showUser, visitOf } from "./equip.js";
+import { carry, enter, showSession, showUser, visitOf } from "./equip.js";
 import { ConfigurationError, HoldfastError, UsageError } from "./errors.js";
 import { authorizationOf } from "./facts.js";
 import { SessionManager } from "./manager.js";
@@ -124,8 +124,8 @@ function assembled(parts: Parts): Holdfast {
   const { api, changes, near, sockets, manager } = parts;
   return Object.assign(chain(parts), {
     sessionManager: manager,
-    requireAuth: guard(() => null),
-    requireRole: (role: string) => guard((user) => (holds(user["role"], role) ? null : forbidden())),
+    requireAuth: guard(near, () => null),
+    requireRole: (role: string) => guard(near, (user) => (holds(user["role"], role) ? null : forbidden())),
     authMiddleware: bearerGuard(manager),
     errors: answerErrors,
     upgrade: (request: IncomingMessage, socket: Duplex) => upgrade(parts, request, socket),
@@ -155,9 +155,8 @@ function assembled(parts: Parts): Holdfast {
 
 function chain({ api, near, rules }: Parts): Middleware {
   return (request: HoldfastRequest, response: ServerResponse, next: Next) => {
-    if (isVisited(request)) return next();
     const visit = new Visit(request, api, near, rules);
-    carry(request, visit);
+    if (!carry(request, visit)) return next();
     const begun = visit.begin();
     if (begun === undefined) return go(visit, response, next);
     begun.then(() => go(visit, response, next)).catch(next);
@@ -166,14 +165,16 @@ function chain({ api, near, rules }: Parts): Middleware {
 }
 
 function go(visit: Visit, response: ServerResponse, next: Next): void {
+  // Somebody gave up meanwhile, and has answered: nothing is left to be handled.
+  if (response.headersSent) return undefined;
   if (visit.reply !== null) return send(response, visit.reply);
   enter(visit.request, response, visit);
   return next();
 }
 
-function guard(refuse: (user: User) => Reply | null): Middleware {
+function guard(near: Near<Known>, refuse: (user: User) => Reply | null): Middleware {
   return (request: HoldfastRequest, response: ServerResponse, next: Next) => {
-    const visit = visitOf(request);
+    const visit = visitOf(request, near);
     const judge = (): Reply | null => {
       const { state } = visit;
       state.accessed = true;

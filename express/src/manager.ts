@@ -3,6 +3,7 @@ import type { Api } from "./api.js";
 import { Refused, UsageError } from "./errors.js";
 import { digest } from "./facts.js";
 import type { Keep, Keeping, Near } from "./near.js";
+import { deepFreeze } from "./session.js";
 import type { Session } from "./session.js";
 import { LocalKeys, unverified } from "./verify.js";
 import type { KeyOptions } from "./verify.js";
@@ -188,7 +189,9 @@ function verdict({ claims, reason }: Judged): Verified {
 
 function withUser(claims: object): Payload {
   const payload = claims as Payload;
-  return Object.freeze({ ...payload, userId: payload.sub });
+  const shown = { ...payload, userId: payload.sub };
+  deepFreeze(shown);
+  return shown;
 }
 
 function pair(made: Pair): Tokens {

@@ -280,3 +280,10 @@ function json(name: string, value: unknown): string {
   if (text === undefined) throw new UsageError(`session.${name}: is no JSON`);
   return text;
 }
+
+/** What handlers of several requests are given, none may change for another. */
+export function deepFreeze(value: unknown): void {
+  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return;
+  Object.freeze(value);
+  Object.values(value).forEach(deepFreeze);
+}

@@ -10,7 +10,8 @@ import { PRIVATE, errorReply, replyTo } from "./replies.js";
 import type { Headers, Reply } from "./replies.js";
 import type { Held, Settled } from "./answer.js";
 import { sessionOver } from "./handle.js";
-import { State } from "./session.js";
+import type { Seen } from "./handle.js";
+import { State, deepFreeze } from "./session.js";
 import type { Changes, Described, Session, User } from "./session.js";
 
 /** What is kept of a request that was let in. */
@@ -65,10 +66,13 @@ export class Visit {
   begun = false;
   /** Who a guard has let in. */
   user: User | undefined;
+  /** That of another chain, within which this one is. */
+  outer: Visit | undefined;
   #proof: string | null = null;
   #due = false;
   #kept = false;
   #facts: Facts | undefined;
+  #seen: Seen | undefined;
   #session: Session | undefined;
 
   constructor(
@@ -81,7 +85,7 @@ export class Visit {
 
   /** What handlers see of `state`. */
   get session(): Session {
-    return (this.#session ??= sessionOver(this.state));
+    return (this.#session ??= sessionOver((this.#seen = { state: this.state })));
   }
 
   /** Judge the request. Without a promise, if nobody needs to be asked. */
@@ -197,7 +201,8 @@ export class Visit {
     this.via = via;
     this.state = new State(described, text);
     this.state.closed = this.begun;
-    this.#session = undefined;
+    // Who has taken the session already goes on with what it is now.
+    if (this.#seen !== undefined) this.#seen.state = this.state;
   }
 
   /** A token ends by itself, whatever is heard of its session. The service has verified it. */
@@ -250,10 +255,4 @@ function refused(error: unknown): Settled {
 function frozen(session: Described): Described {
   deepFreeze(session.claims);
   return session;
-}
-
-function deepFreeze(value: unknown): void {
-  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return;
-  Object.freeze(value);
-  Object.values(value).forEach(deepFreeze);
 }

@@ -166,6 +166,39 @@ for (const [name, express] of Object.entries({ "Express 4": express4, "Express 5
       assert.deepEqual(answer, [504, "late"]);
     });
 
+    test("a session that was taken before a guard asked again is the one that is saved", async () => {
+      const relay = await between();
+      const sessions = holdfast({ url: relay.url, serviceKey: service.key });
+      const app = express();
+      app.use(sessions);
+      app.post("/in", (req, res) => {
+        req.session.signIn("ada", { role: "reader" });
+        res.send("in");
+      });
+      app.get("/me", sessions.requireAuth, (req, res) => res.json(req.session));
+      app.use((req, _res, next) => {
+        req.taken = req.session;
+        next();
+      });
+      app.get("/edit", sessions.requireRole("editor"), (req, res) => {
+        req.taken.edited = true;
+        res.json({ same: req.taken === req.session, role: req.taken.claims.role });
+      });
+      const { origin, close } = await listening(app);
+      const browser = new Browser(origin);
+      await browser.post("/in", {});
+      await until(async () => {
+        await browser.get("/me");
+        return sessions.status.kept > 0;
+      }, "what is kept");
+      relay.changed = (body) => body.replace('"reader"', '"editor"');
+      assert.deepEqual((await browser.get("/edit")).json, { same: true, role: "editor" });
+      assert.deepEqual((await browser.get("/me")).json, { edited: true });
+      close();
+      sessions.close();
+      relay.close();
+    });
+
     test("an admission that comes too late reaches no handler", async () => {
       const giveUp = (_req, res) => res.status(504).send("late");
       const promoted = (body) => body.replace('"reader"', '"editor"');

@@ -109,6 +109,17 @@ test("a token that was seen lately costs no call", async () => {
   assert.ok(performance.now() - asked < 1000);
 });
 
+test("what a handler does to a token's claims is not seen by another request", async () => {
+  const { session } = await service.ask("POST", "/sessions", {
+    subject: "eve",
+    claims: { roles: ["reader"] },
+  });
+  const { access_token: token } = await service.ask("POST", "/tokens", { session: session.id });
+  const { payload } = await manager.verifyToken(token);
+  assert.throws(() => payload.roles.push("admin"), TypeError);
+  assert.deepEqual((await manager.verifyToken(token)).payload.roles, ["reader"]);
+});
+
 test("with a shared secret a forged token is refused here, and a good one is judged by the service", async () => {
   const key = new Uint8Array(32).fill(7);
   // There is no service at this address: what needs it fails, and what does not, does not.

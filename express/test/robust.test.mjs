@@ -146,6 +146,37 @@ for (const [name, express] of Object.entries({ "Express 4": express4, "Express 5
       matches(await behaves(outer, sessions, inner));
     });
 
+    test("each of two chains knows its own people", async () => {
+      const other = await Service.start();
+      const [shop, staff] = [over(service.url), holdfast({ url: other.url, serviceKey: other.key })];
+      const [outer, inner] = [express(), express()];
+      outer.use(shop);
+      outer.get("/me", shop.requireAuth, (req, res) => res.send(req.session.subject));
+      outer.post("/in", (req, res) => {
+        req.session.signIn("customer");
+        res.send("in");
+      });
+      inner.use(staff);
+      inner.get("/me", staff.requireAuth, (req, res) => res.send(req.session.subject));
+      inner.post("/in", (req, res) => {
+        req.session.signIn("clerk");
+        res.send("in");
+      });
+      outer.use("/staff", inner);
+      outer.get("/after", shop.requireAuth, (req, res) => res.send(req.session.subject));
+      const { origin, close } = await listening(outer);
+      const [customer, clerk] = [new Browser(origin), new Browser(origin)];
+      await customer.post("/in", {});
+      assert.equal((await customer.get("/staff/me")).status, 401);
+      assert.equal((await customer.get("/me")).text, "customer");
+      assert.equal((await clerk.post("/staff/in", {})).status, 200);
+      assert.equal((await clerk.get("/staff/me")).text, "clerk");
+      assert.equal((await clerk.get("/me")).status, 401);
+      close();
+      for (const each of [shop, staff]) each.close();
+      await other.stop();
+    });
+
     test("a guard whose answer comes too late leaves the other one alone", async () => {
       let answer;
       const hangs = await played((_request, response) => {
