@@ -175,6 +175,33 @@ def test_flags_of_a_flask_session(run):
     run(first, second)
 
 
+def test_what_flask_is_told_of_sessions_is_not_passed_over_in_silence(app, browser, caplog):
+    """Who shortens sessions in Flask's way must hear that it does nothing; once."""
+    app.config.update(
+        SESSION_COOKIE_SAMESITE="Lax", PERMANENT_SESSION_LIFETIME=60, SESSION_COOKIE_SECURE=True
+    )
+    app.add_url_rule("/", "here", lambda: "here")
+    browser.get("/")
+    browser.get("/")
+    (line,) = [each.getMessage() for each in caplog.records if each.name == "holdfast"]
+    assert "Flask's PERMANENT_SESSION_LIFETIME, SESSION_COOKIE_SAMESITE: not looked at" in line
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {},
+        {"SESSION_COOKIE_SAMESITE": "Strict", "SESSION_COOKIE_NAME": "__Host-session"},
+        {"PERMANENT_SESSION_LIFETIME": dt.timedelta(hours=24), "SESSION_COOKIE_HTTPONLY": True},
+    ],
+)
+def test_what_flask_is_told_and_holds_anyway_needs_no_word(app, browser, caplog, told):
+    app.config.update(told)
+    app.add_url_rule("/", "here", lambda: "here")
+    browser.get("/")
+    assert [each for each in caplog.records if each.name == "holdfast"] == []
+
+
 def test_flashed_messages_reach_the_next_page_once(run):
     """`flash` and `get_flashed_messages`, with categories."""
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from flask.sessions import SessionInterface, SessionMixin
 
 from holdfast.web import wsgi
+from holdfast.web.flask.config import tell_unheeded
 from holdfast.web.flask.guards import refuse_bypassed
 from holdfast.web.flask.session import FlaskSession
 
@@ -33,6 +34,7 @@ class HoldfastInterface(SessionInterface):
         if not self._looked_at:
             before = [each for own in app.before_request_funcs.values() for each in own]
             refuse_bypassed([*app.view_functions.values(), *before])
+            tell_unheeded(app, self._chain.sessions.settings)
             self._looked_at = True
         environ = request.environ
         exchange = wsgi.exchange_of(environ)

@@ -1,0 +1,45 @@
+"""What an application tells Flask of its sessions, and nobody heeds any more."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from flask import Flask
+
+    from holdfast.settings import Settings
+
+_log = logging.getLogger("holdfast")
+
+
+def tell_unheeded(app: Flask, settings: Settings) -> None:
+    """One line in the log for what Flask's configuration says otherwise than the settings.
+
+    A lifetime that was made shorter, and is not, would be felt by nobody who looks after it.
+    """
+    unheeded = sorted(_unheeded(app, settings))
+    if unheeded:
+        _log.warning(
+            "Flask's %s: not looked at; say it with Settings(cookie=Cookie(...), idle=..., absolute=...)",
+            ", ".join(unheeded),
+        )
+
+
+def _unheeded(app: Flask, settings: Settings) -> Iterator[str]:
+    cookie = settings.cookie
+    ours: dict[str, Any] = {
+        "SESSION_COOKIE_NAME": cookie.name,
+        "SESSION_COOKIE_DOMAIN": cookie.domain,
+        "SESSION_COOKIE_PATH": cookie.path,
+        "SESSION_COOKIE_SAMESITE": cookie.same_site,
+    }
+    for key, value in ours.items():
+        said = app.config[key]
+        if said not in (app.default_config[key], value):
+            yield key
+    lifetime = app.permanent_session_lifetime
+    if lifetime not in (app.default_config["PERMANENT_SESSION_LIFETIME"], settings.idle):
+        yield "PERMANENT_SESSION_LIFETIME"
