@@ -98,6 +98,26 @@ def test_activity_does_not_make_a_sign_in_fresh(steps):
     assert reply.status == 401
 
 
+@pytest.mark.parametrize("reauthenticated", [True, False])
+def test_the_password_again_makes_it_fresh_and_a_new_secret_does_not(steps, reauthenticated):
+    """Of cookie and token alike: both are views of the record."""
+    session = steps.sessions.begin(steps.cookie_of())
+    tokens = steps.sessions.issue_tokens(session)
+    steps.clock.advance(600_000)
+    session.rotate(reauthenticated=reauthenticated)
+    steps.sessions.commit(session)
+    for headers in (
+        {"cookie": as_cookie(session.cookie)},
+        {"authorization": f"Bearer {tokens.access_token}"},
+    ):
+        visit = steps.begin(**headers)
+        if reauthenticated:
+            assert steps.chain.require_fresh(visit, timedelta(minutes=5)).subject == "ada"
+        else:
+            reply = refusal(steps.chain.require_fresh, visit, timedelta(minutes=5))
+            assert code(reply) == (401, "reauthentication_required")
+
+
 def test_a_negative_age_is_zero(steps, credential):
     """It asks for a sign-in of this millisecond, and never passes everybody."""
     headers = credential()
