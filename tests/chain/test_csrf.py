@@ -35,6 +35,18 @@ def test_an_unsafe_request_with_a_cookie_needs_a_token(steps, ada, method):
     assert steps.reasons()[-1] == "csrf_token"
 
 
+def test_the_developer_is_told_what_to_do_once(steps, ada, caplog):
+    """403 says nothing; the log does. Who sends many such requests fills no log with it."""
+    for _ in range(2):
+        steps.begin("POST", cookie=ada)
+        steps.begin("POST", cookie=ada, origin="http://localhost:5173\n" + "x" * 200)
+    missing, elsewhere = (each.getMessage() for each in caplog.records if each.name == "holdfast")
+    assert "header X-CSRF-Token or the form field csrf_token" in missing
+    assert f"to '{OWN}'" in elsewhere
+    assert "'http://localhost:5173\\n" in elsewhere
+    assert len(elsewhere) < 400
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
 def test_a_safe_request_needs_none(steps, ada, method):
     """A link from another site works (R69)."""

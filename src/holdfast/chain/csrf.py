@@ -10,6 +10,7 @@ a body that no foreign page can send unasked, a sign-in is allowed (R82).
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from holdfast.chain.reply import Refusal, Reply, error_reply
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from holdfast.record import Record
 
 _VARY = ("Vary", "Origin, Sec-Fetch-Site")
+_WITHOUT_TOKEN = {"token", "sign_in"}
+_log = logging.getLogger("holdfast")
 
 
 class Csrf:
@@ -38,6 +41,7 @@ class Csrf:
         self._clock = clock
         self._entropy = entropy
         self.header = settings.csrf_header.lower()
+        self._asked = settings.csrf_header
         self._field = settings.csrf_field
         self._trusted = frozenset(
             known for each in settings.trusted_origins if (known := origin.canonical(each))
@@ -46,6 +50,7 @@ class Csrf:
         self._presession_keys = sessions.keys.derive("presession")
         self._lifetime_s = ms(settings.presession_lifetime) // 1000
         self._cookie = settings.cookie
+        self._advised = set[bool]()
         prefix = "__Host-" if settings.cookie.secure else ""
         self.cookie_name = f"{prefix}presession"
 
@@ -234,4 +239,26 @@ class Csrf:
             reason=f"csrf_{word}",
             severity=Severity.WARN,
         )
+        self._advise(visit, word)
         return error_reply(403, "csrf_failed", "CSRF check failed", _VARY)
+
+    def _advise(self, visit: Visit, word: str) -> None:
+        """Tell the developer what to do: once of each, since anybody can send such requests."""
+        elsewhere = word not in _WITHOUT_TOKEN
+        if elsewhere in self._advised:
+            return
+        self._advised.add(elsewhere)
+        if elsewhere:
+            _log.warning(
+                "refused a request that another origin sent (Origin: %.99r) to %.99r: if that is yours,"
+                " name it in trusted_origins; if both are the same, see trusted_proxies",
+                visit.request.headers.get("origin"),
+                visit.origin,
+            )
+        else:
+            _log.warning(
+                "refused a request without a valid CSRF token: send csrf_token(), asked for after the"
+                " sign-in, in the header %s or the form field %s; in tests holdfast.testing.csrf(client)",
+                self._asked,
+                self._field,
+            )
