@@ -36,9 +36,9 @@ def _unheeded(app: Flask, settings: Settings) -> Iterator[str]:
         "SESSION_COOKIE_PATH": cookie.path,
         "SESSION_COOKIE_SAMESITE": cookie.same_site,
     }
+    said: dict[str, Any] = app.config
     for key, value in ours.items():
-        said = app.config[key]
-        if said not in (app.default_config[key], value):
+        if said[key] not in (app.default_config[key], value):
             yield key
     lifetime = app.permanent_session_lifetime
     if lifetime not in (app.default_config["PERMANENT_SESSION_LIFETIME"], settings.idle):
