@@ -205,6 +205,23 @@ def test_what_coroutines_write_in_one_turn_wakes_the_writer_once(table, monkeypa
     assert asyncio.run(main()) == (0, 100)
 
 
+def test_a_turn_that_is_cut_short_loses_nothing(table):
+    """A fork in another thread queues what there is; what comes later in this turn is queued as well."""
+
+    async def main():
+        early = asyncio.create_task(table.awrite(add("early")))
+        late = asyncio.create_task(_flushed_before(table, "late"))
+        return await asyncio.gather(early, late)
+
+    assert asyncio.run(main()) == [1, 1]
+    assert words(table) == ["early", "late"]
+
+
+async def _flushed_before(table, word):
+    table._batches.flush()
+    return await table.awrite(add(word))
+
+
 def test_a_write_of_a_closed_store_is_refused(open_store):
     """Also in the middle of a turn, when the store is closed before the writer was told."""
     store = open_store()

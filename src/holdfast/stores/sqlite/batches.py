@@ -7,9 +7,11 @@ commit, too.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from holdfast.errors import UsageError
+from holdfast.stores.sqlite.ticket import answer
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -17,38 +19,45 @@ if TYPE_CHECKING:
 
     from holdfast.stores.sqlite.ticket import Ticket
 
+    Batch = deque[Ticket[Any]]
+
 
 class Batches:
-    """One batch for each event loop that is writing. `submit` queues a ticket, if the writer is open."""
+    """One batch for each event loop that writes. `submit` queues a ticket, if the writer is open."""
 
     def __init__(self, submit: Callable[[Ticket[Any]], None]) -> None:
         self._submit = submit
-        self._open: dict[AbstractEventLoop, list[Ticket[Any]]] = {}
+        self._of: dict[AbstractEventLoop, Batch] = {}
 
     def add(self, ticket: Ticket[Any], loop: AbstractEventLoop) -> None:
         """Queue the ticket at the end of this turn of its loop, which is the one that runs."""
-        batch = self._open.get(loop)
+        batch = self._of.get(loop)
         if batch is None:
-            batch = self._begin(loop)
+            batch = self._meet(loop)
+        if not batch:
+            loop.call_soon(self._hand_over, batch)
         batch.append(ticket)
 
     def flush(self) -> None:
-        """Queue what there is now: the writer is about to finish."""
-        for loop in list(self._open):
-            self._hand_over(loop)
+        """Queue what there is now, from any thread: the writer is about to finish."""
+        for batch in list(self._of.values()):
+            self._hand_over(batch)
 
-    def _begin(self, loop: AbstractEventLoop) -> list[Ticket[Any]]:
-        for other in list(self._open):
-            if other.is_closed():  # it ended in the middle of a turn
-                self._open.pop(other, None)
-        batch = self._open[loop] = []
-        loop.call_soon(self._hand_over, loop)
-        return batch
+    def _meet(self, loop: AbstractEventLoop) -> Batch:
+        for other in list(self._of):
+            if other.is_closed():
+                self._of.pop(other, None)
+        return self._of.setdefault(loop, deque())
 
-    def _hand_over(self, loop: AbstractEventLoop) -> None:
-        for ticket in self._open.pop(loop, ()):
+    def _hand_over(self, batch: Batch) -> None:
+        """One by one, and never the batch itself: its loop may add to it at the same time."""
+        while batch:
+            try:
+                ticket = batch.popleft()
+            except IndexError:  # another thread was faster
+                return
             try:
                 self._submit(ticket)
             except UsageError as closed:
                 ticket.fail(closed)
-                ticket.settle()
+                answer([ticket])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import suppress
 from threading import Lock
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from holdfast.errors import StoreError, StoreUnavailable
 from holdfast.stores.sqlite.errors import store_error
@@ -83,3 +84,21 @@ class Ticket(Generic[T]):
     def _late(self) -> StoreUnavailable:
         self.abandoned = True
         return StoreUnavailable("the session database did not answer in time")
+
+
+def answer(group: list[Ticket[Any]]) -> None:
+    """Tell all callers, and wake each event loop only once."""
+    loops: dict[AbstractEventLoop, list[Ticket[Any]]] = {}
+    for ticket in group:
+        if ticket.loop is None:
+            ticket.signal()
+        else:
+            loops.setdefault(ticket.loop, []).append(ticket)
+    for loop, tickets in loops.items():
+        with suppress(RuntimeError):  # a closed loop has nobody left who waits
+            loop.call_soon_threadsafe(_settle, tickets)
+
+
+def _settle(tickets: list[Ticket[Any]]) -> None:
+    for ticket in tickets:
+        ticket.settle()

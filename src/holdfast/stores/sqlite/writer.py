@@ -30,9 +30,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from holdfast.errors import StoreError, UsageError
 from holdfast.stores.sqlite.errors import is_busy, spoils, store_error
+from holdfast.stores.sqlite.ticket import answer
 
 if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop
     from collections.abc import Callable, Mapping, Sequence
 
     from holdfast.stores.sqlite.file import DatabaseFile
@@ -175,7 +175,7 @@ class Writer:
             with self._turn:
                 self._wanted = False
                 self._carry_out(group)
-            _answer(group)
+            answer(group)
             at_rest = not group and self._since_checkpoint == before
             with self._turn:
                 self._checkpoint(idle=at_rest or not going)
@@ -285,21 +285,3 @@ class Writer:
         if conn is not None:
             with suppress(sqlite3.Error):
                 conn.close()
-
-
-def _answer(group: list[Ticket[Any]]) -> None:
-    """Tell all callers, and wake each event loop only once."""
-    loops: dict[AbstractEventLoop, list[Ticket[Any]]] = {}
-    for ticket in group:
-        if ticket.loop is None:
-            ticket.signal()
-        else:
-            loops.setdefault(ticket.loop, []).append(ticket)
-    for loop, tickets in loops.items():
-        with suppress(RuntimeError):  # a closed loop has nobody left who waits
-            loop.call_soon_threadsafe(_settle, tickets)
-
-
-def _settle(tickets: list[Ticket[Any]]) -> None:
-    for ticket in tickets:
-        ticket.settle()
