@@ -1,14 +1,16 @@
 """Connections of an event loop, where calls are cancelled and stores close at any moment."""
 
 import asyncio
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
 
 from holdfast.errors import StoreError
 from holdfast.stores import open_both
-from holdfast.stores.redis import pace
+from holdfast.stores.redis import loops, pace
 from holdfast.testing.contracts.samples import Samples
 from redis_servers import until
 
@@ -79,3 +81,32 @@ def test_a_caller_who_leaves_while_a_connection_opens_is_no_failure(both, monkey
         await store.close()
 
     asyncio.run(leave_early())
+
+
+def test_loops_that_begin_at_once_are_all_known(server, both, monkeypatch):
+    """Each closes its connections; none is forgotten because another thread's loop began that moment."""
+    meeting = threading.Barrier(2)
+    made = loops._OneLoop.__init__
+
+    def late(self, core):
+        with suppress(threading.BrokenBarrierError):
+            meeting.wait(0.5)
+        made(self, core)
+
+    monkeypatch.setattr(loops._OneLoop, "__init__", late)
+    store = both.asynchronous
+    asked, done = threading.Barrier(3), threading.Event()
+
+    async def work():
+        await store.salt()
+        await asyncio.to_thread(asked.wait, 10)
+        await asyncio.to_thread(done.wait, 10)
+
+    with ThreadPoolExecutor(2) as threads:
+        works = [threads.submit(asyncio.run, work()) for _ in range(2)]
+        asked.wait(10)
+        known = len(store.client.wires._loops)
+        done.set()
+        for each in works:
+            each.result()
+    assert known == 2

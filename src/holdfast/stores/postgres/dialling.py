@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from holdfast.stores.lookup import require_found
 from holdfast.stores.postgres.errors import Late, Unreachable
 
 if TYPE_CHECKING:
@@ -31,7 +32,9 @@ class Server:
     def __init__(self, conninfo: str, timeout: float) -> None:
         given = conninfo_to_dict(conninfo)
         self._place = _place(given)
-        self._several = max(str(given.get("host") or given.get("hostaddr") or "").count(","), 0) + 1
+        hosts = str(given.get("host") or given.get("hostaddr") or "").split(",")
+        self._several = len(hosts)
+        self._hosts = [] if given.get("hostaddr") else [host for host in hosts if host]
         defaults: dict[str, Any] = {
             "client_encoding": "UTF8",
             "fallback_application_name": "holdfast",
@@ -49,6 +52,8 @@ class Server:
             Unreachable: there is none to be had.
             Late: nor is there an answer.
         """
+        for host in self._hosts:
+            self._require_found(host, deadline)
         try:
             return psycopg.Connection[Any].connect(
                 self.conninfo, autocommit=True, connect_timeout=self._each(deadline)
@@ -67,6 +72,16 @@ class Server:
             raise Late from None
         except psycopg.Error as error:
             raise Unreachable(self._place) from error
+
+    def _require_found(self, host: str, deadline: float) -> None:
+        """Look a name up ahead of libpq, which would wait for that without a limit."""
+        try:
+            require_found(host, deadline)
+        except TimeoutError:
+            raise Late from None
+        except OSError as error:
+            if self._several == 1:
+                raise Unreachable(self._place) from error
 
     def _each(self, deadline: float) -> int:
         """The whole seconds for each of the servers."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from asyncio import get_running_loop
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from holdfast.stores.redis.errors import Late, Lost
@@ -30,6 +31,7 @@ class LoopWires:
         self._core = core
         self._loops: dict[asyncio.AbstractEventLoop, _OneLoop] = {}
         self._inherited: list[object] = []
+        self._lock = Lock()
 
     def send(
         self, address: Address, payload: bytes, count: int, *, seconds: float
@@ -59,11 +61,13 @@ class LoopWires:
         """Leave the parent's loops and sockets alone; closing them here would disturb its selector."""
         self._inherited.append(self._loops)
         self._loops = {}
+        self._lock = Lock()
 
     async def close(self) -> None:
         """Close the connections of this loop, and ask other loops to close theirs."""
         running = get_running_loop()
-        here = self._loops.pop(running, None)
+        with self._lock:
+            here = self._loops.pop(running, None)
         self.close_elsewhere()
         if here is not None:
             here.close()
@@ -71,7 +75,8 @@ class LoopWires:
 
     def close_elsewhere(self) -> None:
         """Ask all loops to close their connections; from any thread."""
-        loops, self._loops = self._loops, {}
+        with self._lock:
+            loops, self._loops = self._loops, {}
         for loop, wires in loops.items():
             if not loop.is_closed():
                 loop.call_soon_threadsafe(wires.close)
@@ -80,9 +85,10 @@ class LoopWires:
         loop = get_running_loop()
         here = self._loops.get(loop)
         if here is None:
-            open_ones = {each: wires for each, wires in self._loops.items() if not each.is_closed()}
-            here = _OneLoop(self._core)
-            self._loops = {**open_ones, loop: here}
+            with self._lock:  # loops of other threads begin as well
+                here = _OneLoop(self._core)
+                known = {each: wires for each, wires in self._loops.items() if not each.is_closed()}
+                self._loops = {**known, loop: here}
         return here
 
 

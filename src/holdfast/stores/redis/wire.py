@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import hiredis
 
+from holdfast.stores.lookup import require_found
 from holdfast.stores.redis.errors import Late, Lost
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Wire:
         self._limit = 0.0
         self._reader = hiredis.Reader(notEnoughData=_NOTHING)
         try:
+            require_found(address.host, deadline)
             self._socket = socket.create_connection(address, _left(deadline))
             self._secure(address, tls)
         except TimeoutError as error:
