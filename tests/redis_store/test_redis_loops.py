@@ -95,12 +95,16 @@ def test_loops_that_begin_at_once_are_all_known(server, both, monkeypatch):
 
     monkeypatch.setattr(loops._OneLoop, "__init__", late)
     store = both.asynchronous
-    asked, done = threading.Barrier(3), threading.Event()
+    asked, done, closed = threading.Barrier(3), threading.Event(), threading.Barrier(2)
 
     async def work():
         await store.salt()
         await asyncio.to_thread(asked.wait, 10)
         await asyncio.to_thread(done.wait, 10)
+        await store.close()
+        await asyncio.to_thread(closed.wait, 10)
+        for _ in range(8):  # what the other loop asked this one to close
+            await asyncio.sleep(0)
 
     with ThreadPoolExecutor(2) as threads:
         works = [threads.submit(asyncio.run, work()) for _ in range(2)]

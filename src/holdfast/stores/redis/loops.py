@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from asyncio import get_running_loop
+from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -78,7 +79,7 @@ class LoopWires:
         with self._lock:
             loops, self._loops = self._loops, {}
         for loop, wires in loops.items():
-            if not loop.is_closed():
+            with suppress(RuntimeError):  # the loop has ended, and its connections with it
                 loop.call_soon_threadsafe(wires.close)
 
     def _here(self) -> _OneLoop:
