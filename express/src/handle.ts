@@ -9,14 +9,36 @@ const OWN = new Set([
   ...["constructor", "__proto__", "toString", "valueOf", "cookie"],
 ]);
 
-/** What a session is over; another state comes when a guard has asked again. */
-export interface Seen {
-  state: State;
+/** The access token that a request came with, as far as it is no credential; times in seconds. */
+export interface Token {
+  jti: string;
+  iat: number;
 }
 
+/** What a session is over; another state comes when a guard has asked again. */
+export class Seen {
+  // Private, as logs show the rest: a visit leads to its request, with its cookies.
+  readonly #visit: { readonly token: Token | undefined };
+
+  constructor(
+    public state: State,
+    visit: { readonly token: Token | undefined },
+  ) {
+    this.#visit = visit;
+  }
+
+  get token(): Token | undefined {
+    return this.#visit.token;
+  }
+}
+
+const TOKEN = Symbol("holdfast.token");
+
 const HANDLER: ProxyHandler<Seen> = {
-  get({ state }, name) {
+  get(seen, name) {
+    const { state } = seen;
     state.accessed = true;
+    if (name === TOKEN) return seen.token;
     if (typeof name === "symbol" || OWN.has(name)) return own(state, name);
     return state.get(name);
   },
@@ -54,6 +76,11 @@ const HANDLER: ProxyHandler<Seen> = {
 /** The session over this state. */
 export function sessionOver(seen: Seen): Session {
   return new Proxy(seen, HANDLER) as unknown as Session;
+}
+
+/** The token that a session was opened with; undefined: a cookie, or nothing. */
+export function tokenOf(session: Session): Token | undefined {
+  return (session as { [TOKEN]?: Token })[TOKEN];
 }
 
 function own(state: State, name: string | symbol): unknown {

@@ -8,6 +8,7 @@ import { Changes } from "./changes.js";
 import { carry, enter, showSession, showUser, visitOf } from "./equip.js";
 import { ConfigurationError, HoldfastError, UsageError } from "./errors.js";
 import { authorizationOf } from "./facts.js";
+import { tokenOf } from "./handle.js";
 import { SessionManager } from "./manager.js";
 import type { Payload } from "./manager.js";
 import { Near } from "./near.js";
@@ -104,7 +105,7 @@ export function holdfast(options: Options): Holdfast {
       csrfHeader: (options.csrfHeader ?? "X-CSRF-Token").toLowerCase(),
       csrfField: options.csrfField ?? "csrf_token",
       cookieName: options.cookieName,
-      freshPaths: options.freshPaths ?? [],
+      freshPaths: (options.freshPaths ?? []).map((each) => each.toLowerCase()),
     },
   };
   if (maxAge > 0 && maxKept > 0) changes.start();
@@ -125,14 +126,18 @@ function assembled(parts: Parts): Holdfast {
   return Object.assign(chain(parts), {
     sessionManager: manager,
     requireAuth: guard(near, () => null),
-    requireRole: (role: string) => guard(near, (user) => (holds(user["role"], role) ? null : forbidden())),
+    requireRole(role: string) {
+      // With the call forgotten, Express itself would call this with a request.
+      if (typeof role !== "string") throw new UsageError("requireRole: is called with a role");
+      return guard(near, (user) => (holds(user["role"], role) ? null : forbidden()));
+    },
     authMiddleware: bearerGuard(manager),
     errors: answerErrors,
     upgrade: (request: IncomingMessage, socket: Duplex) => upgrade(parts, request, socket),
     closeWhenEnded(socket: Closable, session: Session) {
       if (session.id === null) throw new UsageError("closeWhenEnded: nobody is signed in");
       changes.start();
-      return sockets.hold(socket, session.id);
+      return sockets.hold(socket, session.id, tokenOf(session));
     },
     close() {
       changes.close();

@@ -108,9 +108,13 @@ export class SessionManager {
 
   /** End one token, until it would have expired. */
   async blacklistToken(jti: string): Promise<boolean> {
-    const done = await this.#api.get<{ revoked: boolean }>("POST", "/tokens/revoke", { jti });
-    this.#near.changed(jti.split(".")[0] ?? "");
-    return done.revoked;
+    try {
+      const done = await this.#api.get<{ revoked: boolean }>("POST", "/tokens/revoke", { jti });
+      return done.revoked;
+    } finally {
+      // Also when it was done and is not proved.
+      this.#near.changed(jti.split(".")[0] ?? "");
+    }
   }
 
   /** End the session of a valid token with every credential of it; false: it was none. */
@@ -118,9 +122,12 @@ export class SessionManager {
     const type = unverified(token)?.["type"] === "refresh" ? "refresh" : "access";
     const { claims } = await this.#judge(token, type, false);
     if (claims === null) return false;
-    await this.#api.get("DELETE", `/sessions/${encodeURIComponent(claims.sid)}`);
-    this.#near.changed(claims.sid);
-    return true;
+    try {
+      await this.#api.get("DELETE", `/sessions/${encodeURIComponent(claims.sid)}`);
+      return true;
+    } finally {
+      this.#near.changed(claims.sid);
+    }
   }
 
   /**

@@ -1,6 +1,7 @@
 /** Sockets and streams that end with their session, or when nobody can say whether it lives. */
 import type { Api } from "./api.js";
 import type { Changes } from "./changes.js";
+import type { Token } from "./handle.js";
 import type { Keep } from "./near.js";
 
 /** A WebSocket, or an answer that goes on: whatever can be closed. */
@@ -39,7 +40,8 @@ const PATIENCE_MS = 5_000;
 
 /** What one session has open; all moments are those of `performance.now()`. */
 interface Held {
-  readonly sockets: Set<Closable>;
+  /** With the token that each was opened with, which may be revoked by itself. */
+  readonly sockets: Map<Closable, Token | undefined>;
   /** When the latest good answer was asked for. */
   readAt: number;
   /** When it must be asked for again, whatever is heard. */
@@ -67,15 +69,15 @@ export class Sockets {
     });
   }
 
-  /** Close `socket` when the session ends; what is returned lets go of it. */
-  hold(socket: Closable, id: string): () => void {
+  /** Close `socket` when the session ends, or the token that opened it; what is returned lets go of it. */
+  hold(socket: Closable, id: string, token?: Token): () => void {
     // Its client went while a guard waited: nothing would ever let go of it.
     if (isGone(socket)) return () => undefined;
     const now = performance.now();
     const fresh = { readAt: now, lookAt: now, askedAt: undefined, again: false, followed: false };
-    const held = this.#held.get(id) ?? { sockets: new Set(), ...fresh };
+    const held = this.#held.get(id) ?? { sockets: new Map(), ...fresh };
     this.#held.set(id, held);
-    held.sockets.add(socket);
+    held.sockets.set(socket, token);
     // It may have ended since the request was judged.
     this.#look(id);
     if (this.#turns === undefined) this.#wait();
@@ -146,6 +148,8 @@ export class Sockets {
       if (this.#held.get(id) !== held) return;
       if (status === 404) return this.#end(id, ENDED);
       if (status !== 200) throw new Error(`status ${status}`);
+      await this.#endTokens(id, held);
+      if (this.#held.get(id) !== held) return;
       const { keep } = body;
       held.readAt = asked;
       held.lookAt = asked + Math.min(keep?.for_ms ?? LOOK_MS, LOOK_MS);
@@ -158,8 +162,28 @@ export class Sockets {
     if (held.again) this.#look(id);
   }
 
+  /** End what those tokens have opened that were revoked by themselves. */
+  async #endTokens(id: string, held: Held): Promise<void> {
+    const tokens = new Map([...held.sockets.values()].map((each) => [each?.jti, each]));
+    for (const token of tokens.values()) {
+      if (token === undefined) continue;
+      const { jti, iat } = token;
+      const { status, body } = await this.#api.ask<{ revoked: boolean }>("POST", "/tokens/status", {
+        jti,
+        iat,
+      });
+      if (status !== 200) throw new Error(`status ${status}`);
+      if (!body.revoked) continue;
+      for (const [socket, by] of held.sockets) {
+        if (by?.jti !== jti) continue;
+        this.#release(socket, id);
+        close(socket, ENDED);
+      }
+    }
+  }
+
   #end(id: string, code: typeof ENDED | typeof UNKNOWN): void {
-    const sockets = this.#held.get(id)?.sockets ?? [];
+    const sockets = this.#held.get(id)?.sockets.keys() ?? [];
     this.#held.delete(id);
     if (this.#held.size === 0) this.#rest();
     for (const socket of sockets) close(socket, code);

@@ -46,6 +46,8 @@ export class HoldfastStore extends Store {
   /** Ids of the service by those of express-session; what was destroyed here has null. */
   readonly #ids = new Map<string, string | null>();
   readonly #touched = new Map<string, number>();
+  /** Writes of one session go one after another, so that the last one stays. */
+  readonly #turns = new Map<string, Promise<void>>();
   /** Which session of the service a request has read. */
   readonly #read = new WeakMap<object, string>();
 
@@ -63,15 +65,26 @@ export class HoldfastStore extends Store {
   }
 
   override set(sid: string, session: SessionData, done: Done = nothing): void {
-    finish(this.#set(sid, session), done);
+    finish(
+      this.#inTurn(sid, () => this.#set(sid, session)),
+      done,
+    );
   }
 
   override destroy(sid: string, done: Done = nothing): void {
-    finish(this.#destroy(sid), done);
+    const id = this.#ids.get(sid);
+    this.#remember(sid, null);
+    finish(
+      this.#inTurn(sid, () => this.#destroy(sid, id)),
+      done,
+    );
   }
 
   override touch(sid: string, session: SessionData, done: Done = nothing): void {
-    finish(this.#touch(sid, session), done);
+    finish(
+      this.#inTurn(sid, () => this.#touch(sid, session)),
+      done,
+    );
   }
 
   override all(found: Found<SessionData[]>): void {
@@ -155,11 +168,12 @@ export class HoldfastStore extends Store {
     this.#near.changed(id);
   }
 
-  async #destroy(sid: string): Promise<void> {
-    const id = this.#ids.get(sid);
-    this.#remember(sid, null);
-    await this.#api.get("DELETE", `/sessions?subject=${encodeURIComponent(this.#subject(sid))}`);
-    if (id) this.#near.changed(id);
+  async #destroy(sid: string, id: string | null | undefined): Promise<void> {
+    try {
+      await this.#api.get("DELETE", `/sessions?subject=${encodeURIComponent(this.#subject(sid))}`);
+    } finally {
+      if (id) this.#near.changed(id);
+    }
   }
 
   async #end(id: string): Promise<void> {
@@ -198,6 +212,16 @@ export class HoldfastStore extends Store {
 
   async #clear(): Promise<void> {
     for await (const { id } of this.#listed()) await this.#end(id);
+  }
+
+  #inTurn(sid: string, write: () => Promise<void>): Promise<void> {
+    const turn = (this.#turns.get(sid) ?? Promise.resolve()).then(write, write);
+    this.#turns.set(sid, turn);
+    const over = (): void => {
+      if (this.#turns.get(sid) === turn) this.#turns.delete(sid);
+    };
+    turn.then(over, over);
+    return turn;
   }
 
   #subject(sid: string): string {

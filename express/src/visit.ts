@@ -9,8 +9,8 @@ import type { Keep, Keeping, Near } from "./near.js";
 import { PRIVATE, errorReply, replyTo } from "./replies.js";
 import type { Headers, Reply } from "./replies.js";
 import type { Held, Settled } from "./answer.js";
-import { sessionOver } from "./handle.js";
-import type { Seen } from "./handle.js";
+import { Seen, sessionOver } from "./handle.js";
+import type { Token } from "./handle.js";
 import { State, deepFreeze } from "./session.js";
 import type { Changes, Described, Session, User } from "./session.js";
 
@@ -85,7 +85,12 @@ export class Visit {
 
   /** What handlers see of `state`. */
   get session(): Session {
-    return (this.#session ??= sessionOver((this.#seen = { state: this.state })));
+    return (this.#session ??= sessionOver((this.#seen = new Seen(this.state, this))));
+  }
+
+  /** The token that the request came with; the service has verified it. */
+  get token(): Token | undefined {
+    return this.via === "bearer" ? claimsOf(this.request) : undefined;
   }
 
   /** Judge the request. Without a promise, if nobody needs to be asked. */
@@ -208,13 +213,8 @@ export class Visit {
   /** A token ends by itself, whatever is heard of its session. The service has verified it. */
   #bounded(keep: Keep): Keep {
     if (this.via !== "bearer") return keep;
-    const part = this.request.headers.authorization?.split(".")[1] ?? "";
-    try {
-      const { exp } = JSON.parse(Buffer.from(part, "base64url").toString()) as { exp: number };
-      return { ...keep, for_ms: Math.min(keep.for_ms, exp * 1000 - Date.now()) };
-    } catch {
-      return { ...keep, for_ms: 0 };
-    }
+    const exp = claimsOf(this.request)?.exp ?? 0;
+    return { ...keep, for_ms: Math.min(keep.for_ms, exp * 1000 - Date.now()) };
   }
 
   #told(): Facts {
@@ -241,8 +241,24 @@ export class Visit {
   #fresh(): boolean {
     const { freshPaths } = this.rules;
     if (freshPaths.length === 0) return false;
-    const path = pathOf(this.request);
-    return freshPaths.some((each) => path === each || (each.endsWith("/") && path.startsWith(each)));
+    const path = pathOf(this.request).toLowerCase();
+    // As Express reads it: in either case, with one slash more, and also after a scheme and a host.
+    if (!path.startsWith("/")) return true;
+    return freshPaths.some((each) => path === each || path === `${each}/` || below(path, each));
+  }
+}
+
+function below(path: string, folder: string): boolean {
+  return folder.endsWith("/") && path.startsWith(folder);
+}
+
+/** What the token says that was sent. */
+function claimsOf(request: IncomingMessage): (Token & { exp: number }) | undefined {
+  const part = request.headers.authorization?.split(".")[1] ?? "";
+  try {
+    return JSON.parse(Buffer.from(part, "base64url").toString()) as Token & { exp: number };
+  } catch {
+    return undefined;
   }
 }
 

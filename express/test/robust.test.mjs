@@ -259,6 +259,39 @@ test("without Express the chain works as well, and one application tells request
   sessions.close();
 });
 
+test("a fresh path is fresh however it is spelt", async () => {
+  const relay = await relayed(service);
+  const sessions = over(relay.url, { freshPaths: ["/Pay", "/admin/"] });
+  const app = site(express5, sessions);
+  app.get(["/pay", "/admin/x", "/payment"], sessions.requireAuth, (_req, res) => res.send("in"));
+  const { origin, server, close } = await listening(app);
+  const browser = new Browser(origin);
+  await browser.signIn();
+  const asked = () => relay.asked.filter((path) => path.startsWith("/requests")).length;
+  const get = async (path) => {
+    const headers = { cookie: `session=${browser.cookies.session}` };
+    const [answer] = await once(http.get({ port: server.address().port, path, headers }), "response");
+    answer.resume();
+    assert.equal(answer.statusCode, 200, path);
+  };
+  const asks = async (path) => {
+    let before;
+    await until(async () => {
+      before = asked();
+      await get("/payment");
+      return asked() === before;
+    }, "what is kept");
+    await get(path);
+    return asked() - before;
+  };
+  assert.equal(await asks("/payment"), 0);
+  const spelt = ["/pay", "/pay/", "/PAY", "/pay?x", `${origin}/pay`, "/admin/x", "/ADMIN/x"];
+  for (const path of spelt) assert.equal(await asks(path), 1, path);
+  close();
+  sessions.close();
+  relay.close();
+});
+
 test("a request that is logged shows nothing of its session", async () => {
   const sessions = over(service.url);
   const app = site(express5, sessions);
@@ -314,6 +347,15 @@ test("what may have been done is not asked for again", async () => {
   assert.deepEqual(cut.asked, ["/sessions/x", "/requests/commit"]);
   api.close();
   cut.close();
+});
+
+test("a guard that was not told what it requires lets nobody in", () => {
+  const sessions = over(service.url);
+  const app = express5();
+  app.get("/admin", sessions.requireRole, (_req, res) => res.send("in"));
+  const [layer] = app.router.stack[0].route.stack;
+  assert.throws(() => layer.handle({}, {}, () => assert.fail()), { code: "usage_error" });
+  sessions.close();
 });
 
 test("a token that was ended ends nothing itself", async () => {

@@ -92,6 +92,43 @@ for (const [name, end] of Object.entries({
   });
 }
 
+for (const maxAge of [0, 1000]) {
+  test(`what a token has opened ends when it is revoked, and nothing else, maxAge ${maxAge}`, async () => {
+    const sessions = over(service.url, { maxAge });
+    const { session } = await service.ask("POST", "/sessions", { subject: "eve" });
+    const open = [];
+    const server = http.createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    server.on("upgrade", async (request, socket) => {
+      const opened = await sessions.upgrade(request, socket);
+      const each = { closed: undefined };
+      sessions.closeWhenEnded({ close: (code) => ((each.closed = code), socket.destroy()) }, opened);
+      open.push(each);
+    });
+    const { port } = server.address();
+    const tokens = [];
+    for (let at = 0; at < 2; at++) {
+      const made = await service.ask("POST", "/tokens", { session: session.id });
+      tokens.push(made.access_token);
+      const headers = {
+        authorization: `Bearer ${made.access_token}`,
+        connection: "Upgrade",
+        upgrade: "websocket",
+        origin: `http://127.0.0.1:${port}`,
+      };
+      http.get({ port, headers }).on("error", () => undefined);
+      await until(() => open.length > at, "a handshake");
+    }
+    await service.ask("POST", "/tokens/revoke", { token: tokens[0] });
+    await soon(until(() => open[0].closed !== undefined, "the end of what the token had opened"));
+    assert.deepEqual([open[0].closed, open[1].closed], [4401, undefined]);
+    await service.ask("DELETE", `/sessions/${session.id}`);
+    await soon(until(() => open[1].closed === 4401, "the end of the rest"));
+    sessions.close();
+    server.close();
+  });
+}
+
 test("one answer that is lost closes nothing", async () => {
   let calls = 0;
   const api = {

@@ -45,6 +45,22 @@ for (const maxAge of [0, 1000]) {
   });
 }
 
+test("what is set one after another without waiting is one session, and the last one stays", async () => {
+  const over = store({ prefix: "turns" });
+  const { set, get, destroy } = verbs(over);
+  await Promise.all([1, 2, 3].map((n) => set("a", data({ n }))));
+  assert.equal((await get("a")).n, 3);
+  const { sessions } = await service.ask("GET", "/sessions?prefix=express-session:turns:");
+  assert.equal(sessions.length, 1);
+  await Promise.all([4, 5, 6].map((n) => set("a", data({ n }))));
+  const fresh = store({ prefix: "turns", maxAge: 0 });
+  assert.equal((await verbs(fresh).get("a")).n, 6);
+  await Promise.all([set("a", data({ n: 7 })), destroy("a"), set("a", data({ n: 8 }))]);
+  assert.equal(await verbs(fresh).get("a"), null);
+  over.close();
+  fresh.close();
+});
+
 test("all, length and clear see the sessions of this store alone", async () => {
   const [mine, theirs] = [store({ prefix: "mine" }), store({ prefix: "theirs" })];
   const { all, length, clear, set, get } = verbs(mine);

@@ -186,6 +186,24 @@ def test_whether_a_token_was_ended(ask):
     assert over(fresh)
 
 
+def test_whether_a_token_was_ended_by_time(ask):
+    """After more revocations than are noted one by one only who knows its `iat` can be told."""
+    id = ask("POST", "/sessions", {"subject": "ada"})["session"]["id"]
+
+    def claims():
+        token = ask("POST", "/tokens", {"session": id})["access_token"]
+        return ask("POST", "/tokens/verify", {"token": token, "stateless": True})["claims"]
+
+    first, *more = [claims() for _ in range(18)]
+    for each in more:
+        ask("POST", "/tokens/revoke", {"jti": each["jti"]})
+    status = {"jti": first["jti"], "iat": first["iat"]}
+    assert ask("POST", "/tokens/status", status)["revoked"]
+    after = claims()
+    status = {"jti": after["jti"], "iat": after["iat"]}
+    assert not ask("POST", "/tokens/status", status)["revoked"]
+
+
 def test_how_long_a_verified_token_may_be_kept(ask, clock):
     """As its session, and never beyond the token's own end."""
     token = ask("POST", "/tokens", {"subject": "ada"})["access_token"]
