@@ -6,7 +6,7 @@ import decimal
 import msgspec
 import pytest
 from django.contrib import messages
-from django.contrib.auth import get_user_model
+from django.contrib.auth import get_user_model, user_logged_in
 from django.contrib.sessions.backends.base import CreateError, SessionBase, UpdateError
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.http import HttpResponse, StreamingHttpResponse
@@ -298,6 +298,30 @@ def test_the_session_key_is_public(run, browser, parts):
     assert dict(SessionStore(key)) == {} == SessionStore(key).load()
     assert SessionStore().exists(key)
     assert not SessionStore().exists("x" * 32)
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["nobody before", "a visitor before"])
+def test_the_key_that_is_noted_at_a_sign_in_is_the_new_one(run, parts, ada, before):
+    """Applications that list or end sessions note it there, as from `user_logged_in`."""
+    noted = []
+    if before:
+        run(put(a=1))
+
+    def note(request, **_):
+        noted.append(request.session.session_key)
+
+    def sign_in(request):
+        user_logged_in.connect(note)
+        try:
+            login(ada)(request)
+        finally:
+            user_logged_in.disconnect(note)
+        return request.session.session_key
+
+    key = run(sign_in)
+    (record,) = parts.records()
+    assert (noted, key, record.subject) == ([record.id], record.id, str(ada.pk))
+    assert run(lambda request: request.session.session_key) == key
 
 
 def test_a_key_before_there_is_anything_to_keep(run, browser, parts):

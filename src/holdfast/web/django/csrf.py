@@ -12,16 +12,14 @@ from typing import TYPE_CHECKING
 
 from django.middleware.csrf import CSRF_ALLOWED_CHARS, CSRF_SECRET_LENGTH, CSRF_TOKEN_LENGTH
 
-from holdfast.faces import run
 from holdfast.session import Rotate, SignIn
-from holdfast.web.django import here
+from holdfast.web.django import finishing, here
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from django.http import HttpRequest
 
-    from holdfast.session import Session
     from holdfast.web.django.exchange import Exchange
 
 FIELD = "csrfmiddlewaretoken"
@@ -43,7 +41,7 @@ class Secret:
         exchange = self._exchange
         session = exchange.session
         if isinstance(session.intent, SignIn | Rotate):
-            self._carry_out(session)
+            finishing.carry_out_now(exchange)  # it will change the secret
         return exchange.chain.csrf.secret(exchange.visit)
 
     def __iter__(self) -> Iterator[str]:
@@ -60,17 +58,6 @@ class Secret:
 
     def __repr__(self) -> str:
         return "<Secret>"
-
-    def _carry_out(self, session: Session) -> None:
-        """What is pending would change the secret, so it is done before the page shows one.
-
-        Raises:
-            HoldfastError: it could not be done.
-        """
-        engine = self._exchange.assembly.blocking.engine
-        if self._exchange.view is not None:
-            run(self._exchange.view.settle(engine))
-        run(engine.commit(session))
 
 
 def install(request: HttpRequest, exchange: Exchange) -> None:

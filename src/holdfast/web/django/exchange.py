@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from holdfast.chain import Reply, reply_to
 from holdfast.errors import StoreError
 from holdfast.faces import run
+from holdfast.session import SignIn
 from holdfast.web.django import expiry, finishing
 from holdfast.web.django.csrf import Secret
 from holdfast.web.django.facts import facts
@@ -59,6 +60,8 @@ class Exchange:
     def key(self) -> str | None:
         """The session's public id; None if nothing is stored, or it is about to end."""
         session = self.session
+        if isinstance(session.intent, SignIn):
+            finishing.carry_out_now(self)  # it will change the id
         return None if session.intent == "sign_out" else session.id
 
     @property

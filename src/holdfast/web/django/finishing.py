@@ -7,12 +7,25 @@ from typing import TYPE_CHECKING
 from django.contrib.sessions.exceptions import SessionInterrupted
 
 from holdfast.errors import HoldfastError, SessionEnded
+from holdfast.faces import run
 
 if TYPE_CHECKING:
     from holdfast.chain import Reply
     from holdfast.web.django.exchange import Exchange
 
 _SERVER_ERROR = 500
+
+
+def carry_out_now(exchange: Exchange) -> None:
+    """Do what is pending before something of its outcome is shown, and not at the end.
+
+    Raises:
+        HoldfastError: it could not be done.
+    """
+    engine = exchange.assembly.blocking.engine
+    if exchange.view is not None:
+        run(exchange.view.settle(engine))
+    run(engine.commit(exchange.session))
 
 
 async def finish(exchange: Exchange, status: int) -> Reply:
