@@ -67,8 +67,7 @@ class Exchange:
     @property
     def known(self) -> Session | None:
         """The session if it was read; nobody asks the store for this."""
-        found = self.visit.identified and self._failure is None
-        return self.visit.session if found else None
+        return self.visit.session if self.visit.identified and self._failure is None else None
 
     def seen(self) -> Visit:
         """The visit, with its session read."""
