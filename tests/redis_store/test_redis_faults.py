@@ -10,6 +10,7 @@ from forking import require_both_to_read
 from holdfast.errors import StoreUnavailable
 from holdfast.record import changed
 from holdfast.stores import open_both
+from holdfast.stores.redis import wire
 from holdfast.testing import BlockingStore
 from holdfast.testing.contracts.samples import Samples, listed
 from redis_waiting import resumed
@@ -70,6 +71,23 @@ def test_a_server_that_restarts_between_two_requests_is_not_felt(server, store, 
     server.start()
     assert store.get(record.id, now=clock()).record == record
     assert store.delete(record.id)
+
+
+def test_a_connection_that_ended_this_moment(servers, clock, opening, monkeypatch):
+    """It is not looked at before it is used again: a reading is asked again, of a write nobody knows."""
+    monkeypatch.setattr(wire, "_MOMENT_S", 60)
+    server = servers.start()
+    store = opening(server.url)
+    record = Samples(store, clock).stored()
+    quota = {"limit": 9, "period": 60_000, "now": clock()}
+    for left in (8, 7, 6):
+        assert store.get(record.id, now=clock()).record == record
+        server.client.client_kill_filter(_type="normal", skipme=True)
+        assert store.get(record.id, now=clock()).record == record
+        server.client.client_kill_filter(_type="normal", skipme=True)
+        with pytest.raises(StoreUnavailable):
+            store.take("key", **quota)
+        assert store.take("key", **quota).remaining == left
 
 
 def test_a_server_that_stands_still(server, store, samples, clock):

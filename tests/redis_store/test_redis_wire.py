@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from holdfast.stores.redis.errors import Late
+from holdfast.stores.redis.errors import Late, Lost
 from holdfast.stores.redis.target import Address
 from holdfast.stores.redis.wire import AsyncWire, Wire, pack
 
@@ -65,6 +65,18 @@ def test_a_good_bye_before_the_first_question(caplog):
 
     asyncio.run(main())
     assert caplog.text == ""
+
+
+def test_more_than_was_asked_for_is_no_answer():
+    """Whatever the server meant by it, the next answer would be that of another question."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        wire = Wire(Address(*listening.getsockname()), None, time.monotonic() + 5)
+        peer, _ = listening.accept()
+        with peer:
+            peer.sendall(b"+one\r\n+two\r\n")
+            with pytest.raises(Lost):
+                ask(wire, 5)
+        wire.close()
 
 
 def test_a_reply_that_trickles_in_is_late_as_well():

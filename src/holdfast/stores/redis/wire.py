@@ -39,6 +39,8 @@ _CHUNK = 65_536
 _NOTHING = object()
 _SLACK_S = 0.05
 """How much longer than its limit a call may take, rather than that the kernel is told another one."""
+_MOMENT_S = 0.02
+"""For how long after an answer a connection is taken to stand without a look."""
 _TOO_LATE = (TimeoutError, BlockingIOError)
 """How Python's time limit shows, and the kernel's."""
 
@@ -60,6 +62,7 @@ class Wire:
         self.node = ""
         self._server = f"the Redis server at {address}"
         self._limit = 0.0
+        self._answered_at = 0.0
         self._reader = hiredis.Reader(notEnoughData=_NOTHING)
         try:
             require_found(address.host, deadline)
@@ -88,8 +91,12 @@ class Wire:
             raise Lost(f"the connection to {self._server} broke", sent=True) from error
 
     def stands(self) -> bool:
-        """Whether the server has neither closed the connection nor said something unasked."""
-        if not self._poll.poll(0):
+        """Whether the server has neither closed the connection nor said something unasked.
+
+        Of one that has just answered it is believed: a look costs a system call, and the interpreter
+        goes to another thread meanwhile. If it has ended since, what is asked finds out.
+        """
+        if time.monotonic() - self._answered_at < _MOMENT_S or not self._poll.poll(0):
             return True
         try:  # what came may concern TLS alone
             self._socket.settimeout(0)
@@ -147,6 +154,9 @@ class Wire:
         while len(replies) < count:
             self._limit_to(deadline)
             replies += self._received()
+        if len(replies) > count:
+            raise ConnectionError  # it says what nobody asked: an answer might be another question's
+        self._answered_at = time.monotonic()
         return replies
 
     def _limit_to(self, deadline: float) -> None:
