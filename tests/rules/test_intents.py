@@ -184,9 +184,9 @@ def test_no_claim_takes_the_place_of_a_registered_one(name):
 @pytest.mark.parametrize(
     ("claims", "place"),
     [
-        ({"role": {1}}, r"claims\['role'\] is a set"),
-        ({"role": [b"x"]}, r"claims\['role'\]\[0\] is a bytes"),
-        ({"n": float("nan")}, r"claims\['n'\] is a float"),
+        ({"role": {1}}, r"claims\['role'\] is of type set"),
+        ({"role": [b"x"]}, r"claims\['role'\]\[0\] is of type bytes"),
+        ({"n": float("nan")}, r"claims\['n'\] is of type float"),
         ({"n": 2**64}, r"claims\['n'\] is a int"),
         ({1: 2}, "key of type int"),
     ],

@@ -228,5 +228,47 @@ def test_the_asvs_profile():
 )
 def test_a_duration_is_no_number(make, name):
     """Whose unit would be a guess."""
-    with pytest.raises(ConfigurationError, match=f"^{name}: must be a timedelta; for example"):
+    with pytest.raises(ConfigurationError, match=f"^{name}: must be a timedelta( or None)?; for"):
         make()
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (
+            lambda: Settings(exclude_paths="/static"),
+            r"exclude_paths: must be a tuple, each part text; for example \('one', 'two'\)",
+        ),
+        (lambda: Settings(trusted_proxies="10.0.0.0/8"), "trusted_proxies: must be a tuple"),
+        (
+            lambda: Settings(trusted_origins=(1,)),
+            "trusted_origins: must be a tuple, each part text",
+        ),
+        (lambda: Settings.for_development(hosts="box.lan"), "plain_http_hosts: must be a tuple"),
+        (lambda: Settings(rate=100), r"rate: must be a Rate; for example Rate\(\)"),
+        (lambda: Settings(rates={"/login": 5}), "rates: must be a dict, each value a Rate or None"),
+        (lambda: Settings(policies={"long": DAY}), "policies: must be a dict, each value a Limits"),
+        (lambda: Settings(cookie="session"), r"cookie: must be a Cookie; for example Cookie\(\)"),
+        (lambda: Settings(seal_data="no"), "seal_data: must be True or False"),
+        (lambda: Settings(max_sessions=True), "max_sessions: must be a whole number or None"),
+        (lambda: Settings(over_cap="evict"), "over_cap: must be 'evict_oldest' or 'reject'"),
+        (
+            lambda: Settings(keep_address=None),
+            "keep_address: must be 'full' or 'truncated' or 'off'",
+        ),
+        (
+            lambda: Cookie(same_site="lax"),
+            "cookie.same_site: must be 'Strict' or 'Lax' or 'None'; for example 'Strict'",
+        ),
+        (lambda: Rate(limit="5"), "rate.limit: must be a whole number; for example 10"),
+    ],
+)
+def test_a_value_of_another_type_is_refused_at_the_start(make, told):
+    """Nobody has to run a type checker: a text would be taken for its letters, "no" for true."""
+    with pytest.raises(ConfigurationError, match=f"^{told}"):
+        make()
+
+
+def test_a_list_does_for_a_tuple():
+    """As it comes out of a configuration file."""
+    assert Settings(trusted_proxies=["10.0.0.0/8"]).trusted_proxies

@@ -489,6 +489,17 @@ def test_a_bearer_token_needs_no_csrf_token_and_sets_no_cookie(browser, other):
     assert other.get("/me", headers=bearer).status == browser.get("/me").status == 401
 
 
+def test_a_new_secret_asked_for_by_token_is_no_cookie_for_who_holds_it(browser, other):
+    """A token must not be turned into a cookie; the one from before is dead all the same."""
+    browser.sign_in()
+    tokens = browser.post("/tokens", headers={"x-csrf-token": browser.token()}).json()
+    bearer = {"authorization": f"Bearer {tokens['access_token']}"}
+    rotated = other.post("/work", json={"rotate": True}, headers=bearer, old=True)
+    assert (rotated.status, rotated.all("set-cookie")) == (200, [])
+    assert other.get("/me", headers=bearer).status == 200
+    assert browser.get("/me").status == 401
+
+
 @pytest.mark.parametrize(
     "value", ["Bearer", "Bearer ", "bearer junk", "BEARER x.y.z", "Bearer a, Bearer b"]
 )

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from holdfast.protocols import Cap
 from holdfast.record import CLAIMS, Policy
-from holdfast.settings.checks import ms, refuse, require_durations
+from holdfast.settings.checks import ms, refuse, require_kinds
 from holdfast.settings.cookie import Cookie, SameSite
 from holdfast.settings.limits import Limits, Rate
 
@@ -118,7 +118,7 @@ class Settings:
         name = f"holdfast:{self.environment}"
         object.__setattr__(self, "issuer", self.issuer or name)
         object.__setattr__(self, "audience", self.audience or name)
-        require_durations(self)
+        require_kinds(self)
         self._check_names()
         self._check_times()
         self._check_tokens()

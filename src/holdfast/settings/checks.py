@@ -4,9 +4,29 @@ from __future__ import annotations
 
 from dataclasses import fields
 from datetime import timedelta
-from typing import Any, NoReturn
+from types import NoneType
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, cast, get_args, get_origin, get_type_hints
 
 from holdfast.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_NAMES: dict[Any, str] = {
+    str: "text",
+    int: "a whole number",
+    bool: "True or False",
+    NoneType: "None",
+}
+
+_EXAMPLES: dict[Any, str] = {
+    timedelta: "timedelta(minutes=30)",
+    str: "'a text'",
+    int: "10",
+    bool: "True",
+    tuple: "('one', 'two')",
+    dict: "{'a name': ...}",
+}
 
 
 def refuse(field_name: str, problem: str, valid: str) -> NoReturn:
@@ -14,13 +34,60 @@ def refuse(field_name: str, problem: str, valid: str) -> NoReturn:
     raise ConfigurationError(f"{field_name}: {problem}; for example {valid}")
 
 
-def require_durations(settings: Any, where: str = "") -> None:
-    """Refuse a number or a text where the default of a field is a `timedelta`."""
+def require_kinds(settings: Any, where: str = "") -> None:
+    """Refuse a value that is not of its field's type.
+
+    A text in place of a tuple of texts would be taken for its letters, a number for no duration.
+    """
+    kind: type[Any] = settings.__class__
+    hints = get_type_hints(kind)
     for each in fields(settings):
-        if isinstance(each.default, timedelta):
-            value = getattr(settings, each.name)
-            if not isinstance(value, timedelta | None):
-                refuse(f"{where}{each.name}", "must be a timedelta", "timedelta(minutes=30)")
+        if not _fits(getattr(settings, each.name), hints[each.name]):
+            hint = hints[each.name]
+            refuse(f"{where}{each.name}", f"must be {_words(hint)}", _example(hint))
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    origin, within = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return value in within
+    if origin is tuple:
+        return isinstance(value, tuple | list) and _all_fit(cast("list[Any]", value), within[0])
+    if origin is dict:
+        return isinstance(value, dict) and _pairs_fit(value, within)
+    if within:
+        return any(_fits(value, each) for each in within)
+    return isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
+
+
+def _all_fit(values: Iterable[Any], hint: Any) -> bool:
+    return all(_fits(each, hint) for each in values)
+
+
+def _pairs_fit(pairs: Any, hints: tuple[Any, ...]) -> bool:
+    return _all_fit(pairs, hints[0]) and _all_fit(pairs.values(), hints[1])
+
+
+def _words(hint: Any) -> str:
+    origin, within = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return " or ".join(map(repr, within))
+    if origin is tuple:
+        return f"a tuple, each part {_words(within[0])}"
+    if origin is dict:
+        return f"a dict, each value {_words(within[1])}"
+    if within:
+        return " or ".join(_words(each) for each in within)
+    return _NAMES.get(hint) or f"a {hint.__name__}"
+
+
+def _example(hint: Any) -> str:
+    origin, within = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return repr(within[0])
+    if within and origin not in {tuple, dict}:
+        return _example(within[0])
+    return _EXAMPLES.get(origin or hint) or f"{hint.__name__}()"
 
 
 def ms(duration: timedelta) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-from holdfast.settings.checks import refuse, require_durations
+from holdfast.settings.checks import refuse, require_kinds
 
 SameSite = Literal["Strict", "Lax", "None"]
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}\Z")
@@ -32,7 +32,7 @@ class Cookie:
     """How long browsers keep it, at most 400 days; None: until they close (R12)."""
 
     def __post_init__(self) -> None:
-        require_durations(self, "cookie.")
+        require_kinds(self, "cookie.")
         if not _NAME.match(self.name):
             refuse("cookie.name", "is not a cookie name", "'__Host-session'")
         if self.domain is not None and not re.fullmatch(r"[A-Za-z0-9.-]{1,253}", self.domain):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from holdfast.settings.checks import refuse, require_durations
+from holdfast.settings.checks import refuse, require_kinds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +18,7 @@ class Rate:
     """The length of the window, at least one second."""
 
     def __post_init__(self) -> None:
-        require_durations(self, "rate.")
+        require_kinds(self, "rate.")
         if self.limit < 1:
             refuse("rate.limit", "must be at least 1", "100")
         if self.period < timedelta(seconds=1):
@@ -35,4 +35,4 @@ class Limits:
     """Everything ends this long after the sign-in, however active the session is."""
 
     def __post_init__(self) -> None:
-        require_durations(self, "limits.")
+        require_kinds(self, "limits.")
