@@ -257,7 +257,9 @@ def test_what_is_not_json_is_named_by_place_and_type(world):
     """The message says where and what, and never the value."""
     session = world.begin(world.anonymous())
     session["a"] = {"b": [1, {"hunter2"}]}
-    with pytest.raises(NotSerializable, match=r"session\['a'\]\['b'\]\[1\] is of type set") as caught:
+    with pytest.raises(
+        NotSerializable, match=r"session\['a'\]\['b'\]\[1\] is of type set"
+    ) as caught:
         world.commit(session)
     assert "hunter2" not in str(caught.value)
 
