@@ -164,14 +164,17 @@ function chain({ api, near, rules }: Parts): Middleware {
     if (!carry(request, visit)) return next();
     const begun = visit.begin();
     if (begun === undefined) return go(visit, response, next);
-    begun.then(() => go(visit, response, next)).catch(next);
+    begun
+      .then(() => {
+        // Somebody gave up meanwhile, and has answered: nothing is left to be handled.
+        if (!response.headersSent) go(visit, response, next);
+      })
+      .catch(next);
     return undefined;
   };
 }
 
 function go(visit: Visit, response: ServerResponse, next: Next): void {
-  // Somebody gave up meanwhile, and has answered: nothing is left to be handled.
-  if (response.headersSent) return undefined;
   if (visit.reply !== null) return send(response, visit.reply);
   enter(visit.request, response, visit);
   return next();

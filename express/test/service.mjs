@@ -68,6 +68,12 @@ export class Service {
     await gone;
   }
 
+  /** What the command `holdfast` says of this service. */
+  command(...given) {
+    const env = { PATH: process.env.PATH, LANG: "C.UTF-8", ...this.variables };
+    return execFileSync(python, ["-m", "holdfast.cli", ...given], { encoding: "utf8", env });
+  }
+
   async stop() {
     if (this.process.exitCode === null && this.process.signalCode === null) await this.pause();
     rmSync(this.home, { recursive: true, force: true });

@@ -1,0 +1,55 @@
+// The package as others see it: two kinds of modules, with types, and next to no dependencies.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+import express from "express";
+
+import { listening, played } from "./service.mjs";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const require = createRequire(import.meta.url);
+
+test("applications of both kinds of modules fit its types", () => {
+  const tsc = `${root}node_modules/typescript/bin/tsc`;
+  const files = ["modules.mts", "common.cts"].map((each) => `${root}test/types/${each}`);
+  const options =
+    "--noEmit --strict --exactOptionalPropertyTypes --esModuleInterop --module node16 --target es2022";
+  execFileSync(process.execPath, [tsc, ...options.split(" "), ...files], { stdio: "inherit" });
+});
+
+test("both kinds have the same names, and work", async () => {
+  for (const path of ["@holdfast/express", "@holdfast/express/store"]) {
+    assert.deepEqual(
+      Object.keys(require(path)).sort(),
+      Object.keys(await import(path))
+        .filter((each) => each !== "default" && each !== "module.exports")
+        .sort(),
+    );
+  }
+  const service = await played((_request, response) => {
+    response.end(JSON.stringify({ reply: null, session: null, via: null, proof: null }));
+  });
+  for (const { holdfast } of [require("@holdfast/express"), await import("@holdfast/express")]) {
+    const sessions = holdfast({ url: service.url, serviceKey: "x", maxAge: 0 });
+    const app = express();
+    app.use(sessions);
+    app.get("/", (req, res) => res.json({ subject: req.session.subject }));
+    const { origin, close } = await listening(app);
+    const answer = await fetch(origin, { headers: { cookie: "session=x" } });
+    assert.deepEqual(await answer.json(), { subject: null });
+    close();
+    sessions.close();
+  }
+  service.close();
+});
+
+test("it needs Node 20 and one library, which needs none", () => {
+  const { dependencies, engines } = JSON.parse(readFileSync(`${root}package.json`));
+  assert.deepEqual([Object.keys(dependencies), engines.node], [["jose"], ">=20"]);
+  const jose = JSON.parse(readFileSync(`${root}node_modules/jose/package.json`));
+  assert.deepEqual(jose.dependencies ?? {}, {});
+});
