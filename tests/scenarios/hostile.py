@@ -98,6 +98,12 @@ ROWS = {
     "x_auth-subject, twice": everywhere(
         as_safe("x_auth-subject: mallory", "X-AUTH_SUBJECT: mallory"), 200
     ),
+    "X.Auth.Subject, as PHP reads it": everywhere(
+        as_safe("X.Auth.Subject: mallory", "X-Auth.Session: x", "x.auth_roles: admin"), 200
+    ),
+    "who it is, to be dropped on the way": everywhere(
+        as_safe("Connection: X-Auth-Subject, x-auth-session"), 200
+    ),
     "X-Auth-Subject of nobody": everywhere(
         by_cookie("X-Auth-Subject: mallory", "X_Auth_Subject: mallory"), 401
     ),
@@ -188,6 +194,20 @@ ROWS = {
     "CONNECT": Row(as_safe().replace("GET /me", "CONNECT {host}"), NO_METHOD | {0}, NO_METHOD),
     "DELETE without a proof": everywhere(as_safe().replace("GET", "DELETE"), *NO_METHOD),
     "no method": everywhere(as_safe().removeprefix("GET "), 400, 403),
+    # Upgrades
+    "an upgrade to h2c": everywhere(
+        as_safe("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk"),
+        *(200, 400, 403),
+    ),
+    # No site has a socket at this path: to its server this is a GET.
+    "a socket of another site": Row(
+        as_safe(
+            *("Connection: Upgrade", "Upgrade: websocket", "Origin: http://evil.example"),
+            *("Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="),
+        ),
+        {200, 400, 403, 426},
+        {403},
+    ),
     # Heads
     "headers of 60 KB": Row(
         as_safe("X-Big: " + "A" * 60_000), TOO_LARGE | {200}, BEHIND_TOO_LARGE | {200}
@@ -203,6 +223,10 @@ ROWS = {
     "a space before the colon": everywhere(as_safe("X-Odd : y"), 200, 400),
     "a folded line": everywhere(as_safe("X-Odd: y", " Cookie: session=x"), 200, 400, 401),
     "a header without a name": everywhere(as_safe(": y"), 200, 400),
+    "HTTP/1.0": everywhere(as_safe().replace("HTTP/1.1", "HTTP/1.0"), 200),
+    "HTTP/1.0 and no host": Row(
+        as_safe().replace("HTTP/1.1", "HTTP/1.0").replace(f"\n{HOST}", ""), {400, 200}, {400}
+    ),
     "HTTP/9.9": Row(as_safe().replace("HTTP/1.1", "HTTP/9.9"), {400, 505}, {200, 400, 505}),
     # Bodies
     # Whoever does not refuse both goes by the chunks, and ends the connection (RFC 9112 §6.3); the
@@ -211,6 +235,12 @@ ROWS = {
         as_write("Transfer-Encoding: chunked", "Origin: http://{host}"),
         {400, 403, 501},
         {200, 400, 403, 429, 501},
+    ),
+    "another transfer coding": everywhere(
+        as_write("Transfer-Encoding: xchunked", "Origin: http://{host}"), 400, 403, 501
+    ),
+    "chunks behind a space": everywhere(
+        as_write("Transfer-Encoding : chunked", "Origin: http://{host}"), 400, 403, 501
     ),
     "two lengths": everywhere(as_write("Content-Length: 3"), 400, 403),
     "a negative length": everywhere(WRITE + "\nContent-Length: -1\n\n{{}}", 400, 403),
