@@ -129,7 +129,7 @@ class ForwardAuth:
         reply = chain.commit_at_once(visit) or await chain.commit(visit, _PASSES)
         if reply.status is not None:
             return reply
-        added = _TOUCHED if reply.headers is PRIVATE else _raw(reply.headers)
+        added = _TOUCHED if reply.headers is PRIVATE else _raw(_with_one_cookie(reply.headers))
         return [_EMPTY, *added, *self._identity(session)]
 
     def _identity(self, session: Session) -> RawHeaders:
@@ -218,6 +218,12 @@ def _encoded(text: str, kept: str) -> bytes:
 async def _send(send: Send, status: int, headers: RawHeaders, body: bytes = b"") -> None:
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+def _with_one_cookie(headers: Headers) -> Headers:
+    """Without those that erase another: Caddy and nginx join several lines, and a browser all of it."""
+    cookies = [pair for pair in headers if pair[0] == "Set-Cookie"]
+    return tuple(pair for pair in headers if pair not in cookies[1:])
 
 
 def _raw(headers: Headers) -> RawHeaders:
