@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from flask import request
 from starlette.routing import WebSocketRoute
 
 from holdfast.errors import UsageError
@@ -143,6 +144,17 @@ def test_an_application_without_sessions_is_told_so(framework):
     }
     with pytest.raises(UsageError, match=r"Holdfast\(app\)"):
         sign_in(client(bare[framework]()), subject="ada")
+
+
+def test_the_applications_own_name_is_asked_over_https():
+    """Flask's client would ask by http, which is refused from everywhere but this machine."""
+    shop = SHOPS["flask"]()
+    shop.config["SERVER_NAME"] = "shop.example"
+    shop.add_url_rule("/url", "url", lambda: {"url": request.url})
+    browser = client(shop)
+    assert browser.get("/url").json == {"url": "https://shop.example/url"}
+    sign_in(browser, subject="ada")
+    assert browser.get("/me").status_code == 200
 
 
 @pytest.mark.parametrize("make", [SHOPS["fastapi"], SHOPS["starlette"]])

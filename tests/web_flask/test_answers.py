@@ -5,6 +5,7 @@ import logging
 import flask
 import pytest
 from flask import Flask, abort, stream_with_context
+from werkzeug.test import EnvironBuilder
 
 from holdfast.chain import Refusal
 from holdfast.errors import SessionClosed, StoreUnavailable
@@ -306,6 +307,17 @@ def test_head_is_refused_without_a_body(app, browser):
 
     answer = browser.head("/mine")
     assert (answer.status_code, answer.data) == (401, b"")
+
+
+def test_what_is_answered_in_place_of_the_application_has_no_body_for_head(app):
+    """Servers of WSGI send what they are given, and a client would take it for the next answer."""
+    environ = EnvironBuilder("/", "http://shop.example", method="HEAD").get_environ()
+    begun = []
+    body = app.wsgi_app(environ, lambda status, headers: begun.append((status, dict(headers))))
+    assert list(body) == []
+    ((status, headers),) = begun
+    assert status == "403 Forbidden"
+    assert int(headers["Content-Length"]) > 0
 
 
 def test_plain_http_from_elsewhere_is_refused_before_the_application(app):
