@@ -286,6 +286,21 @@ def test_one_caller_says_only_a_part(world):
     assert world.records.page("ada").records == ()
 
 
+def test_one_caller_says_it_for_a_moment_only(world):
+    """A store may be slow in each; what is left is said by others, and refused here meanwhile."""
+    ended = [world.stored() for _ in range(9)]
+    for each in ended:
+        run(world.store.delete(each.id))
+    world.fail_over(*ended)
+    other = world.stored("bob")
+    world.hooked.after("delete", lambda: world.clock.advance(0.4), times=3)
+    world.get(other.id)
+    assert world.hooked.calls == ["delete"] * 3 + ["get"]
+    assert world.get(ended[-1].id) is None
+    run(settle_quietly(world.store))
+    assert world.records.page("ada").records == ()
+
+
 def test_the_background_waits_for_a_store_that_is_away(world, caplog):
     """It says so and comes back."""
     run(world.store.delete(world.stored().id))

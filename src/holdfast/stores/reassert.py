@@ -31,6 +31,9 @@ T = TypeVar("T")
 SLICE = 64
 """Revocations that one caller asserts at most before its own call."""
 
+PATIENCE = 1.0
+"""Seconds for which it goes on with that at most, should the store be slow."""
+
 _ATTEMPTS = 16
 _log = logging.getLogger("holdfast")
 
@@ -65,8 +68,9 @@ class Reassert:
         if epoch is not None:
             await self._pay(partial(self._raise_epoch, epoch))
             self._revocations.epoch_paid(epoch)
+        until = self._revocations.clock() + PATIENCE
         for _ in range(most):
-            debt = self._revocations.next_debt()
+            debt = None if self._revocations.clock() >= until else self._revocations.next_debt()
             if debt is None:
                 break
             try:

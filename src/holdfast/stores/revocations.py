@@ -65,7 +65,7 @@ class Revocations:
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
+        self.clock = clock
         self.clear()
 
     def clear(self) -> None:
@@ -113,7 +113,7 @@ class Revocations:
     def note_ended(self, *ids: str) -> None:
         """These sessions were ended, and that was acknowledged, or done without proof."""
         with self._lock:
-            now = self._clock()
+            now = self.clock()
             for id in ids:
                 self._tokens.pop(id, None)
                 self._ended[id] = now
@@ -125,7 +125,7 @@ class Revocations:
         if not record.revoked and not record.tokens_not_before:
             return
         with self._lock:
-            now = self._clock()
+            now = self.clock()
             self._tokens[record.id] = now, Tokens(record.revoked, record.tokens_not_before)
             self._tokens.move_to_end(record.id)
             self._forget(now)
@@ -134,13 +134,13 @@ class Revocations:
         """Everyone was signed out, up to this epoch."""
         with self._lock:
             known = 0 if self._epoch is None else self._epoch[1]
-            self._epoch = self._clock(), max(epoch, known)
+            self._epoch = self.clock(), max(epoch, known)
 
     def lost(self) -> None:
         """A connection is gone, so whatever is remembered may be undone: all of it is owed."""
         with self._lock:
             self.losses += 1
-            self._forget(self._clock())
+            self._forget(self.clock())
             self._owed = deque(Debt(id) for id in self._ended)
             self._owed.extend(Debt(id, tokens) for id, (_, tokens) in self._tokens.items())
             self._owes_epoch = self._epoch is not None
