@@ -114,3 +114,24 @@ def test_loops_that_begin_at_once_are_all_known(server, both, monkeypatch):
         for each in works:
             each.result()
     assert known == 2
+
+
+def test_all_tasks_wait_for_one_discovery(both, monkeypatch):
+    """An application's own work in threads does not wait behind a hundred of them."""
+    record = Samples(both.blocking, now).stored()
+    store = both.asynchronous
+    topology = store.core.topology
+    discover, seen = topology.discover, []
+    monkeypatch.setattr(topology, "discover", lambda looks: seen.append(looks) or discover(looks))
+    topology.homes = {}
+
+    async def main():
+        one = asyncio.ensure_future(store.get(record.id, now=now()))
+        await asyncio.sleep(0)
+        one.cancel()  # who began it goes away
+        found = await asyncio.gather(*(store.get(record.id, now=now()) for _ in range(100)))
+        assert [each.record for each in found] == [record] * 100
+        await store.close()
+
+    asyncio.run(main())
+    assert len(seen) == 1

@@ -51,8 +51,8 @@ class LoopWires:
         return await self._here().send_durably(address, payload, count, seconds)
 
     async def discover(self, seen: int) -> None:
-        """In a thread, because it blocks."""
-        await get_running_loop().run_in_executor(None, self._core.topology.discover, seen)
+        """In a thread, because it blocks; one for all tasks of a loop, whose threads are few."""
+        await self._here().discover(seen)
 
     async def pause(self, seconds: float) -> None:
         """This task."""
@@ -102,8 +102,22 @@ class _OneLoop:
         self._durable: dict[Address, list[AsyncWire]] = {}
         self._places = asyncio.Semaphore(DURABLE_WIRES)
         self._connecting: dict[Address, asyncio.Task[AsyncWire]] = {}
+        self._discovery: asyncio.Future[None] | None = None
         self._pace = Pace()
         self._closed = False
+
+    async def discover(self, seen: int) -> None:
+        """Wait for the discovery that is under way, or begin one."""
+        if self._discovery is None:
+            discover = self._core.topology.discover
+            self._discovery = get_running_loop().run_in_executor(None, discover, seen)
+            self._discovery.add_done_callback(self._discovered)
+        await asyncio.shield(self._discovery)
+
+    def _discovered(self, discovery: asyncio.Future[None]) -> None:
+        self._discovery = None
+        if not discovery.cancelled():
+            discovery.exception()  # is noted, though nobody may wait for it any more
 
     async def send(self, address: Address, payload: bytes, count: int, seconds: float) -> Replies:
         """Over the connection that all tasks use, once it is open."""
