@@ -139,6 +139,27 @@ def test_nobody(browser):
     assert browser.post("/api/open", {"a": 1}, "application/json").json()["user"] == ""
 
 
+@pytest.mark.parametrize("path", ["ours", "mine", "fresh", "admin"])
+def test_who_was_deactivated_is_nobody(browser, run, ada, users, bearer, path):
+    """Their session lives on, and opens nothing here: by cookie and by token."""
+    run(login(ada))
+    users.filter(pk=ada.pk).update(is_active=False)
+    assert browser.get(f"/api/{path}").status_code == 401
+    assert Browser().get(f"/api/{path}", **bearer).status_code == 401
+    assert browser.get("/api/open").json()["subject"] is None
+
+
+def test_who_is_no_user_of_this_project(parts, browser, users):
+    """Signed in by another service, and known there: a session, and no user."""
+    for stranger in ("ann", "4711"):
+        session = Session()
+        session.sign_in(stranger)
+        parts.sessions.commit(session)
+        browser.cookies[COOKIE] = session.cookie
+        assert browser.get("/api/ours").json() == {"user": "", "subject": None, "data": {}}
+        assert browser.get("/api/mine").status_code == 401
+
+
 def test_the_permissions(browser, run, ada, parts):
     """Freshness with the challenge of RFC 9470, and roles."""
     run(login(ada))

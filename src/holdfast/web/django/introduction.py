@@ -43,6 +43,15 @@ def of(subject: str) -> Noted | None:
     return None
 
 
+def is_barred(subject: str) -> bool:
+    """Whether this names a user of this project who is not active; `of` knows no such user."""
+    id = _id(subject) if users_exist() else None
+    if id is None:
+        return False
+    user = get_user_model()._default_manager.filter(pk=id).first()  # noqa: SLF001 - Django's documented name
+    return user is not None and not user.is_active
+
+
 def _id(subject: str) -> Any:
     if not users_exist():  # any text will do
         return subject

@@ -14,10 +14,10 @@ from django.contrib.auth import get_user
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import BasePermission
 
-from holdfast.chain import Refusal
+from holdfast.chain import Refusal, error_reply
 from holdfast.chain.reply import CHALLENGE
 from holdfast.faces import run
-from holdfast.web.django import here
+from holdfast.web.django import here, introduction
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from rest_framework.request import Request
 
     from holdfast.session import Session
+    from holdfast.web.django.exchange import Exchange
 
 
 class HoldfastAuthentication(BaseAuthentication):
@@ -62,8 +63,7 @@ class SignedIn(BasePermission):
 
     def has_permission(self, request: Request, view: Any) -> bool:  # noqa: ARG002 - as above
         """True, or the refusal is raised."""
-        exchange = here.exchange_of(request)
-        return bool(exchange.chain.require(exchange.seen()))
+        return bool(_require(request))
 
 
 def fresh(max_age: timedelta) -> type[BasePermission]:
@@ -71,8 +71,8 @@ def fresh(max_age: timedelta) -> type[BasePermission]:
 
     class Fresh(BasePermission):
         def has_permission(self, request: Request, view: Any) -> bool:  # noqa: ARG002 - as above
-            exchange = here.exchange_of(request)
-            return bool(exchange.chain.require_fresh(exchange.seen(), max_age))
+            exchange = _require(request)
+            return bool(exchange.chain.require_fresh(exchange.visit, max_age))
 
     return Fresh
 
@@ -82,7 +82,19 @@ def role(name: str) -> type[BasePermission]:
 
     class Role(BasePermission):
         def has_permission(self, request: Request, view: Any) -> bool:  # noqa: ARG002 - as above
-            exchange = here.exchange_of(request)
-            return bool(exchange.chain.require_role(exchange.seen(), name))
+            exchange = _require(request)
+            return bool(exchange.chain.require_role(exchange.visit, name))
 
     return Role
+
+
+def _require(request: Request) -> Exchange:
+    """The exchange of somebody who is signed in, and is no user that was deactivated since.
+
+    Who is no user of this project at all may be one of the service that has signed them in.
+    """
+    exchange = here.exchange_of(request)
+    session = exchange.chain.require(exchange.seen())
+    if not request.user.is_authenticated and introduction.is_barred(session.subject or ""):
+        raise Refusal(error_reply(401, "unauthenticated", "Unauthorized", CHALLENGE))
+    return exchange
