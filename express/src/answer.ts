@@ -46,9 +46,9 @@ export class Held {
     return this.#phase === "open";
   }
 
-  writeHead(status: number, rest: unknown[]): void {
+  writeHead(status: number, reason: unknown, given: unknown): void {
     const { response } = this;
-    if (this.#phase !== "replaced") this.#take(rest);
+    if (this.#phase !== "replaced") this.#take(reason, given);
     response.statusCode = status;
     this.#do(status, () => {
       response.statusCode = status;
@@ -78,10 +78,10 @@ export class Held {
   }
 
   /** Headers that were given with the status count as if they had been set before. */
-  #take(rest: unknown[]): void {
+  #take(reason: unknown, given: unknown): void {
     const { response } = this;
-    if (typeof rest[0] === "string") response.statusMessage = rest.shift() as string;
-    const headers = rest[0] as OutgoingHttpHeaders | unknown[] | undefined;
+    if (typeof reason === "string") response.statusMessage = reason;
+    const headers = (given ?? (typeof reason === "string" ? {} : reason)) as OutgoingHttpHeaders | unknown[];
     if (Array.isArray(headers)) takeList(response, headers.flat() as string[]);
     else {
       for (const [name, value] of Object.entries(headers ?? {})) {

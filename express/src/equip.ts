@@ -91,6 +91,7 @@ export function carry(request: IncomingMessage, visit: Visit): boolean {
   const outer = carried(request);
   for (let each = outer; each !== undefined; each = each.outer) if (each.near === visit.near) return false;
   visit.outer = outer;
+  if (outer !== undefined) outer.covered = true;
   Carried.put(request.rawHeaders, visit);
   return true;
 }
@@ -126,7 +127,7 @@ export function showSession(request: Request, visit: Visit): void {
 /** What `request.user` is. */
 export function showUser(request: Request, visit: Visit, user: User): void {
   visit.user = user;
-  if (carried(request) !== visit) showSession(request, visit);
+  if (visit.covered) showSession(request, visit);
   if (hidden(request, visit, "user")) request.user = user;
 }
 
@@ -197,11 +198,11 @@ function sendingOf(response: ServerResponse): Sending {
 /** The methods of answers some of which are held. */
 function sendingBy(held: (response: ServerResponse) => Held | undefined, theirs: Sending): Sending {
   return {
-    writeHead(status, ...rest) {
+    writeHead(status, reason, headers) {
       const each = held(this);
-      if (each === undefined) return theirs.writeHead.call(this, status, ...rest);
-      if (each.open) return each.sending.writeHead.call(this, status, ...rest);
-      each.writeHead(status as number, rest);
+      if (each === undefined) return theirs.writeHead.call(this, status, reason, headers);
+      if (each.open) return each.sending.writeHead.call(this, status, reason, headers);
+      each.writeHead(status as number, reason, headers);
       return this;
     },
     write(chunk, encoding, done) {

@@ -68,6 +68,8 @@ export class Visit {
   user: User | undefined;
   /** That of another chain, within which this one is. */
   outer: Visit | undefined;
+  /** Another one is within this one, and handlers may see that. */
+  covered = false;
   #proof: string | null = null;
   #due = false;
   #kept = false;
