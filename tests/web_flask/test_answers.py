@@ -1,6 +1,7 @@
 """The WSGI wrapper: what is asked of a session is carried out before the first byte, or the answer says not."""
 
 import logging
+from contextlib import nullcontext
 
 import flask
 import pytest
@@ -220,6 +221,24 @@ def test_after_a_server_error_nothing_is_kept(app, browser, parts):
         abort(500)
 
     assert [browser.get(path).status_code for path in ("/crash", "/abort")] == [500, 500]
+    assert parts.blocking_store.page().records == ()
+
+
+@pytest.mark.parametrize("propagates", [True, False])
+def test_a_sign_out_is_carried_out_though_its_view_breaks(app, browser, parts, propagates):
+    """Also where Flask answers nothing: in its debugger and in tests, exceptions go through."""
+    app.testing = propagates
+
+    @app.post("/logout")
+    def logout():
+        flask.session["half"] = "done"
+        holdfast.session.sign_out()
+        return 1 / 0
+
+    sign_in(browser, subject="ada")
+    headers = csrf(browser)
+    with pytest.raises(ZeroDivisionError) if propagates else nullcontext():
+        assert browser.post("/logout", headers=headers).status_code == 500
     assert parts.blocking_store.page().records == ()
 
 

@@ -23,6 +23,7 @@ App = Callable[[Environ, StartResponse], Iterable[bytes]]
 Header = tuple[str, str]
 
 _EXCHANGE = "holdfast.exchange"
+_SERVER_ERROR = 500
 
 
 class HoldfastMiddleware:
@@ -45,6 +46,10 @@ class HoldfastMiddleware:
             if answer.begun:
                 raise
             return answer.replace(exchange.fail(error))
+        except Exception:
+            if not answer.begun:
+                exchange.commit(_SERVER_ERROR)  # a sign-out is carried out all the same
+            raise
         return answer.body(body)
 
 
