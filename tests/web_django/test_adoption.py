@@ -44,10 +44,11 @@ def exists(engine, key):
 
 def test_a_live_session_goes_on(engine, browser, parts, ada):
     """The same user and data under a new id; the old session and its cookie are gone."""
-    key = old_session(engine, ada, cart=[1])
+    key = old_session(engine, ada, cart=[1], _csrftoken="A" * 32)
     browser.cookies[OLD] = key
     assert browser.get("/me").json()["user"] == "ada"
     (record,) = parts.records()
+    assert b"_csrftoken" not in record.data  # a secret, and of nothing any more
     assert (record.subject, key in browser.cookies[COOKIE].value) == (str(ada.pk), False)
     assert browser.cookies[OLD]["max-age"] == "0"
     assert not exists(engine, key)
@@ -84,6 +85,17 @@ def test_keys_of_any_shape(engine, browser, parts, key):
     browser.cookies[OLD] = key
     assert visited(browser, everything) == {}
     assert parts.records() == []
+
+
+@pytest.mark.parametrize(
+    "key", ["", "a" * 7, "a" * 129, "é" * 32, "a" * 20 + "/../x", "a" * 20 + "\n", "a b" * 9]
+)
+def test_what_is_no_key_asks_no_back_end(engine, key):
+    """Django's engines make names of files and of entries of a cache of it."""
+    place = adoption.of(settings)
+    for face in place.open(timeout=1)[:2]:
+        assert face.key_of(key) is None
+        assert face.key_of("a" * 32) == "a" * 32
 
 
 @pytest.fixture
