@@ -51,7 +51,7 @@ class Answer(msgspec.Struct, eq=False):
     begun: bool = False
     replaced: bool = False
     held: Held | None = None
-    _unsure: list[Message] = []
+    _unsure: list[Message] | None = None
 
     def send(self, message: Message) -> Awaitable[None]:
         """Pass a message of the application on, with the chain's headers in the first one."""
@@ -82,12 +82,13 @@ class Answer(msgspec.Struct, eq=False):
         It may be what a mounted Starlette application answers to an error of ours before it raises it
         on, and then the answer to that is another.
         """
-        self._unsure.append(message)
-        if len(self._unsure) > _MAX_UNSURE:
-            await self._sure()
+        self._unsure = kept = self._unsure or []
+        kept.append(message)
+        if len(kept) > _MAX_UNSURE:
+            await self._sure(kept)
 
-    async def _sure(self) -> None:
-        messages, self._unsure = self._unsure, []
+    async def _sure(self, messages: list[Message]) -> None:
+        self._unsure = None
         await self._begin(in_hand(messages[0]))
         for message in messages[1:]:
             if not self.replaced:
@@ -134,7 +135,7 @@ class Answer(msgspec.Struct, eq=False):
     async def abandon(self) -> None:
         """Nothing more comes: send what was kept, or close the session of one that never answered."""
         if self._unsure:
-            await self._sure()
+            await self._sure(self._unsure)
             if self.held is not None:
                 await self.held.release()
         if not self.begun:
