@@ -7,6 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from holdfast.chain import error_reply
 from holdfast.errors import ConfigurationError, StoreUnavailable
 from holdfast.rules.keys import Key
 from holdfast.service.building import build
@@ -199,6 +200,18 @@ def test_an_outage_is_no_log_out(client, context, monkeypatch):
     assert "Set-Cookie" not in answer.headers
 
 
+def test_a_commit_that_fails_lets_nobody_pass(client, context, monkeypatch):
+    """Whatever it was that had to be done, it was not."""
+    client.sign_in()
+
+    async def failed(*_):
+        return error_reply(503, "not_durable", "Service unavailable")
+
+    monkeypatch.setattr(context.assembly.chain, "commit_at_once", lambda _: None)
+    monkeypatch.setattr(context.assembly.chain, "commit", failed)
+    assert outcome(ask(client)) == (503, "not_durable")
+
+
 class TestNoProxy:
     @pytest.fixture
     def variables(self):
@@ -228,6 +241,12 @@ class TestSignIn:
         )
         assert ask(client, Accept="application/json").status_code == 401
         assert ask(client, method="POST", Accept="text/html").status_code == 401
+
+    def test_who_is_signed_in_is_not_sent_there_again(self, client):
+        """To sign in once more gives nobody a role: 403, and no way in circles."""
+        client.sign_in()
+        answer = ask(client, "/forward-auth?role=owner", Accept="text/html")
+        assert outcome(answer) == (403, "forbidden")
 
     def test_on_the_same_host_the_way_back_is_a_path(self, client):
         """Nothing that another host could be put into."""

@@ -59,3 +59,32 @@ def test_the_old_key_counts_until_it_is_taken_out(client, tmp_path, clock, event
     finally:
         later.close()
     assert [each.status_code for each in answers] == [401, 200]
+
+
+def test_a_request_whose_transport_is_refused_is_not_committed(client):
+    """As at its begin: what cannot be believed of it is in the answer."""
+    told = {"method": "GET", "scheme": "http", "host": "a b", "path": "/", "peer": "127.0.0.1"}
+    for path, more in (("begin", {}), ("commit", {"set": {"a": 1}})):
+        answer = client.post(
+            f"/backend/v1/requests/{path}", headers=bearer(NEW), json={"request": told, **more}
+        )
+        assert (answer.status_code, answer.json()["reply"]["status"]) == (200, 400)
+
+
+class TestBudget:
+    @pytest.fixture
+    def variables(self):
+        return {"SERVICE_KEYS": entry(NEW), "RATE": "2/15m"}
+
+    def test_refreshing_has_the_budget_of_the_session(self, client):
+        """Whoever holds the token cannot go on for ever, through whichever application."""
+
+        def asked(path, body):
+            return client.post(f"/backend/v1{path}", headers=bearer(NEW), json=body)
+
+        token = asked("/tokens", {"subject": "ada"}).json()["refresh_token"]
+        for _ in range(2):
+            token = asked("/tokens/refresh", {"refresh_token": token}).json()["refresh_token"]
+        over = asked("/tokens/refresh", {"refresh_token": token})
+        assert outcome(over) == (429, "rate_limited")
+        assert int(over.headers["Retry-After"]) > 0
