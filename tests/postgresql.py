@@ -274,6 +274,15 @@ class Schemas:
             self._known[name] = free.pop() if free else make_schema(self.server)
         return self._known[name]
 
+    def drop_service(self):
+        """Take out what the service keeps beside sessions: both its tables and the note that they are made."""
+        for schema in self._known.values():
+            tables = ("users", "sign_in_failures", "sign_in_blocks")
+            self.server.sql(
+                *(f"DROP TABLE IF EXISTS {schema}.{table}" for table in tables),
+                f"DELETE FROM {schema}.components WHERE name <> 'sessions'",
+            )
+
     def release(self):
         """Empty the schemas, and leave them to other tests."""
         for schema in self._known.values():

@@ -38,7 +38,7 @@ def redis_url(tmp_path):
 def postgres_url():
     schemas = Schemas(postgresql.server())
     yield schemas.url()
-    schemas.server.sql(f"DELETE FROM {schemas.name()}.components WHERE name <> 'sessions'")
+    schemas.drop_service()
     schemas.release()
 
 

@@ -24,10 +24,7 @@ SECRET = "tests only: kelp 4 seven otters 0291, nine herons"
 def schemas():
     schemas = Schemas(postgresql.server())
     yield schemas
-    for schema in [schemas.name()]:
-        for table in ("users", "sign_in_failures", "sign_in_blocks"):
-            schemas.server.sql(f"DROP TABLE IF EXISTS {schema}.{table}")
-        schemas.server.sql(f"DELETE FROM {schema}.components WHERE name <> 'sessions'")
+    schemas.drop_service()
     schemas.release()
 
 
