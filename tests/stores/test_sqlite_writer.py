@@ -424,3 +424,43 @@ def test_a_store_may_be_forgotten_anywhere(path):
     thread = store.core.write(lambda conn: (close(), threading.current_thread())[1])
     thread.join(5)
     assert not thread.is_alive()
+
+
+@pytest.mark.parametrize("statement", ["PRAGMA synchronous", "BEGIN IMMEDIATE", "PRAGMA wal_auto"])
+def test_a_lock_in_the_way_of_the_first_statements_is_waited_for(
+    open_store, monkeypatch, statement
+):
+    """Another process that opens or leaves the file holds it for a moment: no reason to answer 503."""
+    table = open_store().core
+    table.migrate("words", ["CREATE TABLE words (word TEXT PRIMARY KEY);"])
+    core = open_store().core
+    file, met = core._writer._file, []
+    connect = file._connect
+    monkeypatch.setattr(file, "_connect", lambda busy: Locked(connect(busy), statement, met))
+    assert core.write(add("word")) == 1
+    assert len(met) == 1
+
+
+class Locked:
+    """A connection that is locked the first time that a statement with this in it comes."""
+
+    def __init__(self, conn, statement, met):
+        self._conn, self._statement, self._met = conn, statement, met
+
+    def __getattr__(self, name):
+        return getattr(self._conn, name)
+
+    def execute(self, text, *params):
+        self._meet(text)
+        return self._conn.execute(text, *params)
+
+    def executescript(self, text):
+        self._meet(text)
+        return self._conn.executescript(text)
+
+    def _meet(self, text):
+        if self._statement in text and not self._met:
+            self._met.append(text)
+            error = sqlite3.OperationalError("database is locked")
+            error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+            raise error

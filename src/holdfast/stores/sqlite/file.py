@@ -63,9 +63,9 @@ class DatabaseFile:
         return conn
 
     def writer(self) -> sqlite3.Connection:
-        """A connection that writes; it never waits for locks by itself, see `begin`."""
+        """A connection that writes; it never waits for locks by itself, see `patiently`."""
         conn = self._open(0)
-        _patiently(partial(conn.executescript, _WRITER), self.timeout * 0.9)
+        self.patiently(partial(conn.executescript, _WRITER))
         return conn
 
     def replaced(self) -> bool:
@@ -77,12 +77,12 @@ class DatabaseFile:
         """
         return self._known is not None and self._identity() != self._known
 
-    def begin(self, conn: sqlite3.Connection) -> None:
-        """Begin a write, waiting for other processes in short steps.
+    def patiently(self, action: Callable[[], object]) -> None:
+        """Carry out `action`, waiting for other processes in short steps.
 
         SQLite's own waiting grows to 100 ms a step, which starves whoever comes late.
         """
-        _patiently(partial(conn.execute, "BEGIN IMMEDIATE"), self.timeout * 0.9)
+        _patiently(action, self.timeout * 0.9)
 
     def after_fork(self) -> None:
         """Replace the lock, which another thread of the parent may have held."""
@@ -112,7 +112,7 @@ class DatabaseFile:
 
     def _prepare(self) -> None:
         with closing(self._connect(0)) as conn:
-            _patiently(partial(_establish, conn), self.timeout * 0.9)
+            self.patiently(partial(_establish, conn))
 
     def _connect(self, busy: float) -> sqlite3.Connection:
         return sqlite3.connect(

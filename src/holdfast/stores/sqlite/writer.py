@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import suppress
+from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread, current_thread
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -221,11 +222,13 @@ class Writer:
             self._conn = self._file.writer()
             self._turnover = self._file.turnover
             self._synced = None
-        self._set_level(self._conn, durable=durable)
-        self._file.begin(self._conn)
+        conn = self._conn
+        # The level, too, may have to wait: it needs the schema, and a lock to read that.
+        self._file.patiently(partial(self._set_level, conn, durable=durable))
+        self._file.patiently(partial(conn.execute, "BEGIN IMMEDIATE"))
         if durable:
-            self._conn.execute(_PROOF)
-        return self._conn
+            conn.execute(_PROOF)
+        return conn
 
     @property
     def _outlived(self) -> bool:
