@@ -65,10 +65,7 @@ export class HoldfastStore extends Store {
   }
 
   override set(sid: string, session: SessionData, done: Done = nothing): void {
-    finish(
-      this.#inTurn(sid, () => this.#set(sid, session)),
-      done,
-    );
+    finish(this.#save(sid, session), done);
   }
 
   override destroy(sid: string, done: Done = nothing): void {
@@ -134,8 +131,13 @@ export class HoldfastStore extends Store {
     }
   }
 
-  async #set(sid: string, session: SessionData): Promise<void> {
+  /** As it is now: what is changed while earlier writes are under way was not saved. */
+  async #save(sid: string, session: SessionData): Promise<void> {
     const data = JSON.parse(JSON.stringify(session)) as Data;
+    await this.#inTurn(sid, () => this.#set(sid, session, data));
+  }
+
+  async #set(sid: string, session: SessionData, data: Data): Promise<void> {
     const id = this.#read.get(session) ?? this.#ids.get(sid);
     if (id === null) return; // destroyed: a late write does not revive
     if (id !== undefined) return this.#change(id, data);

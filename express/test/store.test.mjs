@@ -61,6 +61,19 @@ test("what is set one after another without waiting is one session, and the last
   fresh.close();
 });
 
+test("what is changed while an earlier write is under way was not saved", async () => {
+  const over = store({ prefix: "moment" });
+  const { set } = verbs(over);
+  const live = data({ n: 2 });
+  const writes = [set("a", data({ n: 1 })), set("a", live)];
+  live.n = 3;
+  await Promise.all(writes);
+  const fresh = store({ prefix: "moment", maxAge: 0 });
+  assert.equal((await verbs(fresh).get("a")).n, 2);
+  over.close();
+  fresh.close();
+});
+
 test("all, length and clear see the sessions of this store alone", async () => {
   const [mine, theirs] = [store({ prefix: "mine" }), store({ prefix: "theirs" })];
   const { all, length, clear, set, get } = verbs(mine);

@@ -209,17 +209,8 @@ class Breaker:
         return await self._call(self._node_of(record.id), call)
 
     async def update(self, record: Record, *, expected: int, durable: bool = False) -> bool:
-        circuit = self._circuits.of(self._node_of(record.id))  # as `get`
-        if circuit.failures:
-            self._enter(circuit)
-        try:
-            done = await self._store.update(record, expected=expected, durable=durable)
-        except BaseException as error:
-            self._note(circuit, error)
-            raise
-        if circuit.failures:
-            circuit.succeeded()
-        return done
+        call = partial(self._store.update, record, expected=expected, durable=durable)
+        return await self._call(self._node_of(record.id), call)
 
     async def touch(
         self, id: str, *, seen_at: int, expires_at: int, address: str | None = None

@@ -27,9 +27,8 @@ async def settled(answer: Answer, error: BaseException) -> bool:
         await answer.held.release()
         if answer.held.over and isinstance(error, asyncio.CancelledError):
             here = asyncio.current_task()
-            return (
-                here is None or not here.cancelling()
-            )  # it may be somebody else who wants it to end
+            # It may be somebody else who wants it to end.
+            return here is None or not here.cancelling()
     if not isinstance(error, Exception):
         return False
     ours = _ours(error)

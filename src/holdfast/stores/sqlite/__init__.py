@@ -75,10 +75,10 @@ class SqliteStore:
         return self.core.write(verbs.insert(record, now, cap, replacing))
 
     def update(self, record: Record, *, expected: int, durable: bool = False) -> bool:
-        values = verbs.in_place(record, expected)
+        values = verbs.replacement(record, expected)
         if not durable and self.core.attempt(sql.UPDATE_IN_PLACE, values, wait=True):
             return True
-        return self.core.write(verbs.update(record, expected), durable=durable)
+        return self.core.write(verbs.update(values), durable=durable)
 
     def touch(self, id: str, *, seen_at: int, expires_at: int, address: str | None = None) -> bool:
         return self.core.write(verbs.touch(id, seen_at, expires_at, address))
@@ -159,10 +159,10 @@ class AsyncSqliteStore:
         return await self.core.awrite(verbs.insert(record, now, cap, replacing))
 
     async def update(self, record: Record, *, expected: int, durable: bool = False) -> bool:
-        values = verbs.in_place(record, expected)
+        values = verbs.replacement(record, expected)
         if not durable and self.core.attempt(sql.UPDATE_IN_PLACE, values, wait=False):
             return True
-        return await self.core.awrite(verbs.update(record, expected), durable=durable)
+        return await self.core.awrite(verbs.update(values), durable=durable)
 
     async def touch(
         self, id: str, *, seen_at: int, expires_at: int, address: str | None = None

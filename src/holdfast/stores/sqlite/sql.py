@@ -41,12 +41,12 @@ INSERT = f"""
     (id, subject, version, created_at, seen_at, expires_at, address, body, epoch)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, {EPOCH})
 """
-# By place, since each name would be looked up anew; see `verbs.update` and `verbs.in_place`.
+# By place, since each name would be looked up anew; both take the values of `verbs.replacement`.
 UPDATE = f"""
     UPDATE sessions SET
-        subject = ?, version = ?, body = ?, created_at = ?,
-        address = iif(seen_at > ?, address, ?),
-        seen_at = max(seen_at, ?), expires_at = max(expires_at, ?)
+        version = ?, body = ?, created_at = ?,
+        address = iif(seen_at > ?, address, ?), seen_at = max(seen_at, ?),
+        subject = ?, expires_at = max(expires_at, ?)
     WHERE id = ? AND version = ? AND {_ALIVE}
 """
 # The same where no index needs to change; half the pages. No row: try the other.
@@ -54,7 +54,7 @@ UPDATE_IN_PLACE = f"""
     UPDATE sessions SET
         version = ?, body = ?, created_at = ?,
         address = iif(seen_at > ?, address, ?), seen_at = max(seen_at, ?)
-    WHERE id = ? AND version = ? AND {_ALIVE} AND subject IS ? AND expires_at >= ?
+    WHERE subject IS ? AND expires_at >= ? AND id = ? AND version = ? AND {_ALIVE}
 """
 TOUCH = f"""
     UPDATE sessions SET

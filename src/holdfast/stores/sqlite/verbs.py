@@ -77,26 +77,13 @@ def insert(
     return op
 
 
-def update(record: Record, expected: int) -> Callable[[sqlite3.Connection], bool]:
-    """Replace a record if it still has the expected version."""
-    seen_at = record.seen_at
-    values = (
-        record.subject,
-        _signed(record.version),
-        encode(record),
-        record.created_at,
-        seen_at,
-        record.address,
-        seen_at,
-        record.expires_at,
-        record.id,
-        _signed(expected),
-    )
+def update(values: tuple[Any, ...]) -> Callable[[sqlite3.Connection], bool]:
+    """Replace a record if it still has the expected version; `values` from `replacement`."""
     return partial(_hit, sql.UPDATE, values)
 
 
-def in_place(record: Record, expected: int) -> tuple[Any, ...]:
-    """The values of `UPDATE_IN_PLACE` for a record of the version `expected`."""
+def replacement(record: Record, expected: int) -> tuple[Any, ...]:
+    """The values of `UPDATE` and `UPDATE_IN_PLACE` for a record of the version `expected`."""
     seen_at = record.seen_at
     return (
         _signed(record.version),
@@ -105,10 +92,10 @@ def in_place(record: Record, expected: int) -> tuple[Any, ...]:
         seen_at,
         record.address,
         seen_at,
-        record.id,
-        _signed(expected),
         record.subject,
         record.expires_at,
+        record.id,
+        _signed(expected),
     )
 
 
