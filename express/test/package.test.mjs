@@ -1,7 +1,7 @@
 // The package as others see it: two kinds of modules, with types, and next to no dependencies.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -15,10 +15,17 @@ const require = createRequire(import.meta.url);
 
 test("applications of both kinds of modules fit its types", () => {
   const tsc = `${root}node_modules/typescript/bin/tsc`;
-  const files = ["modules.mts", "common.cts"].map((each) => `${root}test/types/${each}`);
+  // One text, and its ending says of which kind it is; beside the tests, where the packages are found.
+  const folder = mkdtempSync(`${root}test/types-`);
+  const files = ["application.mts", "application.cts"].map((each) => `${folder}/${each}`);
+  for (const file of files) copyFileSync(`${root}test/types/application.mts`, file);
   const options =
     "--noEmit --strict --exactOptionalPropertyTypes --esModuleInterop --module node16 --target es2022";
-  execFileSync(process.execPath, [tsc, ...options.split(" "), ...files], { stdio: "inherit" });
+  try {
+    execFileSync(process.execPath, [tsc, ...options.split(" "), ...files], { stdio: "inherit" });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test("both kinds have the same names, and work", async () => {

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -124,25 +125,42 @@ def test_a_crash_undoes_no_acknowledged_revocation(lazy, open_store, schema, clo
     assert len(left) + len(acknowledged) >= 299, "and nothing else is gone"
 
 
+@contextmanager
+def standby_away(server):
+    """The server waits for a standby that there is not."""
+    server.admin("ALTER SYSTEM SET synchronous_standby_names = 'nobody'", "SELECT pg_reload_conf()")
+    try:
+        until(lambda: server.admin("SHOW synchronous_standby_names") == [("nobody",)])
+        yield
+    finally:
+        server.admin("ALTER SYSTEM RESET ALL", "SELECT pg_reload_conf()")
+
+
+def not_replicated(server, write, *args):
+    """What a write raises when somebody ends its wait for the standby."""
+    with standby_away(server), ThreadPoolExecutor(1) as thread:
+        answer = thread.submit(write, *args)
+        until(lambda: _syncing(server))
+        server.admin(f"SELECT pg_cancel_backend({_syncing(server)[0][0]})")
+        with pytest.raises(NotDurable) as unproved:
+            answer.result()
+    return unproved.value
+
+
 def test_a_standby_that_does_not_answer(server, open_store, samples, clock):
     """A durable write waits for synchronous standbys, ordinary ones are not held up by it."""
     record, other = samples.several(2)
     store = open_store(timeout=1.0)
     store.salt()
-    server.admin("ALTER SYSTEM SET synchronous_standby_names = 'nobody'", "SELECT pg_reload_conf()")
-    try:
-        until(lambda: server.admin("SHOW synchronous_standby_names") == [("nobody",)])
-        with ThreadPoolExecutor(4) as threads:
-            started = time.monotonic()
-            answers = [threads.submit(store.delete, record.id) for _ in range(4)]
-            until(lambda: _syncing(server))
-            assert store.get(other.id, now=clock()).record == other
-            assert time.monotonic() - started < 1
-            for answer in answers:
-                with pytest.raises(StoreUnavailable):
-                    answer.result()
-    finally:
-        server.admin("ALTER SYSTEM RESET ALL", "SELECT pg_reload_conf()")
+    with standby_away(server), ThreadPoolExecutor(4) as threads:
+        started = time.monotonic()
+        answers = [threads.submit(store.delete, record.id) for _ in range(4)]
+        until(lambda: _syncing(server))
+        assert store.get(other.id, now=clock()).record == other
+        assert time.monotonic() - started < 1
+        for answer in answers:
+            with pytest.raises(StoreUnavailable):
+                answer.result()
     until(lambda: not _syncing(server))
     assert store.delete(record.id) is False, "a retry is safe, and proves"
 
@@ -152,38 +170,18 @@ def test_a_write_that_was_not_replicated_is_told(server, open_store, samples, cl
     record = samples.stored()
     store = open_store()
     store.salt()
-    server.admin("ALTER SYSTEM SET synchronous_standby_names = 'nobody'", "SELECT pg_reload_conf()")
-    try:
-        until(lambda: server.admin("SHOW synchronous_standby_names") == [("nobody",)])
-        with ThreadPoolExecutor(1) as thread:
-            answer = thread.submit(store.delete, record.id)
-            until(lambda: _syncing(server))
-            server.admin(f"SELECT pg_cancel_backend({_syncing(server)[0][0]})")
-            with pytest.raises(NotDurable):
-                answer.result()
-    finally:
-        server.admin("ALTER SYSTEM RESET ALL", "SELECT pg_reload_conf()")
+    not_replicated(server, store.delete, record.id)
     assert store.get(record.id, now=clock()).record is None
     assert store.delete(record.id) is False
 
 
-def test_what_was_not_replicated_is_named(server, open_store, samples, clock):
+def test_what_was_not_replicated_is_named(server, open_store, samples):
     """Whoever must say it again after a loss is told which sessions those are."""
     gone = samples.several(3)
     store = open_store()
     store.salt()
-    server.admin("ALTER SYSTEM SET synchronous_standby_names = 'nobody'", "SELECT pg_reload_conf()")
-    try:
-        until(lambda: server.admin("SHOW synchronous_standby_names") == [("nobody",)])
-        with ThreadPoolExecutor(1) as thread:
-            answer = thread.submit(store.delete_all, gone[0].subject)
-            until(lambda: _syncing(server))
-            server.admin(f"SELECT pg_cancel_backend({_syncing(server)[0][0]})")
-            with pytest.raises(NotDurable) as unproved:
-                answer.result()
-    finally:
-        server.admin("ALTER SYSTEM RESET ALL", "SELECT pg_reload_conf()")
-    assert sorted(unproved.value.ended) == sorted(each.id for each in gone)
+    unproved = not_replicated(server, store.delete_all, gone[0].subject)
+    assert sorted(unproved.ended) == sorted(each.id for each in gone)
 
 
 def _syncing(server):

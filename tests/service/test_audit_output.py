@@ -90,12 +90,14 @@ def test_a_stream_that_fails_is_counted_and_asked_again(stuck):
 
 
 def test_nobody_reads_at_the_end(stuck, monkeypatch):
-    """The process ends all the same."""
+    """The process ends all the same, and what it leaves behind is counted."""
     monkeypatch.setattr("holdfast.service.audit_output._AT_EXIT_S", 0.05)
     output = AuditOutput(stuck, most=2)
+    output(event())
+    assert stuck.begun.wait(30)
     until(lambda: _filled(output), "the queue is full")
     output.close()
-    assert stuck.taken == []
+    assert (stuck.taken, output.failures) == ([], 2)
 
 
 def at(number):

@@ -50,7 +50,7 @@ class Csrf:
         self._presession_keys = sessions.keys.derive("presession")
         self._lifetime_s = ms(settings.presession_lifetime) // 1000
         self._cookie = settings.cookie
-        self._advised = set[bool]()
+        self._advised: set[bool] = set()
         prefix = "__Host-" if settings.cookie.secure else ""
         self.cookie_name = f"{prefix}presession"
 

@@ -55,6 +55,8 @@ class AuditOutput:
         atexit.unregister(self.close)
         self._queue.put(None)
         self._thread.join(_AT_EXIT_S)
+        if self._thread.is_alive():
+            self.failures += self._queue.qsize() - 1  # the last one is no event
 
     def _run(self) -> None:
         going = True
