@@ -62,11 +62,17 @@ class AuditOutput:
         going = True
         while going:
             events, going = self._gather()
-            try:
-                self._stream.write("".join(f"{line(event)}\n" for event in events))
-                self._stream.flush()
-            except Exception:  # noqa: BLE001 - a reader that went away must not end the thread
-                self.failures += len(events)
+            if not self._write(events):
+                self.failures += sum(not self._write([event]) for event in events)
+
+    def _write(self, events: list[Event]) -> bool:
+        """Write all of them; False: not all. A reader that went away must not end the thread."""
+        try:
+            self._stream.write("".join(f"{line(event)}\n" for event in events))
+            self._stream.flush()
+        except Exception:  # noqa: BLE001 - whatever it is, it is counted
+            return False
+        return True
 
     def _gather(self) -> tuple[list[Event], bool]:
         """The events that are there a moment after the first; False: these are the last."""
