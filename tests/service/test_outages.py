@@ -210,6 +210,13 @@ def test_an_outage_does_not_fill_the_log(server, person, home):
     assert all("store_unavailable" in line or "background" in line for line in said)
 
 
+WRITES_FAIL = pytest.mark.parametrize(
+    "obstacle", [locked, full], indirect=True, ids=["locked", "full"]
+)
+"""That the files have been moved is noticed by the first read after a second, or by a write before it."""
+
+
+@WRITES_FAIL
 def test_a_log_out_that_failed_is_not_claimed(server, person, obstacle):
     """The browser is cleared all the same; who still has the cookie can repeat it afterwards."""
     csrf, mine = person.csrf(), bearer(person.tokens["access_token"])
@@ -229,6 +236,7 @@ def test_a_log_out_that_failed_is_not_claimed(server, person, obstacle):
     assert person.me() == (401, 401)
 
 
+@WRITES_FAIL
 def test_the_page_says_what_a_failed_log_out_has_done(server, person, obstacle):
     """Out of this browser, and not yet on our side."""
     form = {"csrf_token": person.csrf()["X-CSRF-Token"]}
@@ -236,6 +244,49 @@ def test_the_page_says_what_a_failed_log_out_has_done(server, person, obstacle):
         until(lambda: _noticed(server), "the outage is noticed")
         page = person.browser.post("/sign-out", data=form)
     assert (page.status_code, "Signed out in this browser only" in page.text) == (503, True)
+
+
+@pytest.fixture
+def signed_in(client):
+    """Somebody in a browser, and the form for signing out."""
+    client.sign_in()
+    return client, client.csrf(), client.http.cookies["session"]
+
+
+@pytest.mark.parametrize("path", ["/api/logout", "/sign-out"])
+def test_a_log_out_whose_write_finds_no_file_clears_the_browser(signed_in, tmp_path, path):
+    """The session was read, and could not be ended: out of this browser, and not yet on our side."""
+    client, csrf, cookie = signed_in
+    with moved(tmp_path, None):
+        answer = client.post(path, headers=csrf)
+    assert answer.status_code == 503
+    assert answer.headers["Clear-Site-Data"] == '"cache", "cookies", "storage"'
+    assert "session" not in client.http.cookies
+    _still_signed_in(client, cookie)
+
+
+@pytest.mark.parametrize("path", ["/api/logout", "/sign-out"])
+def test_a_log_out_whose_read_finds_no_file_leaves_the_browser_alone(
+    signed_in, tmp_path, clock, path
+):
+    """Nobody knows whose session it is (P20); the page says that nobody was signed out."""
+    client, csrf, cookie = signed_in
+    clock.advance(2000)
+    with moved(tmp_path, None):
+        answer = client.post(path, headers=csrf)
+    assert answer.status_code == 503
+    assert not {"clear-site-data", "set-cookie"} & set(answer.headers)
+    assert path != "/sign-out" or "you have not been signed out" in answer.text
+    _still_signed_in(client, cookie)
+
+
+def _still_signed_in(client, cookie):
+    client.http.cookies.clear()
+    client.http.cookies["session"] = cookie
+    assert client.get("/api/me").status_code == 200
+    assert client.post("/api/logout", headers=client.csrf()).json() == {"success": True}
+    client.http.cookies["session"] = cookie
+    assert client.get("/api/me").status_code == 401
 
 
 def test_events_go_on_during_an_outage(server, person, obstacle):

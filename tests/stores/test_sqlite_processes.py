@@ -1,5 +1,6 @@
 """Several processes share one file, fork, and die at any moment (§5, §12)."""
 
+import asyncio
 import os
 import re
 import signal
@@ -13,6 +14,7 @@ import pytest
 from holdfast.protocols import Take
 from holdfast.record import changed
 from holdfast.stores.sqlite import SqliteStore
+from holdfast.stores.sqlite.ticket import Ticket
 from holdfast.testing.contracts.samples import listed
 
 WORKER = Path(__file__).with_name("sqlite_worker.py")
@@ -195,3 +197,29 @@ def test_writes_queued_at_a_fork_happen_once(store, samples, clock):
     assert script.exists()
     assert output == ["400"]
     assert store.get(record.id, now=clock()).record.data == b"400"
+
+
+def test_what_a_loop_wants_to_write_at_a_fork_happens_once(core, monkeypatch):
+    """What the writer has not been told yet is the parent's, and not its child's as well."""
+    core.migrate("words", ["CREATE TABLE words (word TEXT);"])
+    parent, hold = os.getpid(), core._writer.hold
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        ticket = Ticket(
+            lambda conn: conn.execute("INSERT INTO words VALUES ('once')").rowcount,
+            durable=True,
+            loop=loop,
+        )
+
+        def meanwhile():
+            if os.getpid() == parent:
+                core._batches.add(ticket, loop)
+            hold()
+
+        monkeypatch.setattr(core._writer, "hold", meanwhile)
+        assert in_a_child(core.close) == 0
+        return await ticket.future
+
+    assert asyncio.run(main()) == 1
+    assert core.read("SELECT word FROM words") == [("once",)]

@@ -205,8 +205,102 @@ def test_what_coroutines_write_in_one_turn_wakes_the_writer_once(table, monkeypa
     assert asyncio.run(main()) == (0, 100)
 
 
+def test_loops_that_have_ended_are_forgotten(table):
+    """A program that runs one loop after another does not gather them."""
+    for word in "abc":
+        asyncio.run(table.awrite(add(word)))
+    assert len(table._batches._of) == 1
+
+
+def test_two_threads_may_hand_the_same_batch_over(table):
+    """One of them finds nothing where there was something a moment ago."""
+
+    class Taken(list):
+        def popleft(self):
+            self.clear()
+            raise IndexError
+
+    table._batches._hand_over(Taken("x"))
+
+
+def test_each_has_an_error_of_its_own_also_where_the_file_is_gone(table, path):
+    """Two tasks that raise the same one would write in each other's."""
+
+    async def main():
+        path.rename(path.with_suffix(".away"))
+        both = (table.awrite(add("a")), table.awrite(add("b")))
+        return await asyncio.gather(*both, return_exceptions=True)
+
+    first, second = asyncio.run(main())
+    assert type(first) is type(second) is StoreUnavailable
+    assert first is not second
+
+
+def test_a_new_connection_gets_its_level_anew(table, monkeypatch):
+    """SQLite may have been built so that one begins with less than a durable write needs."""
+    connect = table._file.writer
+
+    def built_otherwise():
+        conn = connect()
+        conn.execute("PRAGMA synchronous = OFF")
+        return conn
+
+    monkeypatch.setattr(table._file, "writer", built_otherwise)
+
+    def level():
+        return table.write(
+            lambda conn: conn.execute("PRAGMA synchronous").fetchone()[0], durable=True
+        )
+
+    table.write(add("a"), durable=True)
+    table._writer.hold()
+    table._writer.release()
+    assert level() == 2
+
+
+class Unstartable(threading.Thread):
+    """A thread of a process that may have no more of them."""
+
+    def start(self):
+        raise RuntimeError("can't start new thread")
+
+
+def test_a_thread_that_does_not_start_is_no_end(open_store, monkeypatch):
+    """Who needed it hears that the store is away, nothing of that is done, and the next write starts it."""
+    store = open_store()
+    store.core.migrate("words", ["CREATE TABLE words (word TEXT PRIMARY KEY);"])
+    core = open_store().core
+
+    async def main(*each):
+        return await asyncio.gather(
+            *(core.awrite(add(word)) for word in each), return_exceptions=True
+        )
+
+    async def both():
+        with monkeypatch.context() as patch:
+            patch.setattr("holdfast.stores.sqlite.writer.Thread", Unstartable)
+            with pytest.raises(StoreUnavailable):
+                core.write(add("blocking"))
+            refused = await main("a", "b")
+        return refused, await main("c", "d")
+
+    refused, done = asyncio.run(both())
+    assert [type(each) for each in refused] == [StoreUnavailable] * 2
+    assert done == [1, 1]
+    assert words(core) == ["c", "d"]
+
+
+def test_the_thread_outlives_whatever_keeps_it_from_beginning(core, monkeypatch):
+    """Such as a file of the package that cannot be read, with as many files open as there may be."""
+    with monkeypatch.context() as patch:
+        patch.setattr(core._file, "writer", lambda: open("/nowhere/at/all"))  # noqa: SIM115
+        with pytest.raises(FileNotFoundError):
+            core.write(lambda conn: None)
+    assert core.write(lambda conn: 1) == 1
+
+
 def test_a_turn_that_is_cut_short_loses_nothing(table):
-    """A fork in another thread queues what there is; what comes later in this turn is queued as well."""
+    """Another thread that closes queues what there is; what comes later in this turn is queued as well."""
 
     async def main():
         early = asyncio.create_task(table.awrite(add("early")))

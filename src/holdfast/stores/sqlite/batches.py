@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from holdfast.errors import UsageError
+from holdfast.errors import StoreError, UsageError
 from holdfast.stores.sqlite.ticket import answer
 
 if TYPE_CHECKING:
@@ -43,6 +43,10 @@ class Batches:
         for batch in list(self._of.values()):
             self._hand_over(batch)
 
+    def after_fork(self) -> None:
+        """Begin anew in a child: what tasks of the parent want to write is the parent's to write."""
+        self._of = {}
+
     def _meet(self, loop: AbstractEventLoop) -> Batch:
         for other in list(self._of):
             if other.is_closed():
@@ -58,6 +62,6 @@ class Batches:
                 return
             try:
                 self._submit(ticket)
-            except UsageError as closed:
-                ticket.fail(closed)
+            except (UsageError, StoreError) as error:
+                ticket.fail(error)
                 answer([ticket])

@@ -129,6 +129,7 @@ class SqliteCore:
             return
         self._pid = os.getpid()
         self._file.after_fork()
+        self._batches.after_fork()
         # Kept for ever: closing a connection of the parent here would drop locks of this process.
         self._inherited += [*self._readers.after_fork(), self._writer.after_fork()]
 
@@ -149,7 +150,6 @@ class SqliteCore:
     def _hold(self) -> None:
         # SQLite keeps book of a process's locks on a file, and a child would inherit the book but
         # not the locks. So nothing is open while a process forks.
-        self._batches.flush()
         self._writer.hold()
         self._readers.hold()
 

@@ -29,7 +29,7 @@ from queue import Empty, SimpleQueue
 from threading import Lock, Thread, current_thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from holdfast.errors import StoreError, UsageError
+from holdfast.errors import StoreUnavailable, UsageError
 from holdfast.stores.sqlite.errors import is_busy, spoils, store_error
 from holdfast.stores.sqlite.ticket import answer
 
@@ -116,12 +116,17 @@ class Writer:
 
         Raises:
             UsageError: the writer is closed.
+            StoreUnavailable: there is no thread to be had.
         """
         if self._closed:
             raise UsageError("the session store is closed")
         self._queue.put(ticket)
         if self._thread is None:
-            self._start()
+            try:
+                self._start()
+            except RuntimeError as error:
+                ticket.abandoned = True
+                raise StoreUnavailable("no thread can be started that writes") from error
 
     def hold(self) -> None:
         """Finish what is queued, end thread and connection; none starts until `release`."""
@@ -164,8 +169,9 @@ class Writer:
     def _start(self) -> None:
         with self._gate:
             if self._thread is None:
-                self._thread = Thread(target=self._run, name="holdfast-sqlite", daemon=True)
-                self._thread.start()
+                thread = Thread(target=self._run, name="holdfast-sqlite", daemon=True)
+                thread.start()
+                self._thread = thread
 
     def _run(self) -> None:
         going = True
@@ -202,7 +208,7 @@ class Writer:
             return
         try:
             conn = self._begin(durable=any(each.durable for each in group))
-        except (sqlite3.Error, StoreError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the thread must go on
             self._give_up(group, error)
             return
         for ticket in group:
