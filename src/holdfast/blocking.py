@@ -79,7 +79,7 @@ class Sessions:
         fresh: bool = False,
     ) -> Session:
         """As `AsyncSessions.begin`, without a coroutine where the store answers at once."""
-        found = self.engine.begin_at_once(token, client, rate, fresh)
+        found = self.engine.begin_at_once(token, client, rate, fresh=fresh)
         return run(found()) if isinstance(found, partial) else found
 
     begin_bearer = sync(AsyncSessions.begin_bearer)

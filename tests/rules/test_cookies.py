@@ -43,24 +43,6 @@ def test_a_name_in_another_case_is_another_cookie(twin):
     assert cookies.read(f"{twin}=evil; {NAME}=good", NAME) == ("good",)
 
 
-_PIECES = [f"{NAME}=a", f"{NAME}=b", f"x{NAME}=e", f"x={NAME}=e", NAME, f"{NAME}-old=c", "x=1", " "]
-
-
-@given(st.lists(st.sampled_from(_PIECES), max_size=5), st.sampled_from([";", "; ", " ;", ", "]))
-def test_a_glance_finds_what_a_close_look_finds(pieces, joint):
-    """Or leaves it to the close look: no neighbour, and never one of twins."""
-    header = joint.join(pieces)
-    found = cookies.sole(header, f"{NAME}=")
-    assert found is None or cookies.read(header, NAME) == (found,)
-
-
-def test_a_glance_is_enough_for_most():
-    """Alone, or among others; not in a header that is too long to be searched."""
-    assert cookies.sole(f"{NAME}=a", f"{NAME}=") == "a"
-    assert cookies.sole(f"theme=dark; {NAME}=a; lang=en", f"{NAME}=") == "a"
-    assert cookies.sole(f"{NAME}=a; {'x' * cookies.MAX_HEADER}", f"{NAME}=") is None
-
-
 def test_twins_are_reported_and_not_picked_from():
     """R60: a cookie planted by a sibling comes under the same name, before or after ours."""
     assert cookies.read(f"{NAME}=good; {NAME}=evil", NAME) == ("good", "evil")

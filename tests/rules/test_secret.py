@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.rules import secret
+from holdfast.rules import cookies, secret
 
 tags = st.integers(0, 1023)
 ids = st.builds(secret.new_id, tags, st.binary(min_size=16, max_size=16))
@@ -60,6 +60,32 @@ def test_nothing_may_stand_around_it(wrap):
     """Not even a line end, which `$` would allow."""
     assert secret.parse_cookie(wrap.format(COOKIE)) is None
     assert not secret.valid_id(wrap.format(ID))
+
+
+_NAME = "__Host-session"
+_OTHER = secret.cookie_text(ID, bytes(32))
+_PIECES = [
+    f"{_NAME}={COOKIE}", f"{_NAME}={_OTHER}", f"{_NAME}={COOKIE}x", f"x{_NAME}={COOKIE}",
+    f"x={_NAME}={COOKIE}", f"{_NAME}=", _NAME, f"{_NAME}-old={COOKIE}", "x=1", " ",
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(_PIECES), max_size=5), st.sampled_from([";", "; ", " ;", ", "]))
+def test_a_glance_finds_what_a_close_look_finds(pieces, joint):
+    """Or leaves it to the close look: no neighbour, and never one of twins (R59, R60)."""
+    header = joint.join(pieces)
+    found = secret.sole_cookie(header, f"{_NAME}=")
+    values = cookies.read(header, _NAME)
+    assert found is None or [found] == [secret.parse_cookie(each) for each in values]
+
+
+def test_a_glance_is_enough_for_most():
+    """Alone, or among others; not in a header that is too long to be searched."""
+    known, wanted = secret.parse_cookie(COOKIE), f"{_NAME}="
+    assert secret.sole_cookie(f"{_NAME}={COOKIE}", wanted) == known
+    assert secret.sole_cookie(f"theme=dark; {_NAME}={COOKIE}; lang=en", wanted) == known
+    too_long = f"{_NAME}={COOKIE}; {'x' * cookies.MAX_HEADER}"
+    assert secret.sole_cookie(too_long, wanted) is None
 
 
 @pytest.mark.parametrize("change", [str.upper, str.lower, str.swapcase, lambda text: text[::-1]])

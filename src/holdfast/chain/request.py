@@ -54,7 +54,7 @@ async def no_form_field(_name: str) -> str | None:
     return None
 
 
-class Request(msgspec.Struct, kw_only=True, eq=False):
+class Request(msgspec.Struct, eq=False):
     """One request. Header names are in lower case; several lines of one name are joined.
 
     `peer` is the address of the connection, None for a Unix socket. `form_field` is called only for

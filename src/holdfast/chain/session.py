@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from holdfast.errors import Reason
 from holdfast.rules import cookies
+from holdfast.rules.secret import sole_cookie
+from holdfast.session import Session
 
 if TYPE_CHECKING:
     from holdfast.chain.adoption import Adoption
     from holdfast.chain.request import Visit
     from holdfast.engine import AsyncSessions
-    from holdfast.session import Session
     from holdfast.settings import Rate
 
 
@@ -29,15 +30,18 @@ def identify_at_once(
     headers = visit.request.headers
     if "authorization" in headers:
         return False
-    text, header = None, headers.get("cookie")
-    if header is not None:
-        text = cookies.sole(header, cookie)
-        if text is None:
+    header = headers.get("cookie")
+    if header is None:
+        session = Session(reason=Reason.ABSENT, client=visit.client, quiet=True)
+    else:
+        token = sole_cookie(header, cookie)
+        if token is None:
             return False
-    session = sessions.begin_at_once(text, visit.client, rate, fresh)
-    if isinstance(session, partial):
-        visit.rest = session
-        return False
+        found = sessions.judge_at_once(token, visit.client, rate, fresh)
+        if isinstance(found, partial):
+            visit.rest = found
+            return False
+        session = found
     visit.session, visit.came_by, visit.identified = session, session.via, True
     return True
 

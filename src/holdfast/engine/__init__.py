@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from holdfast.engine import adopting, commit, minting, reading, refreshing, revoking, verifying
 from holdfast.engine.audit import Auditor
-from holdfast.engine.core import Core, Times, Touch, prompt_of
+from holdfast.engine.core import Core, Times, Touch, limits_under, policies_of, prompt_of
 from holdfast.engine.minting import Tokens
 from holdfast.engine.refreshing import Refreshed
 from holdfast.engine.verifying import Kind, Verified
@@ -72,7 +72,6 @@ class AsyncSessions:
         self.settings = settings
         self.keys = keys
         self.auditor = Auditor(keys.derive("audit")[0], clock, sinks)
-        names = ("default", *settings.policies)
         self._core = Core(
             store=store,
             fresh=store if fresh is None else fresh,
@@ -83,13 +82,15 @@ class AsyncSessions:
             auditor=self.auditor,
             verified=VerifiedCache(_VERIFIED_KEPT),
             collect=collect,
-            policies={name: known for name in names if (known := settings.policy(name))},
+            policies=policies_of(settings),
+            limits=limits_under(policies_of(settings)),
             times=Times.of(settings),
             prompt=prompt_of(store),
             fresh_prompt=prompt_of(store if fresh is None else fresh),
         )
+        # `begin` where nothing has to be waited for, and that of a parsed cookie.
         self.begin_at_once = partial(reading.begin_at_once, self._core)
-        """`begin` where nothing has to be waited for; a partial: what is left to call and await."""
+        self.judge_at_once = partial(reading.judge_at_once, self._core)
 
     # Requests
 

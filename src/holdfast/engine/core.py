@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import msgspec
@@ -28,6 +29,7 @@ ATTEMPTS = 16
 """How often an operation that lost a race reads again before it reports `Conflict`."""
 
 _SECOND = 1000
+_LIMITS_KEPT = 100
 
 
 GetAtOnce = Callable[..., "Reading | None"]
@@ -41,6 +43,17 @@ def prompt_of(store: AsyncStore) -> GetAtOnce | None:
     """
     prompt = hasattr(type(store), "get_at_once")
     return cast("Prompt", store).get_at_once if prompt else None
+
+
+def policies_of(settings: Settings) -> dict[str, Policy]:
+    """The named policies of these settings, and `default`."""
+    names = ("default", *settings.policies)
+    return {name: known for name in names if (known := settings.policy(name))}
+
+
+def limits_under(today: Mapping[str, Policy]) -> Callable[[Policy], Policy]:
+    """Gives the limits that hold under today's policies for a session that has others."""
+    return lru_cache(_LIMITS_KEPT)(partial(policy.in_force, today))
 
 
 class Touch(NamedTuple):
@@ -82,6 +95,8 @@ class Times(msgspec.Struct, frozen=True):
 class Core:
     """The engine's parts; `policies` are today's limits by name.
 
+    `limits` gives those that hold today for a session that was signed in under others.
+
     `store` may answer a `get` from a near cache. `fresh` is the same store and never does; without
     a cache the two are one object. What leads to a write, a token or a refusal is read from it.
     `prompt` and `fresh_prompt` are their `get_at_once`, where they have one.
@@ -97,6 +112,7 @@ class Core:
     verified: VerifiedCache
     collect: Callable[[Touch], None] | None
     policies: Mapping[str, Policy]
+    limits: Callable[[Policy], Policy]
     times: Times
     prompt: GetAtOnce | None
     fresh_prompt: GetAtOnce | None
@@ -105,26 +121,22 @@ class Core:
         """The store to read from."""
         return self.fresh if fresh else self.store
 
-    def limits(self, record: Record) -> Policy:
-        """The time limits that hold for this record today."""
-        fixed = record.policy
-        today = self.policies.get(fixed.name)
-        return fixed if today == fixed else policy.stricter(fixed, today)
-
     def record_ended(self, record: Record, now: int) -> Reason | None:
         """Why the record is over for every credential; None while it lives."""
-        return policy.record_ended(record, self.limits(record), now, self.times.slack)
+        return policy.record_ended(record, self.limits(record.policy), now, self.times.slack)
 
     def cookie_ended(self, record: Record, now: int) -> Reason | None:
         """Why the record's cookie is over; None while it counts."""
-        return policy.cookie_ended(record, self.limits(record), now, self.times.slack)
+        return policy.cookie_ended(record, self.limits(record.policy), now, self.times.slack)
 
     def keep_for(self, record: Record, now: int, most: int, *, cookie: bool) -> int:
         """Ms for which a reading of this moment may be believed by who hears of changes, at most `most`.
 
         It is over when the record is, or its cookie, and when activity has to be noted again.
         """
-        ends_at = policy.ends_at(record, self.limits(record), self.times.slack, cookie=cookie)
+        ends_at = policy.ends_at(
+            record, self.limits(record.policy), self.times.slack, cookie=cookie
+        )
         noted = record.seen_at + self.times.touch_every
         due = noted if noted > now else now + self.times.touch_every
         return max(min(ends_at - now, due - now, most), 0)

@@ -117,7 +117,7 @@ def assertion(core: Core, session: Session, audience: str, lifetime: timedelta) 
 def _access(core: Core, record: Record, now: int) -> dict[str, Any]:
     """Never older than `tokens_not_before`, and never outliving the session's absolute limit."""
     issued = max(now // 1000, record.tokens_not_before)
-    session_end = policy.absolute_end(record, core.limits(record)) // 1000
+    session_end = policy.absolute_end(record, core.limits(record.policy)) // 1000
     return _assurance(record) | {
         "type": "access",
         "jti": rules.access_jti(record.id, core.entropy(rules.ACCESS_BYTES)),

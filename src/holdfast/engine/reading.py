@@ -43,11 +43,7 @@ def take_for(id: str, rate: Rate | None, proof: bytes | None = None) -> Take | N
 
 
 def begin_at_once(
-    core: Core,
-    text: str | None,
-    client: ClientFacts,
-    rate: Rate | None = None,
-    fresh: bool = False,  # noqa: FBT001, FBT002 - by place: it is called through a partial
+    core: Core, text: str | None, client: ClientFacts, rate: Rate | None, *, fresh: bool = False
 ) -> Session | Rest:
     """`begin` as far as nothing has to be waited for: the session, or what is left to await.
 
@@ -59,15 +55,27 @@ def begin_at_once(
     token = secret.parse_cookie(text)
     if token is None:
         return empty(core, Reason.MALFORMED, client)
+    return judge_at_once(core, token, client, rate, fresh)
+
+
+def judge_at_once(
+    core: Core,
+    token: secret.Token,
+    client: ClientFacts,
+    rate: Rate | None,
+    fresh: bool,  # noqa: FBT001 - by place: it is called through a partial
+) -> Session | Rest:
+    """`begin_at_once` of a parsed cookie; raises as that."""
     now, digest = core.clock(), secret.digest(token.secret)
     take = None if rate is None else take_for(token.id, rate, digest)
     get = core.fresh_prompt if fresh else core.prompt
     found = None if get is None else get(token.id, now=now, take=take)
     if found is None:
         return partial(_asked, core, token, digest, client, now, take, fresh=fresh)
-    if found.cached and _refused(core, found.record, digest, now) is not None:
+    reason = _refused(core, found.record, digest, now)
+    if reason is not None and found.cached:
         return partial(_asked, core, token, digest, client, now, fresh=True)
-    session = _judged(core, token, digest, found, client, now)
+    session = _judged(core, token, found, reason, client, now)
     return partial(_damaged, core, token.id, client) if session is None else session
 
 
@@ -75,7 +83,7 @@ async def begin(
     core: Core, text: str | None, client: ClientFacts, rate: Rate | None, *, fresh: bool = False
 ) -> Session:
     """The session of this cookie, or an empty one that knows why."""
-    found = begin_at_once(core, text, client, rate, fresh)
+    found = begin_at_once(core, text, client, rate, fresh=fresh)
     return await found() if isinstance(found, partial) else found
 
 
@@ -91,9 +99,11 @@ async def _asked(  # noqa: PLR0917 - as `_judged`
 ) -> Session:
     """The rest of `begin`: the store has to be waited for."""
     found = await core.source(fresh=fresh).get(token.id, now=now, take=take)
-    if found.cached and _refused(core, found.record, digest, now) is not None:
+    reason = _refused(core, found.record, digest, now)
+    if reason is not None and found.cached:
         found = await core.fresh.get(token.id, now=now)
-    session = _judged(core, token, digest, found, client, now)
+        reason = _refused(core, found.record, digest, now)
+    session = _judged(core, token, found, reason, client, now)
     return await _damaged(core, token.id, client) if session is None else session
 
 
@@ -104,11 +114,18 @@ async def _damaged(core: Core, id: str, client: ClientFacts) -> Session:
 
 
 def _judged(  # noqa: PLR0917 - what both ways of reading know by then
-    core: Core, token: secret.Token, digest: bytes, found: Reading, client: ClientFacts, now: int
+    core: Core,
+    token: secret.Token,
+    found: Reading,
+    reason: Reason | None,
+    client: ClientFacts,
+    now: int,
 ) -> Session | None:
-    """The session that a reading makes, or an empty one, audited; None: the record is damaged."""
+    """The session that a reading makes, or an empty one, audited; None: the record is damaged.
+
+    `reason` is why its cookie does not count.
+    """
     record = found.record
-    reason = _refused(core, record, digest, now)
     if record is None or reason is not None:
         if found.corrupt:
             return None

@@ -39,17 +39,6 @@ def read(header: str, name: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def sole(header: str, wanted: str) -> str | None:
-    """What `read` finds in a header where that is plain to see, as in most; None: look closely.
-
-    `wanted` is the name with its equals sign.
-    """
-    before, sign, after = header.partition(wanted)
-    if not sign or wanted in after or (before and not before.endswith("; ")):
-        return None
-    return after.partition(";")[0].rstrip(" \t") if len(header) <= MAX_HEADER else None
-
-
 def set_cookie(
     name: str,
     value: str,

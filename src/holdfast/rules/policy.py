@@ -20,6 +20,8 @@ from holdfast.errors import Reason
 from holdfast.record import Policy
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from holdfast.record import Record
 
 EVICTION_MARGIN = 3_600_000
@@ -36,6 +38,11 @@ def stricter(fixed: Policy, today: Policy | None) -> Policy:
     if today.idle <= fixed.idle and today.absolute <= fixed.absolute:
         return today
     return Policy(fixed.name, min(fixed.idle, today.idle), min(fixed.absolute, today.absolute))
+
+
+def in_force(today: Mapping[str, Policy], fixed: Policy) -> Policy:
+    """The limits that hold now, by those of today's settings, for a session that has `fixed`."""
+    return stricter(fixed, today.get(fixed.name))
 
 
 def absolute_end(record: Record, policy: Policy) -> int:

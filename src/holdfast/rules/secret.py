@@ -16,6 +16,8 @@ from binascii import a2b_base64
 
 import msgspec
 
+from holdfast.rules.cookies import MAX_HEADER
+
 TAGS = 1024
 ID_BYTES = 16
 SECRET_BYTES = 32
@@ -23,8 +25,9 @@ SECRET_BYTES = 32
 _LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
 _ID = r"[a-z2-7]{2}1[A-Za-z0-9_-]{21}[AQgw]"
 _ID_SHAPE = re.compile(rf"{_ID}\Z")
-_has_cookie_shape = re.compile(rf"1\.{_ID}\.[A-Za-z0-9_-]{{42}}[AEIMQUYcgkosw048]\Z").match
-_ID_PART, _SECRET_PART = slice(2, 27), slice(28, None)
+_COOKIE = rf"1\.({_ID})\.([A-Za-z0-9_-]{{42}}[AEIMQUYcgkosw048])"
+_as_cookie = re.compile(rf"{_COOKIE}\Z").match
+_as_cookie_among_others = re.compile(rf"{_COOKIE}(?:;|\Z)").match
 
 
 class Token(msgspec.Struct, frozen=True, gc=False):
@@ -69,10 +72,27 @@ def cookie_text(id: str, secret: bytes) -> str:
 
 def parse_cookie(text: str) -> Token | None:
     """The halves of a cookie; None for any other shape, or a second spelling of the same bits."""
-    if _has_cookie_shape(text) is None:
+    return _token(_as_cookie(text))
+
+
+def sole_cookie(header: str, wanted: str) -> Token | None:
+    """The halves of the only cookie of its name in a `Cookie` header, where it is plain to see.
+
+    So it is in most. None: look closely, with `cookies.read`. `wanted` is the name with its equals sign.
+    """
+    at = header.find(wanted)
+    if at < 0 or header.rfind(wanted) != at or len(header) > MAX_HEADER:
         return None
-    secret = text[_SECRET_PART].replace("-", "+").replace("_", "/") + "="
-    return Token(text[_ID_PART], a2b_base64(secret))
+    if at and header[at - 2 : at] != "; ":
+        return None
+    return _token(_as_cookie_among_others(header, at + len(wanted)))
+
+
+def _token(found: re.Match[str] | None) -> Token | None:
+    if found is None:
+        return None
+    id, text = found.groups()
+    return Token(id, a2b_base64(text.replace("-", "+").replace("_", "/") + "="))
 
 
 def digest(secret: bytes) -> bytes:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from holdfast.chain import Chain, Reply, Visit
-from holdfast.web.asgi_headers import Message, encoded, in_hand, joined
+from holdfast.web.asgi_headers import Message, encoded, joined
 from holdfast.web.asgi_held import Held, Holding
 
 if TYPE_CHECKING:
@@ -62,19 +62,14 @@ class Answer(msgspec.Struct, eq=False):
         if message.get("status") == _SERVER_ERROR:
             return self._wait(message)
         reply = self._chain.commit_at_once(self._visit)
-        message = in_hand(message)
-        if reply is None:
-            return self._begin(message)
-        self._hold(message)
-        return self.pass_on(joined(message, reply))
+        return self._begin(message) if reply is None else self.pass_on(self._first(message, reply))
 
     async def _begin(self, message: Message) -> None:
         reply = await self._chain.commit(self._visit, message.get("status", _SWITCHING))
-        if reply.status is not None:
+        if reply.status is None:
+            await self.pass_on(self._first(message, reply))
+        else:
             await self.replace(reply)
-            return
-        self._hold(message)
-        await self.pass_on(joined(message, reply))
 
     async def _wait(self, message: Message) -> None:
         """Keep a 500 until the application returns or raises.
@@ -89,21 +84,27 @@ class Answer(msgspec.Struct, eq=False):
 
     async def _sure(self, messages: list[Message]) -> None:
         self._unsure = None
-        await self._begin(in_hand(messages[0]))
+        await self._begin(messages[0])
         for message in messages[1:]:
             if not self.replaced:
                 await self.pass_on(message)
 
-    def _hold(self, message: Message) -> None:
-        """The answer begins. If it does not say how long it is, it may outlive the session."""
+    def _first(self, message: Message, reply: Reply) -> Message:
+        """The message with which the answer begins, with the chain's headers.
+
+        If it does not say how long the answer is, that may outlive the session.
+        """
         self.begun = True
+        own = list(message.get("headers", ()))  # ASGI allows what can be gone through only once
+        names = dict(own)
+        if reply.headers:
+            message = {**message, "headers": joined(own, names, reply.headers)}
+        elif own:
+            message = {**message, "headers": own}
         session = self._visit.session
-        if session.record is None:
-            return
-        for name, _ in message.get("headers", ()):
-            if name in _LENGTH:
-                return
-        self.held = self._holding.begun(self, session, message)
+        if session.record is not None and _LENGTH.isdisjoint(names):
+            self.held = self._holding.begun(self, session, message)
+        return message
 
     async def _swallow(self, message: Message) -> None:
         if message.get("more_body", False) or message["type"] == "websocket.send":

@@ -25,16 +25,17 @@ def request_of(
     `wanted` maps the raw names of the headers that count to their names.
     """
     headers, client = headers_of(scope, wanted), scope.get("client")
+    method = scope.get("method", "GET")
     request = Request(
-        method=scope.get("method", "GET"),
-        scheme=scope.get("scheme", "http"),
-        host=headers.get("host", ""),
-        path=scope["path"],
-        peer=client[0] if client else None,
-        headers=headers,
-        websocket=scope["type"] == "websocket",
+        method,
+        scope.get("scheme", "http"),
+        headers.get("host", ""),
+        scope["path"],
+        client[0] if client else None,
+        headers,
     )
-    if request.method in SAFE_METHODS:
+    if method in SAFE_METHODS:
+        request.websocket = scope["type"] == "websocket"
         return request, receive
     body = Body(receive, headers.get("content-type", ""))
     request.form_field = body.field
