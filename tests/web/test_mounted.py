@@ -13,7 +13,7 @@ from starlette.routing import Mount, Route
 from holdfast.chain import Refusal
 from holdfast.errors import NotDurable, StoreUnavailable
 from holdfast.testing import client, csrf, sign_in
-from holdfast.web import asgi
+from holdfast.web import asgi, asgi_unsure
 from holdfast.web import fastapi as holdfast
 
 
@@ -213,9 +213,7 @@ def said(application, parts, cookie="", received=None):
     async def send(message):
         received.append(message)
 
-    scope = {"type": "http", "method": "GET", "scheme": "https", "path": "/"}
-    scope |= {"headers": [(b"host", b"testserver"), (b"cookie", cookie.encode())]}
-    asyncio.run(asgi.HoldfastMiddleware(application, parts.assembly.chain)(scope, None, send))
+    told(application, parts, cookie, send)
     return received
 
 
@@ -255,3 +253,157 @@ def test_nothing_follows_what_took_the_place_of_a_500(app, parts):
     cookies = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
     seen = said(in_pieces(3, lambda session: session.sign_out()), parts, cookies)
     assert [each.get("status") for each in seen] == [503, None]
+
+
+@pytest.fixture
+def at_once(monkeypatch):
+    """The moment is over as soon as the application waits for something."""
+    monkeypatch.setattr(asgi_unsure, "_MOMENT_S", 0)
+
+
+def signed_in(app):
+    browser = client(app)
+    sign_in(browser, subject="ada")
+    return "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
+
+
+def told(application, parts, cookie, send):
+    """Run it behind the chain, with a server that may wait."""
+    served(asgi.HoldfastMiddleware(application, parts.assembly.chain), cookie, send)
+
+
+def served(application, cookie, send):
+    """Run it for some seconds at most."""
+    scope = {"type": "http", "method": "GET", "scheme": "https", "path": "/"}
+    scope |= {"headers": [(b"host", b"testserver"), (b"cookie", cookie.encode())]}
+
+    async def main():
+        async with asyncio.timeout(10):
+            await application(scope, None, send)
+            for _ in range(10):  # what comes late comes now
+                await asyncio.sleep(0)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(("error", "status"), [(None, 500), (NotDurable, 503)])
+def test_a_500_does_not_wait_for_work_that_follows_it(app, parts, at_once, error, status):
+    """Such as a background task of Starlette's: the client has its answer, and the sign-out is done."""
+    cookie, seen, answered = signed_in(app), [], asyncio.Event()
+    if error is not None:
+        parts.fail("delete", error)
+
+    async def send(message):
+        seen.append(message)
+        if message["type"] == "http.response.body":
+            answered.set()
+
+    async def application(scope, receive, send):
+        await in_pieces(1, lambda session: session.sign_out())(scope, receive, send)
+        await answered.wait()
+        seen.append({"work": "done"})
+
+    told(application, parts, cookie, send)
+    assert [each.get("status") for each in seen] == [status, None, None]
+    assert seen[-1] == {"work": "done"}
+    assert len(parts.records()) == (0 if error is None else 1)
+
+
+def test_who_returns_while_a_500_is_sent_is_waited_for(parts, at_once):
+    """Otherwise the server would take the answer for one that was never completed."""
+    seen, sending, left = [], asyncio.Event(), asyncio.Event()
+
+    async def send(message):
+        sending.set()
+        await left.wait()
+        await asyncio.sleep(0)
+        seen.append(message["type"])
+
+    async def application(scope, receive, send):
+        await in_pieces(1, lambda _: None)(scope, receive, send)
+        await sending.wait()
+        left.set()
+
+    told(application, parts, "", send)
+    assert seen == ["http.response.start", "http.response.body"]
+
+
+def test_a_500_that_was_replaced_comes_no_more(parts, at_once):
+    """Somebody around the mounted application has answered what it raised."""
+    seen = []
+
+    async def send(message):
+        seen.append(message.get("status"))
+
+    async def application(scope, receive, send):
+        await in_pieces(1, lambda _: None)(scope, receive, send)
+        await PlainTextResponse("sign in", 401)(scope, receive, send)
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+    told(application, parts, "", send)
+    assert seen == [401, None]
+
+
+def test_a_500_whose_application_is_cancelled(app, parts):
+    """By a server that gives up what it does for clients that have gone: the sign-out is done."""
+    cookie, seen = signed_in(app), []
+
+    async def send(message):
+        seen.append(message.get("status"))
+
+    async def application(scope, receive, send):
+        await in_pieces(1, lambda session: session.sign_out())(scope, receive, send)
+        asyncio.current_task().cancel()
+        await asyncio.sleep(0)
+
+    with pytest.raises(asyncio.CancelledError):
+        told(application, parts, cookie, send)
+    assert seen == [500, None]
+    assert parts.records() == []
+
+
+def test_a_500_whose_application_has_returned_is_sent_once(parts, at_once, monkeypatch):
+    """Though the moment ends while the session is being saved."""
+    seen, commit = [], parts.assembly.chain.commit
+
+    async def slowly(visit, status):
+        for _ in range(3):
+            await asyncio.sleep(0)
+        return await commit(visit, status)
+
+    async def send(message):
+        seen.append(message.get("status"))
+
+    monkeypatch.setattr(parts.assembly.chain, "commit", slowly)
+    told(in_pieces(1, lambda session: session.update(visits=1)), parts, "", send)
+    assert seen == [500, None]
+
+
+@pytest.mark.parametrize("pieces", [1, 0], ids=["complete", "cut off"])
+def test_nothing_is_kept_open_of_a_500_that_was_sent(app, parts, at_once, pieces):
+    """The end of its session stops no work that follows it."""
+    cookie, kept, answered = signed_in(app), [], asyncio.Event()
+
+    async def application(scope, receive, send):
+        await send({"type": "http.response.start", "status": 500, "headers": []})
+        await send({"type": "http.response.body", "body": b"x", "more_body": pieces == 0})
+        if pieces:
+            await answered.wait()
+            await asyncio.sleep(0)
+            kept.append(still_open())
+
+    async def send(message):
+        if message["type"] == "http.response.body":
+            answered.set()
+
+    def still_open():
+        return [keeper for keeper in middleware._holding._keepers.values() if keeper._kept]
+
+    async def around(scope, receive, send):
+        await middleware(scope, receive, send)
+        kept.append(still_open())
+
+    middleware = asgi.HoldfastMiddleware(application, parts.assembly.chain)
+    served(around, cookie, send)
+    assert kept == [[]] * (1 + pieces)

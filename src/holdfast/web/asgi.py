@@ -73,7 +73,7 @@ class HoldfastMiddleware:
             if not await settled(answer, error):
                 raise
         else:
-            if not answer.begun or answer.held is not None:
+            if not answer.begun or answer.held is not None or answer.unsure is not None:
                 await finish(answer)
 
 

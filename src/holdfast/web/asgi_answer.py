@@ -11,6 +11,7 @@ import msgspec
 from holdfast.chain import Chain, Reply, Visit
 from holdfast.web.asgi_headers import Message, encoded, joined
 from holdfast.web.asgi_held import Held, Holding
+from holdfast.web.asgi_unsure import Unsure
 
 if TYPE_CHECKING:
     from holdfast.errors import HoldfastError
@@ -25,7 +26,6 @@ _DENIAL = "websocket.http.response"
 _BEGINNINGS = frozenset({"http.response.start", "websocket.accept", f"{_DENIAL}.start"})
 _LENGTH = frozenset({b"content-length", b"Content-Length"})  # Django's names are no lower case
 _SERVER_ERROR = 500
-_MAX_UNSURE = 8
 
 
 class Answered(OSError):
@@ -39,7 +39,7 @@ class Answer(msgspec.Struct, eq=False):
     """Commits at the first message of the answer; `begun` from then on.
 
     `task` runs the application. `replaced`: the client got another answer, or its session has ended, and
-    what the application still sends goes nowhere. `held`: it stays open.
+    what the application still sends goes nowhere. `held`: it stays open. `unsure`: it is or was a 500.
     """
 
     _chain: Chain
@@ -51,16 +51,17 @@ class Answer(msgspec.Struct, eq=False):
     begun: bool = False
     replaced: bool = False
     held: Held | None = None
-    _unsure: list[Message] | None = None
+    unsure: Unsure | None = None
 
     def send(self, message: Message) -> Awaitable[None]:
         """Pass a message of the application on, with the chain's headers in the first one."""
         if self.begun:
             return self._swallow(message) if self.replaced else self.pass_on(message)
         if message["type"] not in _BEGINNINGS:
-            return self._wait(message) if self._unsure else self.pass_on(message)
+            return self.unsure.keep(message) if self.unsure else self.pass_on(message)
         if message.get("status") == _SERVER_ERROR:
-            return self._wait(message)
+            self.unsure = self.unsure or Unsure(self._sure)
+            return self.unsure.keep(message)
         reply = self._chain.commit_at_once(self._visit)
         return self._begin(message) if reply is None else self.pass_on(self._first(message, reply))
 
@@ -71,23 +72,21 @@ class Answer(msgspec.Struct, eq=False):
         else:
             await self.replace(reply)
 
-    async def _wait(self, message: Message) -> None:
-        """Keep a 500 until the application returns or raises.
-
-        It may be what a mounted Starlette application answers to an error of ours before it raises it
-        on, and then the answer to that is another.
-        """
-        self._unsure = kept = self._unsure or []
-        kept.append(message)
-        if len(kept) > _MAX_UNSURE:
-            await self._sure(kept)
-
     async def _sure(self, messages: list[Message]) -> None:
-        self._unsure = None
+        if self.begun:  # by another answer in its place
+            return
         await self._begin(messages[0])
         for message in messages[1:]:
             if not self.replaced:
                 await self.pass_on(message)
+        if not messages[-1].get("more_body", False):
+            await self.release()
+
+    async def release(self) -> None:
+        """Nothing more comes of what stayed open."""
+        held, self.held = self.held, None
+        if held is not None:
+            await held.release()
 
     def _first(self, message: Message, reply: Reply) -> Message:
         """The message with which the answer begins, with the chain's headers.
@@ -135,10 +134,9 @@ class Answer(msgspec.Struct, eq=False):
 
     async def abandon(self) -> None:
         """Nothing more comes: send what was kept, or close the session of one that never answered."""
-        if self._unsure:
-            await self._sure(self._unsure)
-            if self.held is not None:
-                await self.held.release()
+        if self.unsure:
+            await self._sure(self.unsure.messages)
+            await self.release()
         if not self.begun:
             self.begun = True
             await self._chain.commit(self._visit, 500)

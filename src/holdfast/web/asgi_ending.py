@@ -16,19 +16,29 @@ if TYPE_CHECKING:
 
 async def finish(answer: Answer) -> None:
     """The application has returned: let go of what it had open, and of a session left unanswered."""
-    if answer.held is not None:
-        await answer.held.release()
+    await _let_go(answer)
     await answer.abandon()
+
+
+async def _let_go(answer: Answer) -> int:
+    """Let go of what it had open; the code with which that was ended, if it was."""
+    if answer.unsure is not None:
+        await answer.unsure.settle()
+    held = answer.held
+    await answer.release()
+    return 0 if held is None else held.over
 
 
 async def settled(answer: Answer, error: BaseException) -> bool:
     """Whether what the application raised is answered; if not, the server must hear of it."""
-    if answer.held is not None:
-        await answer.held.release()
-        if answer.held.over and isinstance(error, asyncio.CancelledError):
+    over = await _let_go(answer)
+    if isinstance(error, asyncio.CancelledError):
+        if over:
             here = asyncio.current_task()
             # It may be somebody else who wants it to end.
             return here is None or not here.cancelling()
+        if answer.unsure is not None:
+            await answer.abandon()
     if not isinstance(error, Exception):
         return False
     ours = _ours(error)
