@@ -73,6 +73,7 @@ def main() -> None:
         for name, server in fleet.items():
             print(f"starting {name} …", file=sys.stderr)
             stack.enter_context(server.running(folder / f"{server.port}.visitors", VISITORS))
+        ask_the_bare_alike(fleet)
         reads = measure.interleaved(
             {n: (lambda s=s: s.drive("GET", "/me", SECONDS)) for n, s in fleet.items()}
         )
@@ -94,6 +95,15 @@ def main() -> None:
             "Flask-JWT-Extended",
         ),
     )
+
+
+def ask_the_bare_alike(fleet: dict[str, Server]) -> None:
+    """Send each bare framework the requests of the first chain over it: their headers cost it, too."""
+    for name, server in fleet.items():
+        framework, _, what = name.partition(", ")
+        if what == "bare":
+            chains = (n for n in fleet if n.startswith(f"{framework}, ") and n != name)
+            server.visited_by(fleet[next(chains)])
 
 
 def figures(method: str, samples: dict[str, list[Load]]) -> list[measure.Figure]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from bench import _measure as measure
 from bench._drive import Server, redis_server
-from bench.chain import GRANIAN, SECONDS, UVICORN, VISITORS, figures
+from bench.chain import GRANIAN, SECONDS, UVICORN, VISITORS, ask_the_bare_alike, figures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,6 +67,7 @@ def main() -> None:
         for name, server in fleet.items():
             print(f"starting {name} …", file=sys.stderr)
             stack.enter_context(server.running(folder / f"{server.port}.visitors", VISITORS))
+        ask_the_bare_alike(fleet)
         reads = measure.interleaved(
             {n: (lambda s=s: s.drive("GET", "/me", SECONDS)) for n, s in fleet.items()}
         )
