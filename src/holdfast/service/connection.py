@@ -62,11 +62,6 @@ class Connection(HttpToolsProtocol):
         if self._head and self._late is None and not self._refused:
             self._await_head()
 
-    def on_message_begin(self) -> None:
-        """A head begins."""
-        self._in_head = True
-        super().on_message_begin()
-
     def on_headers_complete(self) -> None:
         """The head is complete: what follows is a body, which the routes bound."""
         self._in_head, self._head = False, 0

@@ -42,7 +42,7 @@ _FORWARDED = "/forwarded"
 _PASSES = 200
 _MOST_KNOWN = 1024
 _ASKING = frozenset({"GET"})
-_HANDSHAKE = ("sec-websocket-key", "sec-websocket-version")
+_HANDSHAKE = frozenset({"sec-websocket-key", "sec-websocket-version"})
 _OWN = ("accept", "x-forwarded-method", "x-forwarded-uri", *_HANDSHAKE)
 _VISIBLE = "".join(map(chr, range(0x21, 0x7F))).replace("%", "")
 _IN_A_LIST = _VISIBLE.replace(",", "")
@@ -96,7 +96,7 @@ class ForwardAuth:
             path=_FORWARDED,
             peer=peer,
             headers=headers,
-            websocket=any(name in headers for name in _HANDSHAKE),
+            websocket=not _HANDSHAKE.isdisjoint(headers),
             body_unseen=True,
         )
         conditions = _conditions(scope)
