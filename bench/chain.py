@@ -51,10 +51,13 @@ def servers(folder: Path, redis: str) -> dict[str, Server]:
         return {"HOLDFAST_STORE": f"sqlite:///{folder}/{name}.db"}
 
     memory = {"HOLDFAST_STORE": "memory://"}
+    floor = {"FLOOR_STORE": f"{folder}/floor.db"}
     return {
         "Starlette, bare": Server("bare_starlette", UVICORN, {}, signs_in=False),
         "Starlette, Holdfast memory": Server("holdfast_starlette", UVICORN, memory),
         "Starlette, Holdfast SQLite": Server("holdfast_starlette", UVICORN, sqlite("asgi")),
+        "Starlette, by hand in a dictionary": Server("floor_starlette", UVICORN, {}),
+        "Starlette, by hand on SQLite": Server("floor_starlette", UVICORN, floor),
         "Starlette, starsessions set": Server("peer_starsessions", UVICORN, peers),
         "Flask, bare": Server("bare_flask", GRANIAN, {}, signs_in=False),
         "Flask, Holdfast memory": Server("holdfast_flask", GRANIAN, memory),
