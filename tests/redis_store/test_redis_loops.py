@@ -10,7 +10,7 @@ import pytest
 
 from holdfast.errors import StoreError
 from holdfast.stores import open_both
-from holdfast.stores.redis import loops, pace
+from holdfast.stores.redis import loops, pace, wire
 from holdfast.testing.contracts.samples import Samples
 from redis_servers import until
 
@@ -135,3 +135,60 @@ def test_all_tasks_wait_for_one_discovery(both, monkeypatch):
 
     asyncio.run(main())
     assert len(seen) == 1
+
+
+@pytest.mark.parametrize("verb", ["get", "delete"])
+def test_a_connection_that_a_thread_uses_is_given_up_with_the_others(both, monkeypatch, verb):
+    """While one was away another server may have taken its place: what stayed open may lead to the old one."""
+    first, second = Samples(both.blocking, now).several(2)
+    wires, told = both.blocking.shaped.client.wires, []
+    ((address, _),) = wires._free.items()
+    ask = wire.Wire.ask
+
+    def ask_while_others_lose(self, *args):
+        told.append(self)
+        wires._lose(address)
+        return ask(self, *args)
+
+    def call(record):
+        return (
+            both.blocking.delete(record.id)
+            if verb == "delete"
+            else both.blocking.get(record.id, now=now())
+        )
+
+    call(first)
+    monkeypatch.setattr(wire.Wire, "ask", ask_while_others_lose)
+    call(second)
+    assert told
+    assert not any([*wires._free.values(), *wires._free_durable.values()])
+
+
+def test_a_durable_connection_in_use_is_given_up_with_the_others(server, both, monkeypatch):
+    """On an event loop, too; its end is no loss that would be told once more."""
+    first, second = Samples(both.blocking, now).several(2)
+    both.blocking.close()
+    store, losses = both.asynchronous, []
+    ask = wire.AsyncWire.ask
+
+    async def main():
+        await store.delete(first.id)
+        (here,) = store.client.wires._loops.values()
+        (address,) = here._durable
+
+        def ask_while_others_lose(self, *args):
+            here._gone(address, self)
+            losses.clear()
+            return ask(self, *args)
+
+        store.core.on_loss(lambda: losses.append(1))
+        monkeypatch.setattr(wire.AsyncWire, "ask", ask_while_others_lose)
+        await store.delete(second.id)
+        monkeypatch.undo()
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert not any(here._durable.values())
+        await store.close()
+
+    asyncio.run(main())
+    assert losses == []

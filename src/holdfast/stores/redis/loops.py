@@ -141,17 +141,19 @@ class _OneLoop:
         deadline = time.monotonic() + seconds
         await self._place(seconds)
         try:
-            wire = await self._durable_wire(address, deadline - time.monotonic())
+            free = self._durable.setdefault(address, [])
+            wire = await self._durable_wire(free, address, deadline - time.monotonic())
             try:
                 replies = await wire.ask(payload, count, deadline - time.monotonic())
             except asyncio.CancelledError:
                 wire.node = ""  # its end is no loss
                 wire.close()
                 raise
-            if self._closed:
+            if self._closed or self._durable.get(address) is not free:  # given up with the others
+                wire.node = ""
                 wire.close()
             else:
-                self._durable.setdefault(address, []).append(wire)
+                free.append(wire)
             return replies
         finally:
             self._places.release()
@@ -164,8 +166,9 @@ class _OneLoop:
         except TimeoutError as error:
             raise Late("too many durable writes are waiting for replicas") from error
 
-    async def _durable_wire(self, address: Address, seconds: float) -> AsyncWire:
-        free = self._durable.get(address)
+    async def _durable_wire(
+        self, free: list[AsyncWire], address: Address, seconds: float
+    ) -> AsyncWire:
         while free:
             wire = free.pop()
             if wire.open:

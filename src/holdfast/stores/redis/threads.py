@@ -83,7 +83,11 @@ class ThreadWires:
         count: int,
         deadline: float,
     ) -> Replies:
-        wire = self._standing(free, address) or self._connect(address, deadline)
+        stack = free.setdefault(address, [])
+        wire = self._standing(stack, address)
+        if wire is None:
+            stack = free.setdefault(address, [])
+            wire = self._connect(address, deadline)
         try:
             replies = wire.ask(payload, count, deadline)
         except BaseException:
@@ -92,15 +96,14 @@ class ThreadWires:
             wire.close()
             self._lose(address)
             raise
-        if free is self._free or free is self._free_durable:
-            free.setdefault(address, []).append(wire)
-        else:  # closed meanwhile
+        if free.get(address) is stack and (free is self._free or free is self._free_durable):
+            stack.append(wire)
+        else:  # closed meanwhile, or given up with the others
             wire.close()
         return replies, wire.node
 
-    def _standing(self, free: dict[Address, list[Wire]], address: Address) -> Wire | None:
+    def _standing(self, stack: list[Wire], address: Address) -> Wire | None:
         """A free connection that the server has not closed, if there is one."""
-        stack = free.get(address)
         while stack:
             try:
                 wire = stack.pop()
@@ -110,7 +113,6 @@ class ThreadWires:
                 return wire
             wire.close()
             self._lose(address)
-            stack = free.get(address)
         return None
 
     def _connect(self, address: Address, deadline: float) -> Wire:
