@@ -66,3 +66,16 @@ def test_an_address_is_not_looked_up(host, monkeypatch):
     """It costs no thread."""
     monkeypatch.setattr(lookup, "Thread", None)
     lookup.require_found(host, 0)
+
+
+@pytest.mark.parametrize("url", ["redis://localhost:1", "postgresql://app@localhost:1/app"])
+def test_a_process_that_may_have_no_more_threads(monkeypatch, url):
+    """An outage as any other, and no mistake of the application's."""
+
+    class Unstartable(threading.Thread):
+        def start(self):
+            raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(lookup, "Thread", Unstartable)
+    with pytest.raises(StoreUnavailable, match="localhost"):
+        open_both(url, timeout=LIMIT).blocking.salt()

@@ -17,12 +17,15 @@ def require_found(host: str, deadline: float) -> None:
 
     Raises:
         TimeoutError: nobody has said so far.
-        OSError: there is no such host.
+        OSError: there is no such host, or no thread to be had that asks.
     """
     if host.startswith(("/", "@")) or _is_address(host):
         return
     found: SimpleQueue[Exception | None] = SimpleQueue()
-    Thread(target=_look_up, args=(host, found), name="holdfast-lookup", daemon=True).start()
+    try:
+        Thread(target=_look_up, args=(host, found), name="holdfast-lookup", daemon=True).start()
+    except RuntimeError as error:
+        raise OSError(f"the name {host} cannot be looked up now") from error
     try:
         error = found.get(timeout=max(deadline - monotonic(), 0))
     except Empty:
