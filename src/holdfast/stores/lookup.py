@@ -24,8 +24,8 @@ def require_found(host: str, deadline: float) -> None:
     found: SimpleQueue[Exception | None] = SimpleQueue()
     try:
         Thread(target=_look_up, args=(host, found), name="holdfast-lookup", daemon=True).start()
-    except RuntimeError as error:
-        raise OSError(f"the name {host} cannot be looked up now") from error
+    except RuntimeError as none:
+        raise OSError(f"the name {host} cannot be looked up now") from none
     try:
         error = found.get(timeout=max(deadline - monotonic(), 0))
     except Empty:
