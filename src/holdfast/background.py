@@ -11,12 +11,12 @@ import atexit
 import logging
 import os
 import threading
-import weakref
 from itertools import islice
 from typing import TYPE_CHECKING, cast
 
 from holdfast.errors import StoreError, StoreUnavailable
 from holdfast.faces import async_shaped, run
+from holdfast.hooks import weakly
 from holdfast.settings import ms
 
 if TYPE_CHECKING:
@@ -58,8 +58,8 @@ class Background:
         self._flush_s = settings.flush_every.total_seconds()
         self._sweep_every = ms(settings.sweep_every)
         self._begin_anew()
-        os.register_at_fork(after_in_child=_weakly(self._begin_anew))
-        self._at_exit = _weakly(self.close)
+        os.register_at_fork(after_in_child=weakly(self._begin_anew))
+        self._at_exit = weakly(self.close)
         atexit.register(self._at_exit)
 
     def _begin_anew(self) -> None:
@@ -188,15 +188,3 @@ async def _send(store: AsyncStore, touch: Touch) -> bool:
     return await store.touch(
         touch.id, seen_at=touch.seen_at, expires_at=touch.expires_at, address=touch.address
     )
-
-
-def _weakly(method: Callable[[], None]) -> Callable[[], None]:
-    """The method as a hook that keeps nothing alive."""
-    reference = weakref.WeakMethod(method)
-
-    def call() -> None:
-        alive = reference()
-        if alive is not None:
-            alive()
-
-    return call

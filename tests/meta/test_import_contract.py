@@ -27,9 +27,9 @@ LAYERS = (
     {"rules", "settings", "events"},
     {"faces"},
     {"protocols"},
-    {"record", "errors"},
+    {"record", "errors", "hooks"},
 )
-STORES_MAY = {"faces", "protocols", "record", "errors", "stores"}
+STORES_MAY = {"faces", "protocols", "record", "errors", "hooks", "stores"}
 
 # The rules that stores know: a quota is counted where it is kept, in one atomic step, and a record
 # is kept where its id says.

@@ -11,6 +11,7 @@ import weakref
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from holdfast.errors import NotDurable
+from holdfast.hooks import weakly
 from holdfast.stores.postgres.connections import Connections
 from holdfast.stores.postgres.dialling import Server
 from holdfast.stores.postgres.errors import (
@@ -68,12 +69,12 @@ class PostgresCore:
         self._begin = self.schema.filled(begin).encode()
         self._texts: dict[Function, bytes] = {}
         self._losses: list[Callable[[], None]] = []
-        sources = _sources(place, timeout, size, _weakly(self._lost))
+        sources = _sources(place, timeout, size, weakly(self._lost))
         self._executor = Executor(self.schema, timeout, *sources)
         self._sources = sources
         self._pid = os.getpid()
         self._finish = weakref.finalize(self, _close, *sources)
-        os.register_at_fork(after_in_child=_weakly(self.after_fork))
+        os.register_at_fork(after_in_child=weakly(self.after_fork))
 
     def run(self, call: Call[T]) -> T:
         """The answer of one function of the database."""
@@ -197,15 +198,3 @@ def _outcome(call: Call[T], error: Exception) -> T:
 def _close(*sources: Connections | GivenPool) -> None:
     for source in sources:
         source.close()
-
-
-def _weakly(method: Callable[[], None]) -> Callable[[], None]:
-    """A callable that does not keep the method's object alive."""
-    reference = weakref.WeakMethod(method)
-
-    def call() -> None:
-        bound = reference()
-        if bound is not None:
-            bound()
-
-    return call

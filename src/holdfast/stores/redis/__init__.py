@@ -8,11 +8,11 @@ failure.
 from __future__ import annotations
 
 import os
-import weakref
 from typing import TYPE_CHECKING, Any
 
 from holdfast.errors import StoreUnavailable
 from holdfast.faces import OverShaped, Together, blocking
+from holdfast.hooks import weakly
 from holdfast.stores import Opened
 from holdfast.stores.redis import lists, records, upkeep
 from holdfast.stores.redis.client import Client
@@ -24,7 +24,6 @@ from holdfast.stores.redis.threads import ThreadWires
 from holdfast.stores.redis.together import TogetherWires
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import CoroutineType
 
     from holdfast.protocols import Admitted, Cap, Page, Reading, Refused, Replacing, Take, Taken
@@ -172,15 +171,3 @@ def from_url(url: str, timeout: float) -> Opened:
         RedisRemote(core),
         together=Together(AsyncRedisStore(core, together), together.run),
     )
-
-
-def weakly(method: Callable[[], None]) -> Callable[[], None]:
-    """The method as a hook that keeps nothing alive."""
-    reference = weakref.WeakMethod(method)
-
-    def call() -> None:
-        alive = reference()
-        if alive is not None:
-            alive()
-
-    return call

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from holdfast.errors import ConfigurationError
 from holdfast.faces import run
-from holdfast.stores.redis import weakly
+from holdfast.hooks import weakly
 from holdfast.stores.redis.calls import Call
 from holdfast.stores.redis.client import Client
 from holdfast.stores.redis.core import Core

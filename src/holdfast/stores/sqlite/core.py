@@ -12,6 +12,7 @@ import weakref
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from holdfast.hooks import weakly
 from holdfast.stores.sqlite import schema
 from holdfast.stores.sqlite.batches import Batches
 from holdfast.stores.sqlite.file import DatabaseFile
@@ -53,9 +54,9 @@ class SqliteCore:
         self._inherited: list[Any] = []
         self._finish = weakref.finalize(self, _finish, self._readers, self._writer, self._batches)
         os.register_at_fork(
-            before=_weakly(self._hold),
-            after_in_parent=_weakly(self._release),
-            after_in_child=_weakly(self.after_fork),
+            before=weakly(self._hold),
+            after_in_parent=weakly(self._release),
+            after_in_child=weakly(self.after_fork),
         )
 
     def read(self, sql: str, params: Sequence[Any] = ()) -> list[Any]:
@@ -162,15 +163,3 @@ def _finish(readers: Readers, writer: Writer, batches: Batches) -> None:
     batches.flush()
     writer.close()
     readers.close()
-
-
-def _weakly(method: Callable[[], None]) -> Callable[[], None]:
-    """A callable that does not keep the method's object alive."""
-    reference = weakref.WeakMethod(method)
-
-    def call() -> None:
-        bound = reference()
-        if bound is not None:
-            bound()
-
-    return call
