@@ -175,17 +175,20 @@ class Chain:
         """The `Set-Cookie` for a session's cookie that was made outside a request."""
         return self._cookie.set(value)
 
-    async def resume(self, request: Request, proof: Proof | None) -> Visit:
+    async def resume(self, request: Request, proof: Proof | None, *, near: bool = False) -> Visit:
         """The visit of a request that `begin` has let in before: in another process, or just now.
 
         Nothing is judged or spent once more; `proof` is what `visit.csrf` was then. The session is
-        read anew.
+        read anew; with `near` a near cache may answer for a cookie also where the method is unsafe:
+        for who only changes data, as a write finds out whether the reading still holds.
 
         Raises:
             StoreError: the store cannot answer.
         """
         visit = self._transport.arrive(request)
         if visit.reply is None and not visit.excluded:
+            if near:
+                identify_at_once(self.sessions, self._wanted, visit, rate=None, fresh=False)
             await self._find(visit, None)
             visit.csrf = proof
         return visit

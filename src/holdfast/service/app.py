@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from contextlib import asynccontextmanager
@@ -59,7 +60,10 @@ def from_environment() -> App:
     configuration = environment.load(os.environ)
     parent_watch.start()
     output = AuditOutput(sys.stdout)
-    return create_app(build(configuration, audit=[output]))
+    app = create_app(build(configuration, audit=[output]))
+    gc.collect()
+    gc.freeze()  # what is there now stays, and need not be looked through with every collection
+    return app
 
 
 def create_app(context: ServiceContext) -> App:

@@ -133,11 +133,12 @@ async def commit(request: Request) -> Response:
 async def committed(context: ServiceContext, wanted: Commit) -> dict[str, Any]:
     """The answer of `commit`; raises what is wrong with the request, as a refusal."""
     chain = context.assembly.chain
-    visit = await chain.resume(_chain_request(wanted.request), wanted.proof)
+    near = wanted.intent is None and not wanted.csrf_token
+    visit, error = await _resumed(chain, wanted, near=near)
+    if near and error is not None:  # what was kept is no ground for a refusal
+        visit, error = await _resumed(chain, wanted, near=False)
     if visit.reply is not None:
         return {"reply": _reply(visit.reply)}
-    visit.require_session()
-    error = _overtaken(visit.session, wanted)
     if error is not None:
         return {"reply": _reply(chain.refused(visit, error))}
     with checked():
@@ -181,6 +182,17 @@ def _reply(reply: Reply) -> dict[str, Any]:
         "headers": [list(pair) for pair in reply.headers],
         "body": reply.body.decode(),
     }
+
+
+async def _resumed(
+    chain: Chain, wanted: Commit, *, near: bool
+) -> tuple[Visit, HoldfastError | None]:
+    """The visit that `begin` has let in, and what has overtaken it."""
+    visit = await chain.resume(_chain_request(wanted.request), wanted.proof, near=near)
+    if visit.reply is not None:
+        return visit, None
+    visit.require_session()
+    return visit, _overtaken(visit.session, wanted)
 
 
 def _overtaken(session: Session, wanted: Commit) -> HoldfastError | None:
