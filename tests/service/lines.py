@@ -47,6 +47,12 @@ class Wire(asyncio.Transport):
     def write(self, data):
         self.sent += data
 
+    def pause_reading(self):
+        pass
+
+    def resume_reading(self):
+        pass
+
     def can_write_eof(self):
         return False
 

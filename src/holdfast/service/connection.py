@@ -1,7 +1,10 @@
 """One connection of the server: a head is bounded in size and time, and what is no HTTP is answered.
 
 A body is bounded by who reads it. One that nobody reads, since its request was refused before, has
-little time left after the answer.
+little time left after the answer. Around it there is what nobody reads at all: the sizes of its
+pieces and the fields at its end, which the server's own protocol would keep without a bound and,
+worse, take for headers, though no proxy has looked at them. They get the bound of a head, and are
+not heard. How many requests may wait for an answer is bounded, too.
 
 The server's own protocol takes heads of any size for any time, so that a few hundred clients which
 send a byte now and then would hold every connection there is; and it refuses what it cannot read in
@@ -20,6 +23,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 MAX_HEAD = 128 * 1024
 """Bytes of a request line with its headers; browsers send some, proxies allow 8 to 64 KiB."""
 
+MAX_PIPELINED = 32
+"""Requests that may wait for the answer to one before them; browsers and proxies send none so."""
+
 HEAD_WITHIN = 10.0
 """Seconds for a head to be complete, from the connection or, later, from its first byte (P37)."""
 
@@ -32,7 +38,7 @@ Message = dict[str, Any]
 class Connection(HttpToolsProtocol):
     """uvicorn's protocol over httptools, with a bound and with our refusals."""
 
-    _head = 0
+    _head = 0  # bytes since the last that were of a body
     _in_head = True
     _refused = False
     _late: TimerHandle | None = None
@@ -52,25 +58,40 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Hand over as much as a head may have left; whatever comes after a refusal is dropped."""
         while data and not self._refused:
-            room = MAX_HEAD - self._head if self._in_head else len(data)
+            room = MAX_HEAD - self._head
             piece, data = data[:room], data[room:]
-            if self._in_head:
-                self._head += len(piece)
+            self._head += len(piece)
             super().data_received(piece)
             if self._head >= MAX_HEAD and not self._refused:
                 self.send_400_response("too large")
-        if self._head and self._late is None and not self._refused:
+        if self._in_head and self._head and self._late is None and not self._refused:
             self._await_head()
+
+    def on_message_begin(self) -> None:
+        """A head begins.
+
+        Raises:
+            OverflowError: too many wait before it; the parser takes it for what is no HTTP.
+        """
+        if len(self.pipeline) >= MAX_PIPELINED:
+            raise OverflowError
+        super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         """The head is complete: what follows is a body, which the routes bound."""
         self._in_head, self._head = False, 0
         self._head_came()
         super().on_headers_complete()
+        self.headers = []  # what comes behind a body goes here: no header (RFC 9110 §6.5.1)
+
+    def on_body(self, body: bytes) -> None:
+        """Some of the body, which is not bounded here."""
+        self._head = 0
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """The next bytes are a head again."""
-        self._in_head = True
+        self._in_head, self._head = True, 0
         self._body_came()
         super().on_message_complete()
 
