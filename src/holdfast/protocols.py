@@ -9,7 +9,8 @@ that each verb is one atomic step, and that each write says whether it happened:
 - The index by subject changes in the same step as the record (P11), and so does the count that a
   cap is judged by (P10).
 - A write with `durable=True` is on disk, or on every replica that counts, before it returns;
-  otherwise `NotDurable` (P12, P13).
+  otherwise `NotDurable`, which says that it was done (P12, P13). So where the version `expected` was
+  not found the answer is False, whatever can be proved.
 - Driver errors are always wrapped: `StoreUnavailable` or `StoreCorrupt`. Every call has a time limit.
 
 `Store` and `AsyncStore` are the same verbs; neither extends the other.
@@ -193,7 +194,8 @@ class Store(Protocol):
     def delete(self, id: str, *, expected: int | None = None, durable: bool = True) -> bool:
         """Remove the record (if it still has the version `expected`); False: gone or changed.
 
-        Durability is owed also when the record is gone already: a retry proves again.
+        Without `expected`, durability is owed also when the record is gone already: a retry proves
+        again.
         """
         ...
 

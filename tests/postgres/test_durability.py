@@ -175,6 +175,19 @@ def test_a_write_that_was_not_replicated_is_told(server, open_store, samples, cl
     assert store.delete(record.id) is False
 
 
+def test_what_was_refused_does_not_pass_for_done(server, open_store, samples, clock):
+    """A session that somebody else has changed is as it was: who takes it for ended signs somebody out."""
+    record = samples.stored()
+    store = open_store()
+    store.salt()
+    with standby_away(server), ThreadPoolExecutor(1) as thread:
+        answer = thread.submit(store.delete, record.id, expected=record.version + 1)
+        until(lambda: _syncing(server))
+        server.admin(f"SELECT pg_cancel_backend({_syncing(server)[0][0]})")
+        assert answer.result() is False
+    assert store.get(record.id, now=clock()).record == record
+
+
 def test_what_was_not_replicated_is_named(server, open_store, samples):
     """Whoever must say it again after a loss is told which sessions those are."""
     gone = samples.several(3)

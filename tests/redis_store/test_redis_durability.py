@@ -80,6 +80,20 @@ def test_a_revocation_that_is_not_proved_says_so(store, samples, clock, replica)
     assert store.delete_all("alice") == ()
 
 
+def test_what_was_refused_does_not_pass_for_done(store, samples, clock, replica):
+    """A session that somebody else has changed is as it was: who takes it for ended signs somebody out."""
+    record = samples.stored()
+    store.salt()
+    replica.pause()
+    assert not store.delete(record.id, expected=record.version + 1)
+    new = changed(record, version=1)
+    assert not store.update(new, expected=record.version + 1, durable=True)
+    assert store.get(record.id, now=clock()).record == record
+    with pytest.raises(NotDurable):
+        store.delete(record.id, expected=record.version)
+    replica.resume()
+
+
 def test_what_went_without_proof_is_named(store, samples, clock, replica):
     """Whoever must say it again after a loss is told which sessions those are."""
     gone = samples.several(3)

@@ -27,7 +27,8 @@ class Function(NamedTuple):
 class Call(NamedTuple, Generic[T]):
     """One call. `safe`: it only reads; `durable`: its commit must be proved.
 
-    `duplicate` is the answer when the id has been taken at the same moment.
+    `duplicate` is the answer when the id has been taken at the same moment. `conditional`: where it
+    says False, nothing was done that would have to be proved.
     """
 
     function: Function
@@ -36,3 +37,4 @@ class Call(NamedTuple, Generic[T]):
     safe: bool = False
     durable: bool = False
     duplicate: T | None = None
+    conditional: bool = False

@@ -190,6 +190,8 @@ def _outcome(call: Call[T], error: Exception) -> T:
         return call.duplicate
     if isinstance(error, Unproved):
         answer = call.read(Rows(cast("PGresult", error.result)))
+        if answer is False and call.conditional:
+            return answer
         ended = cast("tuple[str, ...]", answer) if isinstance(answer, tuple) else ()
         raise NotDurable(str(error), ended)
     raise store_error(error) or error from error.__cause__ or error

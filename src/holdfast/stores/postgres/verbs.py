@@ -94,7 +94,8 @@ def touch_all(calls: Sequence[Call[bool]]) -> Call[list[bool]]:
 def delete(id: str, expected: int | None, *, durable: bool) -> Call[bool]:
     """Remove a record (if it still has the version `expected`)."""
     version = None if expected is None else uint8(expected)
-    return Call(_DELETE, (text(id), version, boolean(durable)), _flag, durable=durable)
+    values = (text(id), version, boolean(durable))
+    return Call(_DELETE, values, _flag, durable=durable, conditional=expected is not None)
 
 
 def delete_all(subject: str, keep: str | None) -> Call[tuple[str, ...]]:

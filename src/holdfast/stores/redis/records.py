@@ -16,6 +16,7 @@ from holdfast.protocols import Admitted, Reading, Refused, Taken
 from holdfast.rules.secret import tag_of
 from holdfast.stores.redis import scripts
 from holdfast.stores.redis.calls import Call
+from holdfast.stores.redis.client import require_proved
 from holdfast.stores.redis.errors import Lost
 from holdfast.stores.redis.reads import call_of_get, call_of_take, call_of_update
 from holdfast.stores.redis.values import pack, packed_version, time_text, unpack, version_of
@@ -119,7 +120,7 @@ async def update(
         if found is not None:
             return bool(found[0])
     call = call_of_update(client.keys, id, version, value, durable=durable)
-    return bool((await client.ask_again(call)).value)
+    return await _conditional(client, call)
 
 
 async def touch(
@@ -137,7 +138,18 @@ async def delete(client: Client, id: str, expected: int | None, *, durable: bool
     """Remove a record (if it still has the version `expected`)."""
     version = b"" if expected is None else packed_version(expected)
     arguments = (2, *client.keys.record(id), id[2:], version, int(durable))
-    return bool(await client.value(Call(tag_of(id), scripts.DELETE, arguments, durable=durable)))
+    call = Call(tag_of(id), scripts.DELETE, arguments, durable=durable)
+    if durable and expected is not None:
+        return await _conditional(client, call)
+    return bool(await client.value(call))
+
+
+async def _conditional(client: Client, call: Call) -> bool:
+    """Whether it was done. What was refused is to be proved by nobody, and must not pass for done."""
+    done = await client.carry_out((call,))
+    if done.values[0]:
+        require_proved(done.proved)
+    return bool(done.values[0])
 
 
 async def _spend(client: Client, reading: Reading, wanted: Take) -> Reading:
