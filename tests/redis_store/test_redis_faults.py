@@ -8,6 +8,7 @@ import pytest
 
 from forking import require_both_to_read
 from holdfast.errors import StoreUnavailable
+from holdfast.protocols import Take
 from holdfast.record import changed
 from holdfast.stores import open_both
 from holdfast.stores.redis import wire
@@ -114,7 +115,7 @@ class Proxy:
 
     def __init__(self, port):
         self.port = port
-        self.cutting = threading.Event()
+        self.cutting, self.once = threading.Event(), False
         self.listener = socket.create_server(("127.0.0.1", 0))
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -142,6 +143,8 @@ class Proxy:
         """Answers do not, once the connections are being cut: the command was carried out."""
         while chunk := _received(source):
             if self.cutting.is_set():
+                if self.once:
+                    self.cutting.clear()
                 drain.shutdown(socket.SHUT_RDWR)
                 return
             drain.sendall(chunk)
@@ -187,6 +190,28 @@ def test_a_connection_cut_in_the_middle_of_a_command(proxy, opening, clock, face
     assert not store.update(changed(third, version=2), expected=third.version)
     assert sorted(store.delete_all("alice")) == sorted([record.id, third.id])
     assert listed(store) == []
+
+
+def test_what_an_answer_is_lost_of_is_not_sent_again(proxy, opening, clock, face):
+    """Though the server is there again at once: a quota would be spent twice, and a change be a conflict."""
+    store = opening(proxy.url, face, timeout=1.0)
+    record = Samples(store, clock).stored()
+    take = Take(f"s/{record.id}/rate", 5, 3_600_000, None)
+    assert store.get(record.id, now=clock(), take=take).taken.remaining == 4
+    assert store.update(changed(record, version=1), expected=record.version)
+    proxy.once = True
+    for verb in (
+        lambda: store.get(record.id, now=clock(), take=take),
+        lambda: store.update(changed(record, version=2), expected=1),
+    ):
+        resumed(store.salt)
+        proxy.cutting.set()
+        with pytest.raises(StoreUnavailable):
+            verb()
+        assert not proxy.cutting.is_set()
+    assert resumed(lambda: store.get(record.id, now=clock())).record
+    found = store.get(record.id, now=clock(), take=take)
+    assert (found.taken.remaining, found.record.version) == (2, 2)
 
 
 def test_a_loss_is_told(server, samples, clock, opening):

@@ -192,3 +192,25 @@ def test_a_durable_connection_in_use_is_given_up_with_the_others(server, both, m
 
     asyncio.run(main())
     assert losses == []
+
+
+def test_who_leaves_takes_nobody_along(both):
+    """All tasks share a connection: the answer of one that was cancelled is nobody's, and no loss."""
+    first, second, third = Samples(both.blocking, now).several(3)
+    store, losses = both.asynchronous, []
+
+    async def main():
+        await store.get(first.id, now=now())
+        store.core.on_loss(lambda: losses.append(1))
+        gone, there = (
+            asyncio.ensure_future(store.get(id, now=now())) for id in (second.id, third.id)
+        )
+        await asyncio.sleep(0)
+        gone.cancel()
+        assert (await there).record == third
+        assert gone.cancelled()
+        assert (await store.get(second.id, now=now())).record == second
+        assert losses == []
+        await store.close()
+
+    asyncio.run(main())

@@ -190,7 +190,7 @@ def _outcome(call: Call[T], error: Exception) -> T:
         return call.duplicate
     if isinstance(error, Unproved):
         answer = call.read(Rows(cast("PGresult", error.result)))
-        if answer is False and call.conditional:
+        if call.conditional and not answer:
             return answer
         ended = cast("tuple[str, ...]", answer) if isinstance(answer, tuple) else ()
         raise NotDurable(str(error), ended)
