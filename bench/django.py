@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from bench._drive import Load
 
-BARE = "Django, bare"
-MUST = {"GET Django, Holdfast SQLite": 0.75}
+BARE, OURS = "Django, bare", "Django, Holdfast SQLite"
+MUST = {f"GET {OURS}": 0.75}
 
 
 def servers(folder: Path, redis: str) -> dict[str, Server]:
@@ -32,7 +32,7 @@ def servers(folder: Path, redis: str) -> dict[str, Server]:
     return {
         BARE: Server("bare_django", GRANIAN, {}, signs_in=False),
         "Django, Holdfast memory": Server("holdfast_django", GRANIAN, memory),
-        "Django, Holdfast SQLite": Server("holdfast_django", GRANIAN, sqlite),
+        OURS: Server("holdfast_django", GRANIAN, sqlite),
         "Django, cache sessions": Server("peer_django", GRANIAN, {"BENCH_REDIS": redis}),
     }
 
@@ -46,6 +46,7 @@ def main() -> None:
             print(f"starting {name} …", file=sys.stderr)
             visitors = folder / f"{server.port}.visitors"
             stack.enter_context(server.running(visitors, VISITORS))
+        fleet[BARE].visited_by(fleet[OURS])
         reads = measure.interleaved(
             {n: (lambda s=s: s.drive("GET", "/me", SECONDS)) for n, s in fleet.items()}
         )

@@ -130,7 +130,7 @@ def hot_begin(parts: Assembly, cookies: list[str]) -> float:
     turn, nobody = cycle(cookies), ClientFacts()
 
     def begin_at_once() -> None:
-        if parts.sessions.begin_at_once(next(turn), nobody) is None:
+        if parts.sessions.begin_at_once(next(turn), nobody, None) is None:
             raise RuntimeError("the near cache has lost a session")
 
     return measure.per_call(begin_at_once, CALLS)
