@@ -23,15 +23,18 @@ def key_of(name: str) -> str:
 
 
 @lru_cache(maxsize=8)
-def _names(wanted: frozenset[str]) -> dict[str, str]:
+def _names(wanted: frozenset[str]) -> tuple[tuple[str, str], ...]:
     """Their keys in an `environ`, each with its name."""
-    return {key_of(name): name for name in wanted}
+    return tuple((key_of(name), name) for name in wanted)
 
 
 def headers_of(environ: Environ, wanted: frozenset[str]) -> dict[str, str]:
     """Those of the wanted headers that were sent; names in lower case."""
-    names = _names(wanted)
-    return {names[key]: environ[key] for key in names.keys() & environ.keys()}
+    found: dict[str, str] = {}
+    for key, name in _names(wanted):
+        if key in environ:
+            found[name] = environ[key]
+    return found
 
 
 def facts(environ: Environ, wanted: frozenset[str], form_field: FormField) -> Request:

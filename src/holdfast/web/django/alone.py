@@ -11,7 +11,6 @@ from holdfast.web.django import here
 if TYPE_CHECKING:
     from holdfast.engine import AsyncSessions
     from holdfast.session import Session
-    from holdfast.web.django.csrf import Secret
     from holdfast.web.django.view import View
 
 
@@ -22,7 +21,6 @@ class Alone:
     """
 
     alone = True
-    secret: Secret | None = None
     view: View | None = None
 
     def __init__(self, text: str | None) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 from django.middleware.csrf import CSRF_ALLOWED_CHARS, CSRF_SECRET_LENGTH, CSRF_TOKEN_LENGTH
 
 from holdfast.session import Rotate, SignIn
@@ -20,25 +21,25 @@ if TYPE_CHECKING:
 
     from django.http import HttpRequest
 
-    from holdfast.web.django.exchange import Exchange
+    from holdfast.web.django.exchange import Exchange  # noqa: TC004 - which imports this one, and nobody decodes
 
 FIELD = "csrfmiddlewaretoken"
 """The name that Django's template tag gives the field."""
 
-_META = "CSRF_COOKIE"
+META = "CSRF_COOKIE"
+"""Where Django looks for the secret."""
 
 
-class Secret:
+class Secret(msgspec.Struct, eq=False):
     """Stands for the secret until somebody looks: a page without a form asks no store for it.
 
     It is made anew each time, since a sign-in changes it within a request.
     """
 
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
+    exchange: Exchange
 
     def __str__(self) -> str:
-        exchange = self._exchange
+        exchange = self.exchange
         session = exchange.session
         if isinstance(session.intent, SignIn | Rotate):
             finishing.carry_out_now(exchange)  # it will change the secret
@@ -51,25 +52,20 @@ class Secret:
         return CSRF_SECRET_LENGTH
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and other._exchange is self._exchange
+        return isinstance(other, Secret) and other.exchange is self.exchange
 
     def __hash__(self) -> int:
-        return id(self._exchange)
+        return id(self.exchange)
 
     def __repr__(self) -> str:
         return "<Secret>"
-
-
-def install(request: HttpRequest, exchange: Exchange) -> None:
-    """Let Django make its tokens of our secret."""
-    request.META[_META] = exchange.secret
 
 
 def renew(request: HttpRequest | None = None, **_: object) -> None:
     """After `login`, which put a random secret in place of ours (signal `user_logged_in`)."""
     exchange = here.found(request)
     if request is not None and exchange is not None:
-        install(request, exchange)
+        request.META[META] = Secret(exchange)
 
 
 def unmasked(text: str) -> str:

@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING
 from holdfast.chain import Reply, reply_to
 from holdfast.errors import StoreError
 from holdfast.faces import run
-from holdfast.session import SignIn
 from holdfast.web.django import expiry, finishing
-from holdfast.web.django.csrf import Secret
 from holdfast.web.django.facts import facts
 
 if TYPE_CHECKING:
@@ -41,7 +39,6 @@ class Exchange:
         self.assembly = assembly
         self.chain: Chain = assembly.blocking_chain if threaded else assembly.chain
         self.visit: Visit = self.chain.arrive(facts(request, self.chain))
-        self.secret: Secret | None = Secret(self)
         self.view: View | None = None
         self._judged = self._closed = False
         self._failure: StoreError | None = None
@@ -59,10 +56,7 @@ class Exchange:
     @property
     def key(self) -> str | None:
         """The session's public id; None if nothing is stored, or it is about to end."""
-        session = self.session
-        if isinstance(session.intent, SignIn):
-            finishing.carry_out_now(self)  # it will change the id
-        return None if session.intent == "sign_out" else session.id
+        return finishing.key_of(self)
 
     @property
     def known(self) -> Session | None:
@@ -71,37 +65,43 @@ class Exchange:
 
     def seen(self) -> Visit:
         """The visit, with its session read."""
-        if not self.visit.identified or self._failure is not None:
-            run(self.look(self.assembly.blocking_chain))
-        return self.visit
+        visit, chain = self.visit, self.assembly.blocking_chain
+        if (not visit.identified or self._failure) and not self._looked_at_once(chain):
+            run(self.look(chain))
+        return visit
 
     async def read(self, sessions: AsyncSessions) -> Session:
         """The session, read by this engine if it was not read before."""
-        assembly = self.assembly
-        await self.look(
-            assembly.chain if sessions is assembly.sessions else assembly.blocking_chain
-        )
+        parts = self.assembly
+        await self.look(parts.chain if sessions is parts.sessions else parts.blocking_chain)
         return self.visit.session
 
     async def look(self, chain: Chain) -> None:
         """Read the session if nobody has, through this chain."""
-        if self._failure is not None:
-            raise self._failure
-        visit = self.visit
-        if visit.identified or visit.excluded:
+        if self._looked_at_once(chain):
             return
         try:
-            if not chain.identify_at_once(visit):
-                await chain.identify(visit)
+            await chain.identify(self.visit)
         except StoreError as error:
             self._failure = error
             raise
         self._looked()
 
-    def to_judge(self) -> bool:
-        """Whether `judge` has something to do, now that the view is known."""
-        self._judged = True
-        return self.visit.unsafe
+    def _looked_at_once(self, chain: Chain) -> bool:
+        """`look` where nothing has to be waited for; False: the rest of it is due."""
+        if self._failure is not None:
+            raise self._failure
+        visit = self.visit
+        if visit.identified or visit.excluded:
+            return True
+        try:
+            if not chain.identify_at_once(visit):
+                return False
+        except StoreError as error:
+            self._failure = error
+            raise
+        self._looked()
+        return True
 
     async def judge(self, *, exempt: bool) -> Reply | None:
         """The chain's verdict, now that the view is known; None: go on."""
@@ -120,7 +120,7 @@ class Exchange:
         visit = self.visit
         if self._failure is not None or visit.reply is not None:
             return None
-        if not (self._judged and visit.identified):
+        if not visit.identified or (visit.unsafe and not self._judged):
             return None
         reply = self.chain.commit_at_once(visit)
         self._closed = reply is not None

@@ -33,7 +33,7 @@ def facts(request: HttpRequest, chain: Chain) -> Request:
     found = Request(
         method=meta["REQUEST_METHOD"],
         scheme=meta.get("wsgi.url_scheme", "http"),
-        host=host_of(meta),
+        host=meta.get("HTTP_HOST") or host_of(meta),
         path=request.path,
         peer=meta.get("REMOTE_ADDR") or None,
         headers=headers,

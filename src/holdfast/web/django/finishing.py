@@ -8,6 +8,7 @@ from django.contrib.sessions.exceptions import SessionInterrupted
 
 from holdfast.errors import HoldfastError, SessionEnded
 from holdfast.faces import run
+from holdfast.session import SignIn
 
 if TYPE_CHECKING:
     from holdfast.chain import Reply
@@ -26,6 +27,14 @@ def carry_out_now(exchange: Exchange) -> None:
     if exchange.view is not None:
         run(exchange.view.settle(engine))
     run(engine.commit(exchange.session))
+
+
+def key_of(exchange: Exchange) -> str | None:
+    """The session's public id, under which it is stored once this request is over."""
+    session = exchange.session
+    if isinstance(session.intent, SignIn):
+        carry_out_now(exchange)  # it will change the id
+    return None if session.intent == "sign_out" else session.id
 
 
 async def finish(exchange: Exchange, status: int) -> Reply:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from asgiref.sync import sync_to_async
 
-from holdfast.chain import Refusal, error_reply
+from holdfast.chain import Refusal, auth, error_reply
 from holdfast.chain.auth import require_argument
 from holdfast.web.django import here
 
@@ -28,7 +28,7 @@ V = TypeVar("V", bound="Callable[..., Any]")
 
 def require(view: V) -> V:
     """Only for somebody who is signed in; otherwise 401."""
-    return _guarded(view, lambda at: at.chain.require(at.visit))
+    return _guarded(view, lambda at: auth.require(at.visit))
 
 
 def require_fresh(max_age: timedelta) -> Callable[[V], V]:

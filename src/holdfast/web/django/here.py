@@ -12,14 +12,10 @@ from holdfast.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from django.http import HttpRequest
-
     from holdfast.assembly import Assembly
     from holdfast.engine import AsyncSessions
     from holdfast.web.django.apps import HoldfastConfig
     from holdfast.web.django.exchange import Exchange
-
-_EXCHANGE = "holdfast_exchange"
 
 
 def config() -> HoldfastConfig:
@@ -52,14 +48,9 @@ def awaiting() -> AsyncSessions:
     return assembly().sessions
 
 
-def put(request: HttpRequest, exchange: Exchange) -> None:
-    """Make this the exchange of the request."""
-    setattr(request, _EXCHANGE, exchange)
-
-
 def found(request: object) -> Exchange | None:
     """The exchange of a request; None if the middleware has not seen it."""
-    return getattr(request, _EXCHANGE, None)
+    return getattr(request, "holdfast_exchange", None)
 
 
 def exchange_of(request: object) -> Exchange:
@@ -68,7 +59,7 @@ def exchange_of(request: object) -> Exchange:
     Raises:
         UsageError: the middleware is not installed.
     """
-    exchange = found(request)
+    exchange: Exchange | None = getattr(request, "holdfast_exchange", None)
     if exchange is None:
         raise UsageError(
             "no session here: is holdfast.web.django.middleware.HoldfastMiddleware in MIDDLEWARE?"

@@ -74,23 +74,24 @@ class HoldfastMiddleware(SessionMiddleware):
 
     def _begin(self, request: HttpRequest) -> Exchange:
         exchange = Exchange(self._config.assembly, request, threaded=self._threaded)
-        here.put(request, exchange)
+        request.holdfast_exchange = exchange  # type: ignore[attr-defined]  # for `here`
         request.session = SessionStore(source=exchange)
-        csrf.install(request, exchange)
+        request.META[csrf.META] = csrf.Secret(exchange)
         return exchange
 
     def _judge(
         self, request: HttpRequest, view: Callable[..., Any], *_: Any
     ) -> HttpResponse | None:
-        exchange, exempt = here.exchange_of(request), _exempt(request, view)
-        refused = run(exchange.judge(exempt=exempt)) if exchange.to_judge() else None
-        return _verdict(request, exempt, refused)
+        exchange, refused = here.exchange_of(request), None
+        if exchange.visit.unsafe:
+            refused = run(exchange.judge(exempt=_exempt(request, view)))
+        return _verdict(request, view, refused)
 
     async def _judge_awaiting(
         self, request: HttpRequest, view: Callable[..., Any], *_: Any
     ) -> HttpResponse | None:
-        exempt = _exempt(request, view)
-        return _verdict(request, exempt, await here.exchange_of(request).judge(exempt=exempt))
+        refused = await here.exchange_of(request).judge(exempt=_exempt(request, view))
+        return _verdict(request, view, refused)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """The answer to an error of ours that a view raised, such as a guard's refusal."""
@@ -108,9 +109,11 @@ def _exempt(request: HttpRequest, view: Callable[..., Any]) -> bool:
     )
 
 
-def _verdict(request: HttpRequest, exempt: bool, reply: Reply | None) -> HttpResponse | None:  # noqa: FBT001
+def _verdict(
+    request: HttpRequest, view: Callable[..., Any], reply: Reply | None
+) -> HttpResponse | None:
     if reply is not None:
         return answer(request, reply)
-    if not exempt:
+    if not getattr(view, "csrf_exempt", False):
         vars(request)["csrf_processing_done"] = True  # csrf_protect need not look again
     return None

@@ -2,9 +2,8 @@
 
 In a request `session_key` is the session's public id, so whoever logs or stores it keeps no
 credential. Made from a key by hand, as Django's test client does, a store is keyed by the text of
-the cookie.
-
-Within a request only `save`, `create` and what names another session touch the store at once.
+the cookie. Within a request only `save`, `create` and what names another session touch the store at
+once.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from django.contrib.sessions.backends.base import SessionBase
 from holdfast.faces import run
 from holdfast.web.django import here, operations
 from holdfast.web.django.alone import Alone
+from holdfast.web.django.values import serializer_of
 from holdfast.web.django.view import View
 
 if TYPE_CHECKING:
@@ -29,7 +29,9 @@ class SessionStore(SessionBase):
 
     def __init__(self, session_key: str | None = None, *, source: Source | None = None) -> None:
         self.source: Source = Alone(session_key) if source is None else source
-        super().__init__(session_key)
+        self.accessed = self.modified = False  # and the rest of Django's own is done when asked for
+
+    serializer = cached_property(serializer_of)
 
     @cached_property
     def view(self) -> View:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any, Protocol
 
+from django.conf import settings
+from django.utils.module_loading import import_string
+
 from holdfast.errors import NotSerializable
 
 _PLAIN = (str, int, float, bool, type(None))
@@ -20,6 +23,12 @@ class Serializer(Protocol):
     def loads(self, data: bytes, /) -> Any:
         """The object in the bytes."""
         ...
+
+
+def serializer_of(_: object) -> type[Serializer]:
+    """The class that `SESSION_SERIALIZER` names; for any session store alike."""
+    found: type[Serializer] = import_string(settings.SESSION_SERIALIZER)
+    return found
 
 
 class SerializerValues:

@@ -7,13 +7,14 @@ that `contrib.auth` wants, for the user that its subject names.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.middleware.csrf import CSRF_SESSION_KEY
 
 from holdfast.web.django import expiry, introduction
+from holdfast.web.django.csrf import Secret
 from holdfast.web.django.values import Serializer, SerializerValues
 from holdfast.web.drop_in import DropIn
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from holdfast.engine import AsyncSessions
     from holdfast.session import Session
-    from holdfast.web.django.csrf import Secret
+    from holdfast.web.django.exchange import Exchange
 
 KEPT = "_holdfast_kept"
 """Data of a session that was created before there was anything to keep."""
@@ -33,12 +34,10 @@ _OF_AUTH = (BACKEND_SESSION_KEY, HASH_SESSION_KEY)
 class Source(Protocol):
     """Where a session comes from: the request, or a key that somebody has.
 
-    `alone`: no middleware will commit. `secret` is what Django's CSRF tokens are made of. `view` is
-    what the application got of it, if it has looked.
+    `alone`: no middleware will commit. `view` is what the application got of it, if it has looked.
     """
 
     alone: bool
-    secret: Secret | None
     view: View | None
 
     @property
@@ -74,9 +73,7 @@ class View(DropIn):
 
     def __getitem__(self, key: str) -> Any:
         if key == CSRF_SESSION_KEY:
-            if self._source.secret is None:
-                raise KeyError(key)
-            return self._source.secret
+            return self._csrf_secret()
         if self.is_stranger(key):
             self.introduce()
         value = super().__getitem__(key)
@@ -107,6 +104,12 @@ class View(DropIn):
         noted = introduction.of(str(self.held.subject))
         if noted is not None and not self.held.closed:
             self.update(zip(_OF_AUTH, noted, strict=True))
+
+    def _csrf_secret(self) -> Secret:
+        """What Django's CSRF tokens are made of; there is none outside a request."""
+        if self._source.alone:
+            raise KeyError(CSRF_SESSION_KEY)
+        return Secret(cast("Exchange", self._source))
 
     def end(self) -> None:
         """End the session, whoever's it is."""
