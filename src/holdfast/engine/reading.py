@@ -43,7 +43,12 @@ def take_for(id: str, rate: Rate | None, proof: bytes | None = None) -> Take | N
 
 
 def begin_at_once(
-    core: Core, text: str | None, client: ClientFacts, rate: Rate | None, *, fresh: bool = False
+    core: Core,
+    text: str | None,
+    client: ClientFacts,
+    rate: Rate | None = None,
+    *,
+    fresh: bool = False,
 ) -> Session | Rest:
     """`begin` as far as nothing has to be waited for: the session, or what is left to await.
 
