@@ -13,23 +13,28 @@ import { listening, played } from "./service.mjs";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const require = createRequire(import.meta.url);
 
-test("applications of both kinds of modules fit its types", () => {
+test("applications of both kinds of modules fit its types", () => compiled("application.mts"));
+
+test("an import gives every request of Express its session", () =>
+  compiled("requests.mts", "--types", "node"));
+
+function compiled(source, ...more) {
   const tsc = `${root}node_modules/typescript/bin/tsc`;
   // One text, and its ending says of which kind it is; beside the tests, where the packages are found.
   const folder = mkdtempSync(`${root}test/types-`);
   const files = ["application.mts", "application.cts"].map((each) => `${folder}/${each}`);
-  for (const file of files) copyFileSync(`${root}test/types/application.mts`, file);
+  for (const file of files) copyFileSync(`${root}test/types/${source}`, file);
   const options =
     "--noEmit --strict --exactOptionalPropertyTypes --esModuleInterop --module node16 --target es2022";
   try {
-    execFileSync(process.execPath, [tsc, ...options.split(" "), ...files], { stdio: "inherit" });
+    execFileSync(process.execPath, [tsc, ...options.split(" "), ...more, ...files], { stdio: "inherit" });
   } finally {
     rmSync(folder, { recursive: true });
   }
-});
+}
 
 test("both kinds have the same names, and work", async () => {
-  for (const path of ["@holdfast/express", "@holdfast/express/store"]) {
+  for (const path of ["@holdfast/express", "@holdfast/express/store", "@holdfast/express/types"]) {
     assert.deepEqual(
       Object.keys(require(path)).sort(),
       Object.keys(await import(path))

@@ -14,6 +14,7 @@ def test_it_says_which_it_is(holdfast):
     """For people and for programs."""
     installed = version("holdfast")
     assert holdfast("version").out.startswith(f"holdfast {installed} (Python 3.")
+    assert holdfast("--version").out == holdfast("version").out
     assert holdfast("version", "--json").json["holdfast"] == installed
 
 
@@ -22,6 +23,12 @@ def test_nothing_is_the_help(holdfast):
     shown = holdfast().out
     for name in ("serve", "user", "sessions", "keys", "sweep", "doctor", "version"):
         assert f" {name} " in shown
+
+
+def test_help_has_its_short_name(holdfast):
+    """`-h`, of the program and of each command."""
+    assert holdfast("-h").out == holdfast("--help").out
+    assert holdfast("user", "add", "-h").out == holdfast("user", "add", "--help").out
 
 
 def test_an_unknown_command_is_an_error(holdfast):
