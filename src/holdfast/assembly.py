@@ -237,7 +237,10 @@ def _ring(settings: Settings, secret: str | Sequence[str] | None, url: str) -> K
         secrets = [given] if isinstance(given, str) else given
         return KeyRing.from_secrets(secrets, environment=settings.environment)
     if settings.environment != "development":
-        raise ConfigurationError(f"secret: none is set; for example: export {_MAKE_ONE}")
+        raise ConfigurationError(
+            f"secret: none is set; for example: export {_MAKE_ONE}"
+            " (development needs none: Settings.for_development() makes a key file)"
+        )
     path = stores.beside(url, "holdfast.keys.json")
     return keyfile.load_or_create(path, environment=settings.environment, entropy=os.urandom)
 

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from holdfast.session import Session
 from holdfast.web.django.guards import (
     require,
     require_csrf,
@@ -33,9 +34,8 @@ from holdfast.web.django.here import assembly, exchange_of
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
-    from holdfast.session import Session
-
 __all__ = [
+    "Session",
     "assembly",
     "csrf_token",
     "require",
