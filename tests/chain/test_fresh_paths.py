@@ -26,11 +26,11 @@ def asked(steps, monkeypatch):
 
         monkeypatch.setattr(engine, name, spy)
 
-    def spy_at_once(text, client, rate, fresh, original=engine.begin_at_once):
+    def spy_at_once(token, client, rate, fresh, original=engine.judge_at_once):
         answers.append(fresh)
-        return original(text, client, rate, fresh)
+        return original(token, client, rate, fresh)
 
-    engine.begin_at_once = spy_at_once
+    engine.judge_at_once = spy_at_once
     return answers
 
 
