@@ -214,3 +214,48 @@ def test_who_leaves_takes_nobody_along(both):
         await store.close()
 
     asyncio.run(main())
+
+
+def test_who_leaves_a_durable_write_leaves_no_connection_behind(server, both):
+    """Nor is it a loss, after which all that this process has ended would be said again."""
+    first, second, third = Samples(both.blocking, now).several(3)
+    both.blocking.close()
+    store, losses = both.asynchronous, []
+
+    async def main():
+        await store.delete(first.id)
+        store.core.on_loss(lambda: losses.append(1))
+        server.pause()
+        task = await begun(store.delete(second.id), 3)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        server.resume()
+        assert await store.delete(third.id)
+        assert losses == []
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, until, lambda: connections(server) == 1, 10)
+        await store.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("turns", [1, 2, 4])
+def test_who_opens_the_connection_for_all_may_leave(both, turns):
+    """The others go on waiting for it."""
+    record = Samples(both.blocking, now).stored()
+    store = both.asynchronous
+
+    async def main():
+        await store.get(record.id, now=now())
+        (here,) = store.client.wires._loops.values()
+        _, old = here.wires.popitem()
+        old.node = ""  # nobody hears of its end
+        old.close()
+        first = await begun(store.get(record.id, now=now()), turns)
+        second = await begun(store.get(record.id, now=now()), 1)
+        first.cancel()
+        assert (await second).record == record
+        await store.close()
+
+    asyncio.run(main())

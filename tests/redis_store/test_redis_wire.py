@@ -45,6 +45,15 @@ def test_each_call_has_a_limit_of_its_own(server, wire):
     server.resume()
 
 
+def test_who_has_listened_may_ask(server, wire):
+    """The short time for which a message was waited for is none of the next question."""
+    assert ask(wire, 5) == [b"PONG"]
+    assert wire.receive(0.01) == []
+    server.pause()
+    threading.Timer(0.3, server.resume).start()
+    assert ask(wire, 5) == [b"PONG"]
+
+
 def test_a_good_bye_before_the_first_question(caplog):
     """A server with too many clients says so unasked; that is a lost connection like any other."""
 
