@@ -113,6 +113,8 @@ export class HoldfastStore extends Store {
   }
 
   async #get(sid: string): Promise<SessionData | null> {
+    // Destroyed here: that is not to be answered by what is kept until the service has answered, too.
+    if (this.#ids.get(sid) === null) return null;
     const known = this.#near.find(sid);
     if (known !== undefined) return living(JSON.parse(known) as SessionData);
     const id = this.#ids.get(sid) ?? (await this.#find(sid));

@@ -217,7 +217,8 @@ test("another stream is cut off", async () => {
 
 test("who went before is not held", () => {
   const changes = { listen: () => undefined, within: 1000, nodes: new Set() };
-  const sockets = new Sockets({ ask: () => assert.fail("nobody is there") }, changes);
+  let asked = 0;
+  const sockets = new Sockets({ ask: async () => void asked++ }, changes);
   const [end, closing] = [() => assert.fail("ended"), () => assert.fail("closed")];
   for (const gone of [
     { end, destroyed: true },
@@ -225,8 +226,9 @@ test("who went before is not held", () => {
     { close: closing, readyState: 2 },
     { close: closing, readyState: 3 },
   ]) {
-    sockets.hold(gone, "id")();
-    assert.equal(sockets.size, 0);
+    const release = sockets.hold(gone, "id");
+    assert.deepEqual([sockets.size, asked], [0, 0]);
+    release();
   }
 });
 

@@ -8,7 +8,7 @@ import session from "express-session";
 import express4 from "express4";
 
 import { HoldfastStore } from "../dist/esm/store.js";
-import { Browser, Service, listening } from "./service.mjs";
+import { Browser, Service, listening, played, relayed, until } from "./service.mjs";
 
 let service;
 before(async () => (service = await Service.start()));
@@ -59,6 +59,43 @@ test("what is set one after another without waiting is one session, and the last
   assert.equal(await verbs(fresh).get("a"), null);
   over.close();
   fresh.close();
+});
+
+test("from the moment that it is destroyed a session is none here", async () => {
+  const relay = await relayed(service);
+  const over = store({ url: relay.url, prefix: "at once" });
+  const { set, get, destroy } = verbs(over);
+  await set("a", data());
+  await until(async () => {
+    await get("a");
+    const before = relay.asked.length;
+    await get("a");
+    return relay.asked.length === before;
+  }, "it is kept");
+  const done = destroy("a");
+  assert.equal(await get("a"), null);
+  await done;
+  await Promise.all([destroy("b"), set("b", data())]);
+  const { sessions } = await service.ask("GET", "/sessions?prefix=express-session:at once:");
+  assert.deepEqual(sessions, []);
+  over.close();
+  relay.close();
+});
+
+test("a write that failed does not take the next one along", async () => {
+  let posts = 0;
+  const service = await played((request, response) => {
+    const failed = request.method === "POST" && ++posts === 1;
+    response.writeHead(failed ? 409 : 200, { "content-type": "application/json" });
+    const body = request.method === "POST" ? { session: { id: "x" } } : { sessions: [], after: null };
+    response.end(JSON.stringify(failed ? { code: "conflict" } : body));
+  });
+  const over = store({ url: service.url, maxAge: 0 });
+  const { set } = verbs(over);
+  const [first, second] = await Promise.allSettled([1, 2].map((n) => set("a", data({ n }))));
+  assert.deepEqual([first.status, second.status], ["rejected", "fulfilled"]);
+  over.close();
+  service.close();
 });
 
 test("what is changed while an earlier write is under way was not saved", async () => {

@@ -301,6 +301,19 @@ def test_one_caller_says_it_for_a_moment_only(world):
     assert world.records.page("ada").records == ()
 
 
+def test_what_is_still_owed_is_part_of_what_is_written(world):
+    """A request has read its session before a token of it was revoked, and a node that lost this takes it."""
+    read, ended = world.stored(), world.stored()
+    revoked = changed(read, version=5, revoked={"part": 9})
+    assert run(world.store.update(revoked, expected=read.version, durable=True))
+    run(world.store.delete(ended.id))
+    world.fail_over(read, ended)
+    world.hooked.after("delete", lambda: world.clock.advance(2))
+    assert run(world.store.update(rewritten(read), expected=read.version))
+    assert world.revocations.debts == 1
+    assert "part" in world.stored_now(read.id).revoked
+
+
 def test_the_background_waits_for_a_store_that_is_away(world, caplog):
     """It says so and comes back."""
     run(world.store.delete(world.stored().id))
