@@ -6,6 +6,7 @@ import re
 import pytest
 from django.http import HttpResponse
 from django.middleware.csrf import _mask_cipher_secret, get_token, rotate_token
+from django.test import override_settings
 
 from holdfast.web import django as holdfast
 from holdfast.web.django.csrf import unmasked
@@ -185,6 +186,22 @@ def test_an_unsafe_request_that_reaches_no_view(browser, run, ada, parts):
     run(login(ada))
     assert browser.post("/no/such/page", {}).status_code == 404
     assert run(lambda request: request.user.username) == "ada"
+
+
+def answers_itself(_get_response):
+    """A middleware behind ours that answers by what it reads of the session."""
+    return lambda request: HttpResponse(holdfast.session_of(request).subject)
+
+
+def test_a_middleware_that_only_reads_does_not_pass_the_check_by(browser, run, ada):
+    """No view is reached, and nothing is written: the token is asked for all the same."""
+    run(login(ada))
+    ours = "holdfast.web.django.middleware.HoldfastMiddleware"
+    with override_settings(MIDDLEWARE=[ours, "web_django.test_csrf.answers_itself"]):
+        again = Browser()
+        again.cookies = browser.cookies
+        assert again.get("/visit").content.decode() == str(ada.pk)
+        assert again.post("/visit", {}).status_code == 403
 
 
 def test_ensure_csrf_cookie_makes_the_token_provable(browser):

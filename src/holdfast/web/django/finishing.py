@@ -44,6 +44,7 @@ async def finish(exchange: Exchange, status: int) -> Reply:
         SessionInterrupted: Django's session was written, and was ended meanwhile.
     """
     chain, visit, view = exchange.chain, exchange.visit, exchange.view
+    exchange.view = None  # nothing is left to settle, and a circle would wait for the collector
     try:
         if view is not None and status < _SERVER_ERROR and not visit.raised:
             await view.settle(chain.sessions)
