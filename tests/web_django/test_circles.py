@@ -7,6 +7,7 @@ import pytest
 from django.core.handlers.wsgi import WSGIHandler
 from django.test import RequestFactory, override_settings
 
+from holdfast.chain.request import no_form_field
 from holdfast.web.django import csrf_token, here, session_of
 from web_django.urls import STEPS
 
@@ -60,3 +61,12 @@ def test_a_request_is_gone_with_its_answer(uncollected, browser, run, view):
     STEPS.append(step)
     assert answered("GET", browser.cookies) == ["200 OK"]
     assert seen[0]() is None
+
+
+def test_a_safe_async_request_leads_to_no_form(arun):
+    """Only who sends a form is asked for one, and only then is there a way back to the request."""
+
+    async def asks(request):
+        return here.exchange_of(request).visit.request.form_field is no_form_field
+
+    assert arun(asks)

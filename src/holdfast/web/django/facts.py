@@ -20,14 +20,13 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
     from holdfast.chain import Chain
-    from holdfast.chain.request import FormField
     from holdfast.web.asgi_answer import Scope
 
 
 def facts(request: HttpRequest, chain: Chain) -> Request:
     """What the chain is told of a request. Its CSRF token may come by Django's names as well."""
     if isinstance(request, ASGIRequest):
-        return _of_asgi(request, chain, Body(request, csrf.FIELD).field)
+        return _of_asgi(request, chain)
     meta = request.META
     headers = headers_of_wsgi(meta, chain.headers)
     found = Request(
@@ -40,7 +39,7 @@ def facts(request: HttpRequest, chain: Chain) -> Request:
     )
     if found.method not in SAFE_METHODS:
         _take_token(headers, chain.csrf.header, meta.get(settings.CSRF_HEADER_NAME))
-        found.form_field = Body(request, csrf.FIELD).field
+        found.form_field = Body(request, csrf.FIELD).field  # for the others it would be a circle
     return found
 
 
@@ -51,23 +50,25 @@ def _take_token(headers: dict[str, str], ours: str, theirs: str | None) -> None:
         headers[ours] = csrf.unmasked(given)
 
 
-def _of_asgi(request: ASGIRequest, chain: Chain, form_field: FormField) -> Request:
+def _of_asgi(request: ASGIRequest, chain: Chain) -> Request:
     theirs = settings.CSRF_HEADER_NAME.removeprefix("HTTP_").replace("_", "-").lower()
     scope = cast("Scope", request.scope)
-    headers = headers_of(scope, _wanted(chain.headers | {theirs}))
-    _take_token(headers, chain.csrf.header, headers.get(theirs))
+    headers = headers_of(scope, _wanted(chain.headers, theirs))
     client = scope.get("client")
-    return Request(
+    found = Request(
         method=scope["method"],
         scheme=scope.get("scheme", "http"),
         host=headers.get("host", ""),
         path=scope["path"],
         peer=client[0] if client else None,
         headers=headers,
-        form_field=form_field,
     )
+    if found.method not in SAFE_METHODS:
+        _take_token(headers, chain.csrf.header, headers.get(theirs))
+        found.form_field = Body(request, csrf.FIELD).field
+    return found
 
 
 @lru_cache(maxsize=8)
-def _wanted(names: frozenset[str]) -> dict[bytes, str]:
-    return {name.encode("ascii"): name for name in names}
+def _wanted(names: frozenset[str], theirs: str) -> dict[bytes, str]:
+    return {name.encode("ascii"): name for name in names | {theirs}}
