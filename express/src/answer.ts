@@ -146,14 +146,15 @@ export class Held {
 interface Head {
   status: number;
   message: string;
-  headers: Map<string, number | string | readonly string[]>;
+  headers: OutgoingHttpHeaders;
 }
 
 function headOf(response: ServerResponse): Head {
   const { statusCode: status, statusMessage: message } = response;
-  const headers: Head["headers"] = new Map();
-  for (const [name, value = ""] of Object.entries(response.getHeaders())) {
-    headers.set(name, typeof value === "object" ? [...value] : value);
+  const headers = response.getHeaders();
+  for (const name in headers) {
+    const value = headers[name];
+    if (Array.isArray(value)) headers[name] = [...value]; // more may be put on that very list
   }
   return { status, message, headers };
 }
@@ -165,9 +166,10 @@ function headOf(response: ServerResponse): Head {
 function restore(response: ServerResponse, { status, message, headers }: Head): void {
   response.statusCode = status;
   response.statusMessage = message;
-  for (const name of response.getHeaderNames()) if (!headers.has(name)) response.removeHeader(name);
-  for (const [name, value] of headers) {
-    if (response.getHeader(name) !== value) response.setHeader(name, value);
+  const now = response.getHeaders();
+  for (const name in now) if (!(name in headers)) response.removeHeader(name);
+  for (const name in headers) {
+    if (now[name] !== headers[name]) response.setHeader(name, headers[name] ?? "");
   }
 }
 

@@ -134,7 +134,8 @@ export class Api {
     try {
       const raw = await this.#exchange("POST", TOGETHER, text, again, (answer, part) => {
         if (answer.statusCode !== 200) return false;
-        left.heard(part, (status, body, wait) => judged(status, body, dateOf(answer), wait));
+        const date = dateOf(answer);
+        left.heard(part, (status, body, wait) => judged(status, body, date, wait));
         return true;
       });
       if (raw.answer.statusCode === 404) {
@@ -142,7 +143,7 @@ export class Api {
         return await this.#send(group);
       }
       if (raw.answer.statusCode !== 200) settled(raw);
-      throw new ServiceUnavailable("the answer ended early");
+      if (left.all.length > 0) throw new ServiceUnavailable("the answer ended early");
     } catch (error) {
       if (!(error instanceof Stale)) return left.failed(error);
       // As with one question: those that change nothing are asked once more.

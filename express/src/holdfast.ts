@@ -181,24 +181,24 @@ function go(visit: Visit, response: ServerResponse, next: Next): void {
 }
 
 function guard(near: Near<Known>, refuse: (user: User) => Reply | null): Middleware {
+  const judge = (request: HoldfastRequest, visit: Visit): Reply | null => {
+    const { state } = visit;
+    state.accessed = true;
+    const { user } = state;
+    if (!user) return unauthorized(request);
+    showUser(request, visit, user);
+    return refuse(user);
+  };
   return (request: HoldfastRequest, response: ServerResponse, next: Next) => {
     const visit = visitOf(request, near);
-    const judge = (): Reply | null => {
-      const { state } = visit;
-      state.accessed = true;
-      const { user } = state;
-      if (!user) return unauthorized(request);
-      showUser(request, visit, user);
-      return refuse(user);
-    };
-    if (judge() === null) return next();
+    if (judge(request, visit) === null) return next();
     // What was kept may admit somebody, and is no ground for refusing anybody.
     visit
       .again()
       .then(() => {
         if (visit.begun) return undefined;
         showSession(request, visit);
-        const reply = visit.reply ?? judge();
+        const reply = visit.reply ?? judge(request, visit);
         return reply === null ? next() : send(response, reply);
       })
       .catch(next);

@@ -23,10 +23,12 @@ for (const [name, express] of Object.entries({ "Express 4": express4, "Express 5
       app.use(sessions);
       app.get("/late", (req, res) => {
         req.session.seen = 1;
+        res.appendHeader("X-List", ["a", "b"]);
         res.set("X-Own", "1").status(201).send("x".repeat(500));
         throw new Error("after the answer");
       });
       app.use((_error, _req, res, _next) => {
+        res.appendHeader("X-List", "c");
         res.status(500).set("Content-Length", "5").set("X-Other", "1").send("wrong");
       });
       const { origin, server, close } = await listening(app);
@@ -39,6 +41,7 @@ for (const [name, express] of Object.entries({ "Express 4": express4, "Express 5
       assert.match(head, /\r\nX-Own: 1\r\n/i);
       assert.match(head, /\r\nSet-Cookie: /i);
       assert.doesNotMatch(head, /X-Other/i);
+      assert.deepEqual(head.toLowerCase().match(/x-list: ./g), ["x-list: a", "x-list: b"]);
       assert.equal(body, "x".repeat(500));
       close();
       sessions.close();

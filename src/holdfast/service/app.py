@@ -94,6 +94,7 @@ def create_app(context: ServiceContext) -> App:
 
 def _routes(context: ServiceContext) -> list[BaseRoute]:
     routes: list[BaseRoute] = [
+        *(backend.ROUTES if context.service_keys else ()),
         *token_routes.ROUTES,
         *browser_routes.ROUTES,
         *session_routes.ROUTES,
@@ -101,8 +102,6 @@ def _routes(context: ServiceContext) -> list[BaseRoute]:
     ]
     if context.options.introspection_key:
         routes += introspection.ROUTES
-    if context.service_keys:
-        routes += backend.ROUTES
     if context.show_docs:
         routes += openapi.ROUTES
     return routes

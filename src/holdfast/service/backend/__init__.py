@@ -12,10 +12,5 @@ from holdfast.service.backend import changes, requests, sessions, together, toke
 PATHS = ("/backend/",)
 """What the chain leaves alone but for its transport check."""
 
-ROUTES = (
-    *sessions.ROUTES,
-    *tokens.ROUTES,
-    *requests.ROUTES,
-    *together.ROUTES,
-    *changes.ROUTES,
-)
+ROUTES = (*together.ROUTES, *requests.ROUTES, *sessions.ROUTES, *tokens.ROUTES, *changes.ROUTES)
+"""What an application asks with its requests comes first: each look at a route takes a microsecond."""
