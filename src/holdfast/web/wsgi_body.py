@@ -8,6 +8,9 @@ from typing import Any, Protocol
 from holdfast.chain.request import MAX_FORM
 from holdfast.rules import form
 
+_MOST_DIGITS = 18
+"""Of a length: what has more is more than anybody sends, and Python reads only so long a number."""
+
 
 class Readable(Protocol):
     """What PEP 3333 promises of `wsgi.input`, as far as it is used here."""
@@ -68,7 +71,7 @@ def _length(environ: dict[str, Any]) -> int | None:
     if environ.get("wsgi.input_terminated"):
         return None
     text: str = environ.get("CONTENT_LENGTH") or "0"
-    return int(text) if text.isascii() and text.isdigit() else 0
+    return int(text[:_MOST_DIGITS]) if text.isascii() and text.isdigit() else 0
 
 
 def read_up_to(stream: Readable, size: int) -> bytes:
