@@ -7,7 +7,7 @@ from browser.steps import sign_in
 pytestmark = pytest.mark.browser
 
 OUTSIDE = ("/sign-in?notice=ended", "/sessions/nothing")
-INSIDE = ("/sessions", "/confirm?do=end-others", "/sessions/nothing")
+INSIDE = ("/sessions", "/confirm?do=end-others", "/sessions/nothing", "/sign-out")
 
 # Each text with its contrast (WCAG 2.2, 1.4.3); all backgrounds here are opaque or transparent.
 CONTRASTS = """() => {
@@ -160,6 +160,7 @@ def test_everything_has_a_name_and_every_page_a_title(tour):
         "Your sessions",
         "Confirm that it is you",
         "There is no such page",
+        "Sign out",
     ]
 
 

@@ -39,7 +39,7 @@ def test_the_same_refusal_is_json_elsewhere(browser):
     assert (answer.status_code, answer.json()["code"]) == (403, "csrf_failed")
 
 
-@pytest.mark.parametrize("path", ["/sessions/nothing", "/sessions/end", "/sign-out"])
+@pytest.mark.parametrize("path", ["/sessions/nothing", "/sessions/end", "/sessions/end-others"])
 def test_a_page_that_there_is_not(browser, path):
     """404 and 405 look alike to people."""
     page = browser.get(path)

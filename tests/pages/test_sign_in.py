@@ -159,8 +159,19 @@ def test_signing_out_needs_the_token(browser):
     """No other page signs anybody out, and no GET does (R69)."""
     browser.sign_in()
     assert browser.send("POST", "/sign-out").status_code == 403
-    assert browser.send("GET", "/sign-out").status_code == 405
+    assert "Sign out?" in browser.get("/sign-out").text
     assert "Your sessions" in browser.get("/sessions").text
+
+
+def test_a_link_asks_before_it_signs_out(browser):
+    """Applications behind forward-auth can only link: a page with the form, without it nobody goes."""
+    assert browser.send("GET", "/sign-out").headers["Location"] == "/sign-in"
+    browser.sign_in()
+    page = browser.get("/sign-out").text
+    assert "You are signed in as ada@example.org." in page
+    assert [form.action for form in browser.forms] == ["/sign-out"]
+    assert browser.submit("/sign-out").headers["Location"].startswith("/sign-in")
+    assert browser.send("GET", "/sessions").status_code == 303
 
 
 def test_a_notice_is_one_of_ours(browser):

@@ -48,6 +48,7 @@ class Pages:
             Route("/", self.home),
             Route(SIGN_IN, self.sign_in_page),
             Route(SIGN_IN, self.sign_in, methods=["POST"]),
+            Route("/sign-out", self.sign_out_page),
             Route("/sign-out", self.sign_out, methods=["POST"]),
             Route("/sessions", self.sessions),
             Route("/sessions/end", self.end, methods=["POST"]),
@@ -94,6 +95,12 @@ class Pages:
 
     def _way_back(self, text: str | None) -> str:
         return way_back(text, self._context.options.return_hosts)
+
+    async def sign_out_page(self, request: Request) -> Response:
+        """A question with a button: an application's link leads here, and a link ends nothing."""
+        if not session_of(request).subject:
+            return _see(SIGN_IN)
+        return self._page(request, "sign_out.html")
 
     async def sign_out(self, request: Request) -> Response:
         """End this session and say so."""
