@@ -50,7 +50,11 @@ def test_from_sqlite_to_postgresql(tmp_path, schemas, monkeypatch):
 
 
 def test_mistakes(tmp_path):
-    """The same store twice."""
+    """The same store twice, and a file that is not there: none is made, from which nobody would move."""
+    missing = command(tmp_path, "migrate-store", f"sqlite:///{tmp_path}/typo.db", "memory://")
+    assert missing.returncode == 1
+    assert f"there is no file {tmp_path}/typo.db" in missing.stderr
+    assert not (tmp_path / "typo.db").exists()
     url = f"sqlite:///{tmp_path}/a.db"
     same = command(tmp_path, "migrate-store", url, url)
     assert same.returncode == 1

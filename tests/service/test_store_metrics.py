@@ -1,5 +1,6 @@
 """What operators see of a store behind a network: near cache and durability, over a real Redis."""
 
+import json
 import logging
 
 import httpx
@@ -61,7 +62,7 @@ def test_the_near_cache_is_measured(server):
 
 def test_the_start_and_readiness_name_the_class(server):
     """For whoever deploys; no address or name of a node."""
-    assert any("Revocations are fsynced: survive" in line for line in server.lines)
+    assert any("Durability of revocations: fsynced; they survive" in line for line in server.lines)
 
     def named():
         answer = httpx.get(f"{server.url}/readyz", timeout=20).json()
@@ -100,8 +101,18 @@ def test_doctor_warns_of_memory(tmp_path):
         done = command(tmp_path, "doctor", "--json", STORE=server.url, PROFILE="development")
         assert done.returncode == 0, done.stdout
         assert '"warning",\n    "text": "memory; an acknowledged' in done.stdout
+        assert "name it in HOLDFAST_USERS" in done.stdout
     finally:
         servers.close()
+
+
+def test_doctor_says_once_that_nobody_answers(tmp_path):
+    """What is not there has no durability to be asked for."""
+    done = command(tmp_path, "doctor", "--json", STORE="redis://127.0.0.1:1", PROFILE="development")
+    assert done.returncode == 1
+    failed = [each for each in json.loads(done.stdout) if each["state"] == "failed"]
+    assert [each["check"] for each in failed] == ["store"]
+    assert "cannot be reached" in failed[0]["text"]
 
 
 def outlook(kind, replicas=0):

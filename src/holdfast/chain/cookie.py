@@ -77,7 +77,8 @@ class SessionCookie:
             self._warned = True
             _log.warning(
                 "a Secure cookie was set over plain HTTP: browsers keep it on loopback only, other"
-                " clients drop it; for development: Settings.for_development()"
+                " clients drop it; for development: Settings.for_development(), or for the service"
+                " HOLDFAST_PROFILE=development"
             )
 
 

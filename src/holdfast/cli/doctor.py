@@ -46,8 +46,9 @@ def _findings(home: str | None, store: str | None) -> Iterator[Finding]:
     yield _tried("keys", lambda: _keys(configuration))
     try:
         with opened(home, store) as data:
-            yield _tried("store", lambda: _store(data))
-            if data.assembly.wrapped is not None:
+            answered = _tried("store", lambda: _store(data))
+            yield answered
+            if data.assembly.wrapped is not None and answered.state == "ok":
                 yield from doctor_remote.findings(data.assembly)
     except HoldfastError as error:
         yield Finding("store", "failed", str(error))
@@ -104,5 +105,9 @@ def _store(data: Opened) -> str:
     """A real write and a real read."""
     now = int(time.time() * 1000)
     data.assembly.blocking_store.take("doctor", limit=1_000_000, period=60_000, now=now)
-    users = len(data.administration.users.page(limit=1).users)
-    return "answers" if users else "answers; there is no user yet: holdfast user add EMAIL"
+    if data.administration.users.page(limit=1).users:
+        return "answers"
+    told = "answers; there is no user yet: holdfast user add EMAIL"
+    if data.assembly.wrapped is None or data.configuration.users:
+        return told
+    return f"{told}; if they are in another database, name it in HOLDFAST_USERS"

@@ -106,7 +106,8 @@ def _say_durability(context: ServiceContext) -> None:
 
     if context.assembly.wrapped is not None:
         durability = context.assembly.wrapped.outlook().durability
-        print(f"Revocations are {durability}: survive {survives(durability)}", flush=True)
+        told = f"Durability of revocations: {durability}; they survive {survives(durability)}"
+        print(told, flush=True)
 
 
 def _require_reachable(configuration: Configuration, *, demo: bool) -> None:

@@ -125,6 +125,12 @@ def _backend(url: str) -> ModuleType | Any:
 
 def beside(url: str, name: str) -> Path:
     """A file of this name next to the database of a `sqlite:` URL, or in the working directory."""
+    database = database_file(url)
+    return database.with_name(name) if database is not None else Path(name)
+
+
+def database_file(url: str) -> Path | None:
+    """The database of a `sqlite:` URL; None for any other, and for one that names no file."""
     scheme, _, rest = url.partition(":")
     database = Path(unquote(urlsplit(rest).path)[1:]) if scheme.lower() == "sqlite" else Path()
-    return database.with_name(name) if database.name else Path(name)
+    return database if database.name else None

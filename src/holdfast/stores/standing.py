@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from holdfast.stores.remote import Durability
 
 _SURVIVES = {
-    "memory": "nothing but the end of this process",
+    "memory": "the end of this process, not that of the server",
     "fsynced": "the end of the server and a power cut, not the loss of its disk",
     "replicated": "also the loss of the server, while those that acknowledged take over",
 }
