@@ -274,10 +274,12 @@ class Chain:
     def commit_at_once(self, visit: Visit) -> Reply | None:
         """`commit` for a visit that left nothing to do, as most do; None: it has to be awaited."""
         session = visit.session
-        if not session.quiet:
+        if not session.quiet or session.cookie is not None or session.ended:
             return None
         session.closed = True
-        return self.committed(visit)
+        if visit.new_presession:
+            return self.committed(visit)
+        return _TOUCHED if session.accessed else _NOTHING
 
     async def fail(self, visit: Visit, error: HoldfastError) -> Reply:
         """The answer to an error that the handler raised before its answer began.

@@ -149,7 +149,8 @@ def _refused(core: Core, record: Record | None, digest: bytes, now: int) -> Reas
         return Reason.UNKNOWN
     if not secret.matches(digest, record.secret_hash):
         return Reason.WRONG_SECRET
-    return core.cookie_ended(record, now)
+    limits, slack = core.limits(record.policy), core.times.slack
+    return policy.cookie_ended(record, limits, now, slack)  # as `core.cookie_ended`
 
 
 def empty(core: Core, reason: Reason, client: ClientFacts, record: Record | None = None) -> Session:
