@@ -396,12 +396,22 @@ def test_nothing_of_an_answer_lies_readable_in_the_store(ask, context, tmp_path)
         assert secret.encode() not in stored
 
 
-def test_a_claim_is_no_session_that_anybody_can_read_or_change(ask):
-    """Who works out its id sees no data, and cannot put another answer there."""
-    first = ask()
-    path = f"/sessions/{_id('shop', NAME)}"
-    assert ask(path, None, method="GET", name=None).json()["data"] is None
-    assert ask(path, {"set": {"a": 1}}, method="PATCH", name=None).status_code == 400
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/sessions/{id}", None),
+        ("PATCH", "/sessions/{id}", {"set": {"a": 1}}),
+        ("POST", "/sessions/{id}/rotate", {}),
+        ("DELETE", "/sessions/{id}", None),
+        ("POST", "/tokens", {"session": "{id}"}),
+    ],
+)
+def test_a_claim_is_no_session_that_anybody_can_read_or_change(ask, method, path, body):
+    """Who works out its id, with whichever key, finds nothing there: the request happens once."""
+    first, id = ask(), _id("shop", NAME)
+    given = json.loads(json.dumps(body).replace("{id}", id))
+    answer = ask(path.format(id=id), given, method=method, name=None, key=OTHER)
+    assert outcome(answer) == (404, "not_found")
     assert ask().content == first.content
 
 

@@ -271,7 +271,7 @@ class AsyncSessions:
 
     async def find(self, id: str) -> Record | None:
         """A living session by its public id; None for any other text."""
-        return (await self.look(id)).record
+        return await revoking.find(self._core, id)
 
     async def look(self, id: str) -> Reading:
         """What the store itself, and no cache, says of a living session; its `record` is as in `find`."""

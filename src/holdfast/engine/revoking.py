@@ -128,6 +128,12 @@ async def look(core: Core, id: str) -> Reading:
     return Reading(None) if record is None or core.record_ended(record, now) else reading
 
 
+async def find(core: Core, id: str) -> Record | None:
+    """A living session by its public id; a claim is none."""
+    record = (await look(core, id)).record
+    return None if record is None or record.policy.name in CLAIMS else record
+
+
 async def sessions_of(core: Core, subject: str | int, after: str | None, limit: int) -> Page:
     """One page of a subject's living sessions."""
     return await living_page(core, subject_text(subject), after, limit)
