@@ -187,7 +187,8 @@ def test_pieces_of_tokens(client, half):
 
 
 @pytest.mark.parametrize(
-    "path", ["/nothing", "/login/", "/LOGIN", "/api/sessions/", "/%2e%2e/etc", "/api/me/x"]
+    "path",
+    ["/nothing", "/login/", "/LOGIN", "/api/sessions/", "/%2e%2e/etc", "/api/me/x", "/static/0/x"],
 )
 def test_unknown_paths(client, path):
     """404 as JSON, no redirect."""

@@ -6,6 +6,7 @@ from hashlib import sha256
 from mimetypes import guess_type
 from pathlib import Path
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -39,6 +40,6 @@ class Assets:
     async def _serve(self, request: Request) -> Response:
         name = request.path_params["name"]
         if name not in self._files or request.path_params["version"] != self._version:
-            return Response(status_code=404)
+            raise HTTPException(404)
         kind = guess_type(name)[0] or "application/octet-stream"
         return Response(self._files[name], media_type=kind, headers={"Cache-Control": _FOREVER})
