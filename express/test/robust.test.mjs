@@ -11,6 +11,7 @@ import express4 from "express4";
 
 import { Api } from "../dist/esm/api.js";
 import { holdfast } from "../dist/esm/index.js";
+import { Visit } from "../dist/esm/visit.js";
 import { Browser, Service, listening, played, relayed, until } from "./service.mjs";
 import { site } from "./site.mjs";
 
@@ -290,6 +291,26 @@ test("a fresh path is fresh however it is spelt", async () => {
   close();
   sessions.close();
   relay.close();
+});
+
+test("what a token has opened is kept no longer than the token lives", async () => {
+  const iat = Math.floor(Date.now() / 1000);
+  const token = (exp) => `Bearer a.${Buffer.from(JSON.stringify({ iat, exp })).toString("base64url")}.c`;
+  const session = { id: "x", subject: "ada", claims: {}, data: {}, last_seen_at: new Date().toISOString() };
+  const keep = { node: "n", for_ms: 60_000 };
+  async function keptFor(headers, via) {
+    let kept;
+    const near = { find: () => undefined, ask: () => undefined, answered: (_, answer) => (kept = answer) };
+    const body = { reply: null, session, via, proof: null, keep };
+    const api = { begin: async () => ({ status: 200, body, date: Date.now() }) };
+    const rawHeaders = Object.entries(headers).flat();
+    const request = { method: "GET", url: "/", headers, rawHeaders, socket: { remoteAddress: "127.0.0.1" } };
+    await new Visit(request, api, near, { csrfHeader: "x", freshPaths: [] }).begin();
+    return kept.keep.for_ms;
+  }
+  assert.equal(await keptFor({ host: "x", cookie: "session=x" }, "cookie"), 60_000);
+  assert.equal(await keptFor({ host: "x", authorization: token(iat + 600) }, "bearer"), 60_000);
+  assert.ok((await keptFor({ host: "x", authorization: token(iat + 5) }, "bearer")) <= 5_000);
 });
 
 test("a request that is logged shows nothing of its session", async () => {
