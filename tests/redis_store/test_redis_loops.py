@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import pytest
 
-from holdfast.errors import StoreError
+from holdfast.errors import StoreError, StoreUnavailable
 from holdfast.stores import open_both
 from holdfast.stores.redis import loops, pace, wire
 from holdfast.testing.contracts.samples import Samples
@@ -135,6 +135,30 @@ def test_all_tasks_wait_for_one_discovery(both, monkeypatch):
 
     asyncio.run(main())
     assert len(seen) == 1
+
+
+def test_busy_threads_of_the_application_hold_no_call_up(server):
+    """The servers are looked for in one of them; a call has a time limit all the same."""
+    store = open_both(server.url, timeout=0.3).asynchronous
+    over = threading.Event()
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        busy = loop.run_in_executor(None, over.wait, 5)
+        store.core.topology.homes = {}
+        async with asyncio.timeout(20):
+            with pytest.raises(StoreUnavailable):
+                await store.salt()
+        over.set()
+        await busy
+        await store.salt()
+        await store.close()
+
+    try:
+        asyncio.run(main())
+    finally:
+        over.set()
 
 
 @pytest.mark.parametrize("verb", ["get", "delete"])

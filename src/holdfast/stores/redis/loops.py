@@ -107,12 +107,19 @@ class _OneLoop:
         self._closed = False
 
     async def discover(self, seen: int) -> None:
-        """Wait for the discovery that is under way, or begin one."""
+        """Wait for the discovery that is under way, or begin one.
+
+        All threads of the loop may be busy with what the application has them do, for any time.
+        """
         if self._discovery is None:
             discover = self._core.topology.discover
             self._discovery = get_running_loop().run_in_executor(None, discover, seen)
             self._discovery.add_done_callback(self._discovered)
-        await asyncio.shield(self._discovery)
+        try:
+            async with asyncio.timeout(self._core.seconds):
+                await asyncio.shield(self._discovery)
+        except TimeoutError as error:
+            raise Late("nobody has found the Redis servers in time") from error
 
     def _discovered(self, discovery: asyncio.Future[None]) -> None:
         self._discovery = None
