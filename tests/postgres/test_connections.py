@@ -10,7 +10,7 @@ import psycopg_pool
 import pytest
 
 from holdfast.errors import StoreCorrupt, StoreUnavailable, UsageError
-from holdfast.stores.postgres import AsyncPostgresStore, PostgresStore
+from holdfast.stores.postgres import AsyncPostgresStore, PostgresStore, exchange
 from holdfast.stores.postgres.calls import Call, Function
 
 KILL = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'app'"
@@ -161,6 +161,25 @@ def test_a_call_that_is_cut_off_spoils_nothing(open_async, samples, server, sche
     store.core.on_loss(lambda: losses.append("lost"))
     asyncio.run(main())
     assert losses == [], "who went away has not lost the server: nothing is said again for that"
+
+
+def test_a_thread_that_is_interrupted_spoils_nothing(open_store, samples, clock, monkeypatch):
+    """By Ctrl-C, say, in the middle of its call: the connection is closed, and the server is not lost."""
+    one, other = samples.several(2)
+    store, losses = open_store(size=1), []
+    store.salt()
+    store.core.on_loss(lambda: losses.append("lost"))
+
+    def interrupted(pgconn, talk, deadline):
+        next(talk)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(exchange, "wait", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            store.get(one.id, now=clock())
+    assert store.get(other.id, now=clock()).record == other
+    assert losses == []
 
 
 def test_a_transaction_that_could_not_begin_spoils_no_connection(open_store):
