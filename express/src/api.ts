@@ -44,7 +44,8 @@ export class Api {
 
   constructor(options: ApiOptions) {
     this.#base = baseOf(options.url, options.allowPlainHttp);
-    if (!KEY.test(options.serviceKey)) {
+    // Of what is not there, such as a variable that was not set, the text would pass.
+    if (typeof options.serviceKey !== "string" || !KEY.test(options.serviceKey)) {
       throw new ConfigurationError("serviceKey: is what `holdfast service-key NAME` prints");
     }
     const secure = this.#base.protocol === "https:";

@@ -1,7 +1,7 @@
 /** Answers in place of the application's, and headers for it; alike in all languages. */
 import type { ServerResponse } from "node:http";
 
-import type { HoldfastError } from "./errors.js";
+import { HoldfastError } from "./errors.js";
 
 export interface Reply {
   status: number;
@@ -45,8 +45,20 @@ export function errorReply(
   };
 }
 
-/** The answer to an error of ours. A mistake of the application is 500, whatever the service calls it. */
-export function replyTo(error: HoldfastError): Reply {
+/**
+ * The answer to an error. A mistake of the application is 500, whatever the service calls it.
+ *
+ * What a developer has to mend is said on standard error, as Express' own handler does, and as it not in
+ * tests (`NODE_ENV`): with the answer, which has a code alone, the message would be lost.
+ */
+export function replyTo(error: unknown): Reply {
+  const reply = error instanceof HoldfastError ? replyToOurs(error) : errorReply(500, "internal_error");
+  const unknownKey = error instanceof HoldfastError && error.code === "service_key";
+  if ((reply.status === 500 || unknownKey) && process.env["NODE_ENV"] !== "test") console.error(error);
+  return reply;
+}
+
+function replyToOurs(error: HoldfastError): Reply {
   const status = error.name === "Refused" && [400, 404, 413, 415].includes(error.status) ? 500 : error.status;
   const wait: [string, string][] =
     error.retryAfter === undefined ? [] : [["Retry-After", String(error.retryAfter)]];

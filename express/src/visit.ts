@@ -6,7 +6,7 @@ import { HoldfastError, ServiceUnavailable, UsageError } from "./errors.js";
 import { factsOf, isSafe, keyOf, pathOf } from "./facts.js";
 import type { Facts } from "./facts.js";
 import type { Keep, Keeping, Near } from "./near.js";
-import { PRIVATE, errorReply, replyTo } from "./replies.js";
+import { PRIVATE, replyTo } from "./replies.js";
 import type { Headers, Reply } from "./replies.js";
 import type { Held, Settled } from "./answer.js";
 import { Seen, sessionOver } from "./handle.js";
@@ -265,8 +265,7 @@ function claimsOf(request: IncomingMessage): (Token & { exp: number }) | undefin
 }
 
 function refused(error: unknown): Settled {
-  const known = error instanceof HoldfastError;
-  return { headers: [], reply: known ? replyTo(error) : errorReply(500, "internal_error") };
+  return { headers: [], reply: replyTo(error) };
 }
 
 /** Handlers of several requests are given the same. */

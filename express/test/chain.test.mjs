@@ -149,7 +149,8 @@ for (const [name, express] of Object.entries({ "Express 4": express4, "Express 5
       assert.deepEqual([clash.status, clash.json.code], [401, "session_ended"]);
     });
 
-    test("a mistake of the application is 500 with its code, and nothing is kept", async () => {
+    test("a mistake of the application is 500 with its code, and nothing is kept", async (context) => {
+      const said = context.mock.method(console, "error", () => undefined);
       const browser = visitor();
       await browser.signIn();
       const headers = await browser.proof();
@@ -163,6 +164,7 @@ for (const [name, express] of Object.entries({ "Express 4": express4, "Express 5
         [500, "data_too_large"],
         [500, undefined],
       ]);
+      assert.equal(said.mock.calls[0].arguments[0].code, "usage_error");
       assert.deepEqual((await browser.get("/closed")).json.data, {});
     });
 
@@ -268,13 +270,15 @@ test("an outage is 503 and leaves the cookie alone; then it goes on", async () =
   await own.stop();
 });
 
-test("a key that the service does not know is no sign-out", async () => {
+test("a key that the service does not know is no sign-out, and is said to who runs it", async (context) => {
+  const said = context.mock.method(console, "error", () => undefined);
   const sessions = holdfast({ url: service.url, serviceKey: "hfk1_" + "x".repeat(43), maxAge: 0 });
   const app = await listening(site(express5, sessions));
   const browser = new Browser(app.origin);
   browser.cookies.session = "x";
   const answer = await browser.get("/me");
   assert.deepEqual([answer.status, answer.json.code], [503, "service_key"]);
+  assert.match(String(said.mock.calls[0].arguments[0]), /does not know this service key/);
   app.close();
   sessions.close();
 });
@@ -285,6 +289,7 @@ test("options are checked", () => {
     { url: "nonsense", serviceKey },
     { url: "http://sessions.example.org", serviceKey },
     { url: service.url, serviceKey: "" },
+    { url: service.url, serviceKey: undefined },
     { url: service.url, serviceKey, maxAge: -1 },
     { url: service.url, serviceKey, jwks: "http://sessions.example.org/.well-known/jwks.json" },
     { url: service.url, serviceKey, jwks: "nonsense" },
