@@ -75,7 +75,7 @@ def locked(home, server):
 @contextmanager
 def moved(home, server):
     """Somebody has moved the files away, and puts them back."""
-    away = home.parent / "away"
+    away = home.with_name(f"{home.name}-away")
     away.mkdir(exist_ok=True)
     files = list(home.glob("holdfast.db*"))
     for path in files:

@@ -180,7 +180,7 @@ def test_a_file_that_vanishes(store, samples, clock, path):
     """It is missed within a second of reading and at the next write, and not quietly made again."""
     record = samples.stored()
     assert store.get(record.id, now=clock()).record == record
-    shutil.move(path.parent, away := path.parent.with_name("away"))
+    shutil.move(path.parent, away := path.parent.with_name(f"{path.parent.name}-away"))
     for _ in range(2):
         with pytest.raises(StoreUnavailable):
             store.get(record.id, now=clock.advance(1000))
