@@ -404,6 +404,8 @@ def test_nothing_of_an_answer_lies_readable_in_the_store(ask, context, tmp_path)
         ("POST", "/sessions/{id}/rotate", {}),
         ("DELETE", "/sessions/{id}", None),
         ("POST", "/tokens", {"session": "{id}"}),
+        ("POST", "/tokens/revoke", {"jti": "{id}.abcdefghijklmnop.1"}),
+        ("POST", "/tokens/revoke", {"jti": "{id}.abcdefghijkl"}),
     ],
 )
 def test_a_claim_is_no_session_that_anybody_can_read_or_change(ask, method, path, body):

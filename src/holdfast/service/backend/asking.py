@@ -11,7 +11,8 @@ import msgspec
 from holdfast.chain import Refusal, error_reply
 from holdfast.errors import DataError, SessionClosed, TooLarge, UsageError
 from holdfast.events import EventName, Severity
-from holdfast.protocols import ClientFacts
+from holdfast.protocols import ClientFacts, Reading
+from holdfast.record import CLAIMS
 from holdfast.service.backend import keys
 from holdfast.service.bodies import JSON, bounded, media_type
 from holdfast.service.context import ServiceContext, context_of
@@ -130,6 +131,19 @@ def sign_in(session: Session, subject: str, claims: dict[str, Any], **options: A
     if taken:
         raise Refusal(error_reply(400, "invalid_body", f"claims: {min(taken)} is no claim"))
     session.sign_in(subject, **options, **claims)
+
+
+async def looked(context: ServiceContext, id: str) -> Reading:
+    """What the store says of the session that is meant.
+
+    Raises:
+        Refusal: 404, it is a claim: whoever ends one has the request under it carried out twice.
+        StoreError: the store cannot answer.
+    """
+    reading = await context.sessions.look(id)
+    if reading.record is not None and reading.record.policy.name in CLAIMS:
+        raise not_found()
+    return reading
 
 
 def not_found() -> Refusal:

@@ -11,7 +11,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from holdfast.chain import Refusal, error_reply
-from holdfast.record import CLAIMS
 from holdfast.rules.secret import valid_id
 from holdfast.service.answers import json_answer
 from holdfast.service.backend.asking import (
@@ -19,6 +18,7 @@ from holdfast.service.backend.asking import (
     authorised,
     body_of,
     checked,
+    looked,
     not_found,
     sign_in,
 )
@@ -28,7 +28,6 @@ from holdfast.service.backend.shapes import described, listed
 from holdfast.session import Session
 
 if TYPE_CHECKING:
-    from holdfast.protocols import Reading
     from holdfast.service.context import ServiceContext
 
 _MOST = 100
@@ -83,7 +82,7 @@ async def create(request: Request) -> Response:
 async def read(request: Request) -> Response:
     """One session with its data, as the store has it, and how long that may be kept."""
     context = authorised(request, _SCOPE)
-    reading = await _looked(context, request)
+    reading = await looked(context, request.path_params["id"])
     if reading.record is None:
         raise not_found()
     shown = described(context.sessions.opened(reading.record))
@@ -124,7 +123,7 @@ async def rotate(request: Request) -> Response:
 async def end(request: Request) -> Response:
     """End one session; a retry after a 503 proves again."""
     context = authorised(request, _SCOPE)
-    await _looked(context, request)
+    await looked(context, request.path_params["id"])
     ended = await context.sessions.revoke(request.path_params["id"], reason="backend")
     return json_answer({"ended": int(ended)})
 
@@ -172,18 +171,6 @@ ROUTES = (
 def _options(wanted: New) -> dict[str, Any]:
     names = ("policy", "acr", "amr", "label")
     return {name: getattr(wanted, name) for name in names}
-
-
-async def _looked(context: ServiceContext, request: Request) -> Reading:
-    """What the store says of the session that is meant.
-
-    Raises:
-        Refusal: 404, it is a claim: whoever ends one has the request under it carried out twice.
-    """
-    reading = await context.sessions.look(request.path_params["id"])
-    if reading.record is not None and reading.record.policy.name in CLAIMS:
-        raise not_found()
-    return reading
 
 
 async def _loaded(context: ServiceContext, request: Request) -> Session:

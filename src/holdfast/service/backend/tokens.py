@@ -18,6 +18,7 @@ from holdfast.service.backend.asking import (
     authorised,
     body_of,
     checked,
+    looked,
     not_found,
     sign_in,
 )
@@ -169,7 +170,9 @@ async def revoke(request: Request) -> Response:
     if wanted.token is not None:
         revoked = await context.sessions.revoke_token(wanted.token)
     else:
-        revoked = await context.sessions.revoke_jti(wanted.jti or "")
+        jti = wanted.jti or ""
+        await looked(context, jti.partition(".")[0])
+        revoked = await context.sessions.revoke_jti(jti)
     return json_answer({"revoked": revoked})
 
 
