@@ -173,7 +173,9 @@ class Servers:
         )
         found = [self.start(*lines, arguments=("--sentinel",), **more) for _ in range(count)]
         replicas = primary.info("connected_slaves")
-        hurry = {"publish-period": 100, "info-period": 200, "ping-period": 100, "ask-period": 100}
+        # They ask a replica for its state every second once its primary is down, and promote none
+        # whose state is older than five periods of pings: at 100 ms most tries found no replica.
+        hurry = {"publish-period": 100, "info-period": 200, "ping-period": 300, "ask-period": 100}
         for each in found:
             each.client.execute_command(
                 "SENTINEL DEBUG", *(part for pair in hurry.items() for part in pair)
