@@ -1,5 +1,6 @@
 """Two uvicorns over one store: what one has open ends when the session ends at the other."""
 
+import signal
 import time
 from contextlib import closing, contextmanager
 
@@ -8,6 +9,7 @@ import pytest
 import postgresql
 import redis_servers
 from held.clients import FACTORY, Browser, Process, within_the_bound
+from held.site import BOUND
 from service.running import until
 
 SERVERS = {
@@ -102,6 +104,17 @@ def test_under_other_servers(server, tmp_path):
         assert within_the_bound(socket.closed, since) == 4401
         assert within_the_bound(events.rest, since)
         assert not within_the_bound(lines.rest, since)
+
+
+def test_the_server_stops(tmp_path):
+    """An event stream ends as if its session had, so that uvicorn waits for it no longer than for others."""
+    with running(f"sqlite:///{tmp_path}/sessions.db") as process:
+        with closing(Browser(process.port)) as ann:
+            events = ann.stream(process.port, "/events")
+            since = time.monotonic()
+            process.process.terminate()
+            assert within_the_bound(events.rest, since)
+        assert process.process.wait(BOUND) in {0, -signal.SIGTERM}
 
 
 def test_the_store_is_away(alone):

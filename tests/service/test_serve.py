@@ -5,11 +5,13 @@ import signal
 import socket
 import stat
 import subprocess
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 
+from holdfast.cli.service_key import keys as service_keys
 from service.clients import bearer
 from service.running import DEMO, Server, command, free_port, until
 
@@ -191,6 +193,28 @@ def test_a_request_under_way_is_finished(tmp_path):
         (tmp_path / "stopping").touch()
         status = server.process.wait(30)
     assert (status, answer.result().status_code) == (0, 200)
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_stream_of_changes_does_not_hold_it(tmp_path, workers):
+    """SIGTERM ends the stream, complete: no worker waits for its client, and none complains."""
+    key = "hfk1_" + "k" * 43
+    entry = service_keys.entry("shop", service_keys.SCOPES, key)
+    server = Server(tmp_path / "home", "--demo", "--workers", workers, SERVICE_KEYS=entry)
+    url = f"{server.url}/backend/v1/changes"
+    try:
+        with httpx.stream("GET", url, headers=bearer(key), timeout=20) as answer:
+            lines = answer.iter_lines()
+            assert next(lines) == "event: open"
+            since = time.monotonic()
+            server.process.send_signal(signal.SIGTERM)
+            for _ in lines:
+                pass  # to its end: httpx raises if it is cut off
+    finally:
+        status = server.stop()
+    assert status == 0
+    assert time.monotonic() - since < 8  # the server gives who does not end 10 seconds
+    assert "Traceback" not in server.output, server.output
 
 
 def test_an_authenticator_of_the_application(tmp_path, monkeypatch):

@@ -66,7 +66,7 @@ class Held:
     """
 
     __slots__ = (
-        "_answer", "_cancelled", "_events", "_socket", "_task", "id", "keeper", "over", "session",
+        "_answer", "_cancelled", "_socket", "_task", "events", "id", "keeper", "over", "session",
     )  # fmt: skip
 
     def __init__(
@@ -79,7 +79,7 @@ class Held:
         self._answer = answer
         self._cancelled: set[asyncio.Task[Any]] = set()
         self._socket = message["type"] == "websocket.accept"
-        self._events = any(
+        self.events = any(
             name.lower() == b"content-type" and value.startswith(_EVENTS)
             for name, value in message.get("headers", ())
         )
@@ -102,7 +102,7 @@ class Held:
         here = asyncio.current_task()
         if here is not None and here in self._cancelled and here.uncancel():
             raise asyncio.CancelledError  # somebody else wants it to end as well
-        if self.over and self._events:
+        if self.over and self.events:
             await self._pass_on({"type": "http.response.body", "body": b""})
 
     async def _stop(self) -> None:

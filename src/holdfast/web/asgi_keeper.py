@@ -5,7 +5,8 @@ was changed, when its time may be over, and when nothing was heard for half of t
 that tells no changes is asked at that pace. If nobody can say whether a session lives, what it has
 open ends before the bound is over, or as much later as `stale_reads` allows.
 
-What has just been opened costs nothing: it is first looked at after a quarter of the bound.
+What has just been opened costs nothing: it is first looked at after a quarter of the bound. Streams of
+events end when the server is about to stop, too.
 """
 
 from __future__ import annotations
@@ -17,14 +18,15 @@ from typing import TYPE_CHECKING
 from holdfast.errors import StoreError
 from holdfast.protocols import Told
 from holdfast.stores.changes import UNKNOWN
-from holdfast.stores.feed import NEVER, PROBES_PER_BOUND, moment
-from holdfast.web.asgi_kept import Kept
+from holdfast.stores.feed import PROBES_PER_BOUND, moment
+from holdfast.web.asgi_kept import Kept, events_of, hears
+from holdfast.web.asgi_leaving import server_leaves
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from holdfast.chain import Chain
-    from holdfast.protocols import Reading, Watcher
+    from holdfast.protocols import Watcher
     from holdfast.web.asgi_kept import Open
 
 _AT_ONCE = 100  # sessions that are read at the same time
@@ -74,6 +76,8 @@ class Keeper:
         try:
             while self._kept or self._tasks:
                 await asyncio.sleep(self._every)
+                if server_leaves():
+                    self._end(events_of(self._kept.values()), known=False)
                 try:
                     await self._turn(moment() - self._every)
                 except Exception:  # noqa: BLE001 - without this task nothing would end any more
@@ -119,7 +123,7 @@ class Keeper:
         try:
             async with self._room, asyncio.timeout(self._patience(kept)):
                 reading = await self._chain.sessions.look(id)
-            kept.followed = _hears(before, reading)
+            kept.followed = hears(before, reading)
             over = kept.looked(self._chain.sessions, reading.record, asked_at, self._chain.clock())
             self._end(over, known=True)
         except Exception as error:  # noqa: BLE001 - whatever it is, nobody knows
@@ -143,8 +147,3 @@ class Keeper:
         for held in over:
             self.drop(held)
             held.end(known=known)
-
-
-def _hears(told: Told, reading: Reading) -> bool:
-    """Whether changes were heard from where this was read; the page "follow changes" has why."""
-    return told.heard_at > NEVER and (reading.node is None or reading.node in told.nodes)

@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from holdfast.settings import ms
+from holdfast.stores.feed import NEVER
 from holdfast.web.lasting import MOST, lasts
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from holdfast.engine import AsyncSessions
+    from holdfast.protocols import Reading, Told
     from holdfast.record import Record
     from holdfast.session import Session
 
@@ -16,9 +20,10 @@ _UNDER_WAY = 2**63
 
 
 class Open(Protocol):
-    """A socket or stream; `id` is that of its session."""
+    """A socket or stream, perhaps one of `events`; `id` is that of its session."""
 
     id: str
+    events: bool
     session: Session
 
     def end(self, *, known: bool) -> None:
@@ -61,3 +66,13 @@ class Kept:
         if self.look_at:
             self.look_at = now + min((ms(MOST), *filter(None, lasting.values())))
         return [held for held, lasts in lasting.items() if not lasts]
+
+
+def events_of(sessions: Iterable[Kept]) -> list[Open]:
+    """Their streams of events, for which a server that is to stop would wait; clients come back."""
+    return [held for kept in sessions for held in kept.held if held.events]
+
+
+def hears(told: Told, reading: Reading) -> bool:
+    """Whether changes were heard from where this was read; the page "follow changes" has why."""
+    return told.heard_at > NEVER and (reading.node is None or reading.node in told.nodes)

@@ -28,6 +28,7 @@ from holdfast.service.backend.keeping import name_of_store, node_name
 from holdfast.service.context import ServiceContext, context_of
 from holdfast.settings import ms
 from holdfast.stores.feed import PROBES_PER_BOUND, moment
+from holdfast.web.asgi_leaving import server_leaves
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +56,7 @@ async def clock(request: Request) -> Response:
 
 
 async def changes(request: Request) -> Response:
-    """A stream of changes, until the client goes."""
+    """A stream of changes, until the client goes or this server does."""
     key, context = service_key(request, _SCOPE), context_of(request)
     if context.assembly.changes is None:
         retry = ("Retry-After", "60")
@@ -100,7 +101,7 @@ class Stream(Response):
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
         every = self._bound.total_seconds() / PROBES_PER_BOUND
         await self._send(send, _event("open", {**_now(self._context), "bound_ms": ms(self._bound)}))
-        while not gone.done():
+        while not gone.done() and not server_leaves():
             told = await self._watcher.take()
             nodes = [self._store] if self._store else list(map(node_name, told.nodes))
             await self._send(send, "".join(_events(told, nodes)))

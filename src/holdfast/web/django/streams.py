@@ -55,10 +55,11 @@ class Streams:
 class _Stream:
     """A stream that is open in the task that made this; `over` once it was ended."""
 
-    __slots__ = ("_task", "id", "over", "session")
+    __slots__ = ("_task", "events", "id", "over", "session")
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, *, events: bool) -> None:
         self.id = session.id or ""
+        self.events = events
         self.session = session
         self.over = False
         self._task = asyncio.current_task()
@@ -82,7 +83,7 @@ async def _living(
     Django takes a cancellation for a client that has gone: it lets go of everything, and completes
     nothing, so that the server cuts the answer off.
     """
-    stream, keeper = _Stream(session), holding.keeper()
+    stream, keeper = _Stream(session, events=events), holding.keeper()
     keeper.add(stream)
     try:
         async for chunk in chunks:
