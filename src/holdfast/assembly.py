@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from holdfast import keyfile, sinks, stores
 from holdfast.background import Background
 from holdfast.blocking import Sessions
 from holdfast.chain import Chain
+from holdfast.chain.outage import Outage
 from holdfast.engine import AsyncSessions
 from holdfast.errors import ConfigurationError
 from holdfast.rules.keys import KeyRing
@@ -141,7 +143,10 @@ def _assembled(
 ) -> Assembly:
     opened, fresh, wrapped, old = parts
     chore = None if wrapped is None else wrapped.settle
-    background = Background(opened.blocking, settings, clock, chore=chore, together=opened.together)
+    outage = Outage(clock)
+    background = Background(
+        opened.blocking, settings, clock, chore=chore, together=opened.together, outage=outage
+    )
     chosen = [sinks.to_logging()] if audit is None else audit
     sessions = AsyncSessions(
         opened.asynchronous,
@@ -164,6 +169,7 @@ def _assembled(
         fresh=fresh.blocking,
     )
     changes = opened.changes if wrapped is None else wrapped.changes
+    chain = partial(_chain, clock, background, outage)
     return Assembly(
         settings=settings,
         keys=ring,
@@ -171,8 +177,8 @@ def _assembled(
         blocking_store=opened.blocking,
         sessions=sessions,
         blocking=blocking,
-        chain=_chain(sessions, clock, background, old and old.asynchronous, changes),
-        blocking_chain=_chain(blocking.engine, clock, background, old and old.blocking),
+        chain=chain(sessions, old=old and old.asynchronous, changes=changes),
+        blocking_chain=chain(blocking.engine, old=old and old.blocking),
         background=background,
         wrapped=wrapped,
         changes=changes,
@@ -215,9 +221,11 @@ def _bounds(settings: Settings) -> Bounds:
 
 
 def _chain(
-    sessions: AsyncSessions,
     clock: Clock,
     background: Background,
+    outage: Outage,
+    sessions: AsyncSessions,
+    *,
     old: OldSessions | None,
     changes: Changes | None = None,
 ) -> Chain:
@@ -228,6 +236,7 @@ def _chain(
         at_use=background.start,
         old=old,
         changes=changes,
+        outage=outage,
     )
 
 

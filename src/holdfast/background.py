@@ -14,6 +14,7 @@ import threading
 from itertools import islice
 from typing import TYPE_CHECKING, cast
 
+from holdfast.chain.outage import Outage
 from holdfast.errors import StoreError, StoreUnavailable
 from holdfast.faces import async_shaped, run
 from holdfast.hooks import weakly
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from holdfast.settings import Settings
 
 _LEASE = "lease/sweep"
+_ANSWERS = "lease/answers"
+_PLENTY, _MINUTE = 1_000_000, 60_000
+_STEP_S = 1.0
 _BATCH = 1000
 _TOGETHER = 100
 _BREATH_S = 0.01
@@ -39,7 +43,8 @@ class Background:
     """Collects touches and sweeps; `store` is a blocking store over the same records.
 
     `chore` is done in each round, before anything else. With `together` touches are sent by the
-    hundred, see `holdfast.faces.Together`.
+    hundred, see `holdfast.faces.Together`. While there is an `outage` the thread looks every second
+    whether it is over.
     """
 
     def __init__(
@@ -50,8 +55,10 @@ class Background:
         *,
         chore: Callable[[], None] | None = None,
         together: Together | None = None,
+        outage: Outage | None = None,
     ) -> None:
         self._store = store
+        self._outage = outage or Outage(clock)
         self._together = together
         self._chore = chore
         self._clock = clock
@@ -69,6 +76,7 @@ class Background:
         self._thread: threading.Thread | None = None
         self._pending: dict[str, Touch] = {}
         self._next_sweep = 0
+        self._outage.begin_anew()
 
     def collect(self, touch: Touch) -> None:
         """Note activity, to be sent within `flush_every`; never waits for the store.
@@ -155,16 +163,33 @@ class Background:
 
     def work(self) -> None:
         """One round of the thread; what goes wrong is logged, and the next round tries again."""
+        self._try(self._round)
+
+    def look(self) -> None:
+        """While an outage lasts, find out by a small write whether the store answers again."""
+        if self._outage.lasts:
+            self._try(self._ask)
+
+    def _try(self, what: Callable[[], None]) -> None:
         try:
-            if self._chore is not None:
-                self._chore()
-            self.flush()
-            if self._clock() >= self._next_sweep:
-                self.sweep()
+            what()
+        except StoreUnavailable as error:
+            self._outage.felt(error)
         except StoreError as error:
             _log.warning("background work is waiting for the store: %s", error)
         except Exception:  # noqa: BLE001 - a thread that dies would take all later activity with it
             _log.exception("background work failed")
+
+    def _round(self) -> None:
+        if self._chore is not None:
+            self._chore()
+        self.flush()
+        if self._clock() >= self._next_sweep:
+            self.sweep()
+
+    def _ask(self) -> None:
+        self._store.take(_ANSWERS, limit=_PLENTY, period=_MINUTE, now=self._clock())
+        self._outage.answered()
 
     def close(self) -> None:
         """Stop the thread and send what is left; later calls send what came since."""
@@ -179,9 +204,13 @@ class Background:
             _log.warning("activity of the last seconds was not saved: %s", error)
 
     def _run(self) -> None:
-        stop = self._stop
-        while not stop.wait(self._flush_s):
-            self.work()
+        stop, waited, step = self._stop, 0.0, min(self._flush_s, _STEP_S)
+        while not stop.wait(step):
+            waited += step
+            if waited >= self._flush_s:
+                waited = 0.0
+                self.work()
+            self.look()
 
 
 async def _send(store: AsyncStore, touch: Touch) -> bool:

@@ -6,7 +6,8 @@ import pytest
 
 from chain.facts import as_cookie, header
 from holdfast.blocking import run
-from holdfast.chain import Refusal, error_reply, merged, reply_to
+from holdfast.chain import Refusal, error_reply, merged
+from holdfast.chain.outage import Outage
 from holdfast.errors import (
     Conflict,
     HoldfastError,
@@ -20,6 +21,12 @@ from holdfast.errors import (
 )
 
 SECRET_TEXT = "1.aa1AAAA.hunter2 at /var/lib"
+
+
+def reply_to(error):
+    return Outage(lambda: 0).reply_to(error)
+
+
 PRIVATE = (("Vary", "Cookie"), ("Cache-Control", "no-store"))
 
 

@@ -12,6 +12,7 @@ import pytest
 from holdfast import Settings, StoreUnavailable
 from holdfast import background as module
 from holdfast.background import Background
+from holdfast.chain.outage import QUIET_MS
 from holdfast.engine import Touch
 from holdfast.errors import RecordReadOnly
 from holdfast.protocols import Page
@@ -235,6 +236,27 @@ def test_a_round_that_fails_is_not_the_last(parts, caplog, error):
     assert record.id not in caplog.text
     parts.background.work()
     assert parts.seen(record) == record.seen_at + 1
+
+
+def test_it_finds_out_that_an_outage_is_over(parts, caplog):
+    """By a small write, which it makes at no other time: to read may go well on a full disk."""
+    parts.background.look()
+    assert parts.store.calls == []
+    record = parts.session()
+    parts.background.collect(touch(record, record.seen_at + 1))
+    parts.store.before("touch", down)
+    parts.background.work()
+    parts.clock.advance(QUIET_MS)
+    parts.store.before("take", down)
+    parts.background.look()
+    parts.background.look()  # the store answers, but has failed a moment ago
+    assert len(caplog.records) == 1
+    parts.clock.advance(QUIET_MS)
+    parts.background.look()
+    assert "answers again" in caplog.messages[-1]
+    asked = len(parts.store.calls)
+    parts.background.look()
+    assert len(parts.store.calls) == asked
 
 
 def test_the_thread_sends_by_itself():

@@ -3,8 +3,11 @@
 What applications behind proxies and in other languages do as well is in `scenarios.test_table`.
 """
 
+import logging
+
 import pytest
 
+from holdfast.chain.outage import QUIET_MS
 from holdfast.errors import NotDurable
 from web.sites import OVER_ASGI
 
@@ -442,6 +445,24 @@ def test_an_outage_is_not_a_sign_out(browser, parts):
     assert answer.all("set-cookie") == answer.all("clear-site-data") == []
     assert browser.get("/healthz").body == b"open"
     assert browser.get("/me").json() == {"user": "ann"}
+
+
+def test_an_outage_is_one_line_whatever_it_refuses(browser, parts, caplog):
+    """R164: not one a request; and the end of it is said, which the background thread finds out."""
+    browser.sign_in()
+    with caplog.at_level(logging.WARNING, "holdfast"):
+        parts.fail("get", times=5)
+        for _ in range(5):
+            assert browser.get("/me").status == 503
+        assert browser.get("/me").status == 200
+        parts.clock.advance(QUIET_MS)
+        parts.assembly.background.look()
+    said = [each.getMessage() for each in caplog.records if each.name == "holdfast"]
+    assert [text.split(",")[0] for text in said] == [
+        "the store does not answer",
+        "the store answers again after 1 s",
+    ]
+    assert said[1].endswith("5 got 503")
 
 
 @over_asgi

@@ -15,15 +15,8 @@ from holdfast.chain.adoption import Adoption
 from holdfast.chain.cookie import SessionCookie
 from holdfast.chain.csrf import Csrf
 from holdfast.chain.excluded import Excluded
-from holdfast.chain.reply import (
-    PRIVATE,
-    Headers,
-    Refusal,
-    Reply,
-    error_reply,
-    merged,
-    reply_to,
-)
+from holdfast.chain.outage import Outage
+from holdfast.chain.reply import PRIVATE, Headers, Refusal, Reply, error_reply, merged
 from holdfast.chain.request import HEADERS, Proof, Request, Visit, no_form_field
 from holdfast.chain.session import identify, identify_at_once, wants_fresh
 from holdfast.chain.transport import Transport
@@ -48,7 +41,6 @@ __all__ = [
     "Visit",
     "error_reply",
     "merged",
-    "reply_to",
 ]
 
 _SERVER_ERROR = 500
@@ -63,7 +55,8 @@ class Chain:
     at every request and must cost nothing: it is how the background thread comes to start in the
     process that serves, and not in the one that loaded the application before a fork. `old` are the
     sessions of another library, which become ours as their visitors come back. `changes` is where an
-    adapter hears of sessions that end while something of theirs is open; None: it has to ask.
+    adapter hears of sessions that end while something of theirs is open; None: it has to ask. `outage`
+    says in the log what `reply_to`, the answer to an error, is told of the store.
     """
 
     def __init__(
@@ -75,6 +68,7 @@ class Chain:
         at_use: Callable[[], None] | None = None,
         old: OldSessions | None = None,
         changes: Changes | None = None,
+        outage: Outage | None = None,
     ) -> None:
         settings = sessions.settings
         self.sessions = sessions
@@ -82,6 +76,7 @@ class Chain:
         self.csrf = Csrf(sessions, clock=clock, entropy=entropy)
         self.headers = HEADERS | {self.csrf.header}
         self.clock = clock
+        self.reply_to = (outage or Outage(clock)).reply_to
         self._at_use = at_use
         self._adoption = None if old is None else Adoption(sessions, old)
         self._transport = Transport(settings, sessions.auditor)
@@ -107,7 +102,7 @@ class Chain:
             try:
                 visit.begun = self.identify_at_once(visit)
             except StoreError as error:
-                visit.reply, visit.begun = reply_to(error), True
+                visit.reply, visit.begun = self.reply_to(error), True
         return visit
 
     async def begin_anyway(self, visit: Visit) -> None:
@@ -119,7 +114,7 @@ class Chain:
         try:
             await self._find(visit, None)
         except StoreError as error:
-            visit.reply = reply_to(error)
+            visit.reply = self.reply_to(error)
 
     def arrive(self, request: Request) -> Visit:
         """The beginning of `begin`, as far as the route does not matter: the transport."""
@@ -144,7 +139,7 @@ class Chain:
             if not visit.identified and not self.identify_at_once(visit):
                 await self.identify(visit)
         except StoreError as error:
-            return reply_to(error)
+            return self.reply_to(error)
         if exempt:
             visit.csrf = "exempt"
             refused = None
@@ -260,7 +255,7 @@ class Chain:
 
     def refused(self, visit: Visit, error: HoldfastError) -> Reply:
         """The answer when the session could not be committed."""
-        reply = reply_to(error)
+        reply = self.reply_to(error)
         gone = self._cookie.withdrawn(visit) + self._old_cookie(visit)
         return Reply(reply.status, reply.headers + gone, reply.body)
 
@@ -286,7 +281,7 @@ class Chain:
 
         What is raised keeps nothing, as after a server error; a sign-out is carried out also here.
         """
-        reply = reply_to(error)
+        reply = self.reply_to(error)
         done = await self.commit(visit, _SERVER_ERROR)
         if done.status is not None:
             return done

@@ -6,17 +6,14 @@ Error bodies are the same JSON under every framework: `{"error": "…", "code": 
 from __future__ import annotations
 
 import json
-import logging
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from holdfast.errors import HoldfastError, SessionEnded, StoreCorrupt, StoreError
+from holdfast.errors import HoldfastError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-_log = logging.getLogger("holdfast")
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -67,27 +64,6 @@ def error_reply(
     body = {"error": message or _MESSAGES.get(status, "Error"), "code": code}
     fixed = (("Content-Type", "application/json; charset=utf-8"), ("Cache-Control", "no-store"))
     return Reply(status, (*fixed, *headers), json.dumps(body).encode(), code)
-
-
-def reply_to(error: HoldfastError) -> Reply:
-    """The answer to an error of ours. Its text is for logs; a client gets the code (R165)."""
-    if isinstance(error, Refusal):
-        return error.reply
-    _note(error)
-    if isinstance(error, StoreError):
-        return error_reply(503, error.code, None, ("Retry-After", str(error.retry_after)))
-    if isinstance(error, SessionEnded):
-        return error_reply(401, error.code, None, CHALLENGE)
-    message = "Internal server error" if error.http_status >= 500 else None
-    return error_reply(error.http_status, error.code, message)
-
-
-def _note(error: HoldfastError) -> None:
-    """An outage is one line a request, and no stack: it must not fill a disk (R164)."""
-    if isinstance(error, StoreError) and not isinstance(error, StoreCorrupt):
-        _log.warning("%s: %s", error.code, error)
-    elif error.http_status >= 500:
-        _log.error("%s: %s", error.code, error, exc_info=error)
 
 
 def merged(own: Iterable[tuple[str, str]], added: Headers) -> list[tuple[str, str]]:

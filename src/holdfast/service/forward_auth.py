@@ -13,7 +13,7 @@ import re
 from typing import TYPE_CHECKING, cast
 from urllib.parse import parse_qsl, quote, urlencode
 
-from holdfast.chain import Refusal, Reply, error_reply, reply_to
+from holdfast.chain import Refusal, Reply, error_reply
 from holdfast.chain import Request as Facts
 from holdfast.chain.reply import PRIVATE
 from holdfast.errors import HoldfastError
@@ -71,7 +71,7 @@ class ForwardAuth:
         try:
             answer = await self._answer(scope)
         except HoldfastError as error:
-            answer = reply_to(error)
+            answer = self._chain.reply_to(error)
         except Exception:  # noqa: BLE001 - whatever fails, nobody passes
             answer = internal_error("forward-auth")
         if isinstance(answer, Reply):  # for a browser, to which the proxy hands it on

@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
 from holdfast.chain import Chain, Reply, Visit, auth
-from holdfast.chain import reply_to as chain_reply_to
 from holdfast.errors import HoldfastError, UsageError
 from holdfast.web.asgi_answer import Answer, Scope, Send
 from holdfast.web.asgi_body import Receive
@@ -130,7 +129,7 @@ def reply_to(connection: Connection, error: HoldfastError) -> Reply:
     Starlette and FastAPI nobody needs this, the middleware answers what is raised.
     """
     visit_of(connection).raised = True
-    return chain_reply_to(error)
+    return _chain_of(connection).reply_to(error)
 
 
 def _chain_of(connection: Connection) -> Chain:

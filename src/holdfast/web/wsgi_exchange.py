@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from holdfast.chain import Chain, Reply, Visit, reply_to
+from holdfast.chain import Chain, Reply, Visit
 from holdfast.errors import HoldfastError, StoreError
 from holdfast.faces import run
 from holdfast.web.wsgi_body import Body
@@ -69,7 +69,7 @@ class Exchange:
         """Carry out what was asked of the session; see `Chain.commit`."""
         self._closed = True
         if self._failure is not None:
-            return Reply() if status == _OUTAGE else reply_to(self._failure)
+            return Reply() if status == _OUTAGE else self.chain.reply_to(self._failure)
         if not self._known:
             return Reply()
         kept = status < _SERVER_ERROR and not self.visit.raised
@@ -84,7 +84,7 @@ class Exchange:
         """The answer to an error that the application raised; see `Chain.fail`."""
         self._closed = True
         if self._failure is not None or not self._known:
-            return reply_to(error)
+            return self.chain.reply_to(error)
         return run(self.chain.fail(self.visit, error))
 
     def _read(self) -> None:

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from holdfast.chain import Refusal, error_reply, reply_to
+from holdfast.chain import Refusal, error_reply
 from holdfast.errors import HoldfastError
 from holdfast.service.backend.asking import authorised, decoded, raw_body
 from holdfast.service.backend.requests import SCOPE, Begin, Commit, begun, committed
@@ -78,7 +78,7 @@ async def _answer(context: ServiceContext, place: int, ask: bytes) -> bytes:
     try:
         line: list[Any] = [place, 200, await _asked(context, ask)]
     except HoldfastError as error:
-        line = [place, *_refusal(error)]
+        line = [place, *_refusal(context, error)]
     except Exception:  # noqa: BLE001 - logged there; its neighbours have nothing to do with it
         reply = internal_error("a question about a request")
         line = [place, reply.status, msgspec.Raw(reply.body)]
@@ -94,8 +94,8 @@ async def _asked(context: ServiceContext, ask: bytes) -> dict[str, Any]:
     return await committed(context, decoded(body, Commit))
 
 
-def _refusal(error: HoldfastError) -> list[Any]:
+def _refusal(context: ServiceContext, error: HoldfastError) -> list[Any]:
     """Status, body, and seconds to wait if the answer names them."""
-    reply = reply_to(error)
+    reply = context.assembly.chain.reply_to(error)
     wait = [int(value) for name, value in reply.headers if name == "Retry-After"]
     return [reply.status, msgspec.Raw(reply.body), *wait]

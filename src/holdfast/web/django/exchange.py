@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from holdfast.chain import Reply, reply_to
+from holdfast.chain import Reply
 from holdfast.errors import StoreError
 from holdfast.faces import run
 from holdfast.web.django import expiry, finishing
@@ -134,7 +134,7 @@ class Exchange:
         """
         self._closed = True
         if self._failure is not None:
-            return Reply() if status == _OUTAGE else reply_to(self._failure)
+            return Reply() if status == _OUTAGE else self.chain.reply_to(self._failure)
         if self.visit.reply is not None or not self.visit.identified:
             return Reply()
         if not self._judged:  # no view was reached, but somebody has looked at the session

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib.sessions.middleware import SessionMiddleware
 
-from holdfast.chain import reply_to
 from holdfast.errors import HoldfastError, StoreError
 from holdfast.faces import run
 from holdfast.web.django import csrf, here
@@ -65,7 +64,7 @@ class HoldfastMiddleware(SessionMiddleware):
             try:
                 await exchange.look(exchange.chain)
             except StoreError as error:
-                visit.reply = reply_to(error)
+                visit.reply = exchange.chain.reply_to(error)
         if visit.reply is not None:
             return answer(request, visit.reply)
         response: HttpResponseBase = await self._answer(request)
@@ -99,7 +98,7 @@ class HoldfastMiddleware(SessionMiddleware):
         if exchange is None or not isinstance(exception, HoldfastError):
             return None
         exchange.visit.raised = True
-        return answer(request, reply_to(exception))
+        return answer(request, exchange.chain.reply_to(exception))
 
 
 def _exempt(request: HttpRequest, view: Callable[..., Any]) -> bool:

@@ -28,7 +28,7 @@ from werkzeug.local import LocalProxy
 
 from holdfast.adoption import FlaskSession
 from holdfast.assembly import Assembly, assemble
-from holdfast.chain import Chain, Refusal, reply_to
+from holdfast.chain import Chain, Refusal
 from holdfast.errors import HoldfastError, UsageError
 from holdfast.rules.local_path import local_path
 from holdfast.session import Session
@@ -124,8 +124,9 @@ def _tagging(adopt: Adopted | None) -> Adopted | None:
 
 
 def _answer(error: HoldfastError) -> Response:
-    reply = reply_to(error)
-    exchange().visit.raised = True
+    here = exchange()
+    here.visit.raised = True
+    reply = here.chain.reply_to(error)
     return Response(reply.body, reply.status, list(reply.headers))
 
 
