@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
-from holdfast.errors import RecordReadOnly
+from holdfast.errors import ConfigurationError, RecordReadOnly
 from holdfast.faces import BlockingShaped, Together, async_shaped, run
-from holdfast.stores import Opened, open_both
+from holdfast.stores import Opened, database_file, open_both
 from holdfast.stores.moving import AsyncMovingStore
 from holdfast.stores.near_cache import Bounds
 from holdfast.stores.wrapping import Stack, Wrapped
@@ -100,13 +100,24 @@ def open_moving(
     A new store that finds sessions by the tags of their ids (Redis) begins with the salt of the old.
 
     Raises:
-        ConfigurationError: a URL is wrong.
+        ConfigurationError: a URL is wrong, or the old store is a SQLite file that is not there.
         StoreError: a store does not answer that must be asked for its salt.
     """
+    _require_file(old)
     there, here = open_both(new, timeout=timeout), open_both(old, timeout=timeout)
     if isinstance(there.blocking, _Adopting):
         there.blocking.adopt_salt(here.blocking.salt())
     return Moving(there, here, bounds or Bounds(), cache=cache)
+
+
+def _require_file(old: str) -> None:
+    """A mistyped path would be an empty store, from which nobody moves: everybody is signed out."""
+    path = database_file(old)
+    if path is not None and not path.exists():
+        raise ConfigurationError(
+            f"the store that sessions come from: there is no file {path}; an absolute path has four"
+            " slashes, and once all have moved HOLDFAST_STORE_FROM is taken away"
+        )
 
 
 def move_all(both: Moving, *, now: int, progress: Callable[[float, int], None]) -> Moved:

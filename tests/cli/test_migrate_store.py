@@ -55,6 +55,10 @@ def test_mistakes(tmp_path):
     assert missing.returncode == 1
     assert f"there is no file {tmp_path}/typo.db" in missing.stderr
     assert not (tmp_path / "typo.db").exists()
+    served = command(tmp_path, "serve", STORE_FROM=f"sqlite:///{tmp_path}/typo.db")
+    assert served.returncode == 1
+    assert f"there is no file {tmp_path}/typo.db" in served.stderr
+    assert not (tmp_path / "typo.db").exists()
     url = f"sqlite:///{tmp_path}/a.db"
     same = command(tmp_path, "migrate-store", url, url)
     assert same.returncode == 1

@@ -35,7 +35,11 @@ def clock():
 
 @pytest.fixture
 def old_url(tmp_path):
-    return f"sqlite:///{tmp_path}/old.db"
+    url = f"sqlite:///{tmp_path}/old.db"
+    store = open_store(url)
+    store.salt()  # makes the file
+    store.close()
+    return url
 
 
 @pytest.fixture

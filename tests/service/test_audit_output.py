@@ -88,7 +88,7 @@ def test_a_stream_that_fails_is_counted_and_asked_again(stuck):
     assert (stuck.taken, output.failures) == ([at(0), at(2), at(4)], 3)
 
 
-def test_nobody_reads_at_the_end(stuck, monkeypatch):
+def test_nobody_reads_at_the_end(stuck, monkeypatch, caplog):
     """The process ends all the same, and what it leaves behind is counted."""
     monkeypatch.setattr("holdfast.service.audit_output._AT_EXIT_S", 0.05)
     output = AuditOutput(stuck, most=2)
@@ -96,7 +96,30 @@ def test_nobody_reads_at_the_end(stuck, monkeypatch):
     assert stuck.begun.wait(30)
     until(lambda: _filled(output), "the queue is full")
     output.close()
+    assert (stuck.taken, output.failures) == ([], 3)
+    assert "3 events" in caplog.text
+
+
+def test_nobody_reads_what_is_the_last(stuck, monkeypatch, caplog):
+    """All that waited is in the thread's hand, with the word that nothing more comes."""
+    monkeypatch.setattr("holdfast.service.audit_output._AT_EXIT_S", 1.0)
+    monkeypatch.setattr("holdfast.service.audit_output._GATHER_S", 0.3)
+    output = AuditOutput(stuck)
+    output(event())
+    output(event())
+    output.close()
+    assert stuck.begun.is_set()
     assert (stuck.taken, output.failures) == ([], 2)
+    assert "2 events" in caplog.text
+
+
+def test_a_quiet_end_says_nothing(stuck, caplog):
+    """Everything came out."""
+    stuck.go.set()
+    output = AuditOutput(stuck)
+    output(event())
+    output.close()
+    assert (len(stuck.taken), output.failures, caplog.text) == (1, 0, "")
 
 
 def at(number):

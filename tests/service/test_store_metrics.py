@@ -71,6 +71,23 @@ def test_the_start_and_readiness_name_the_class(server):
     until(named, "the class is known")
 
 
+def test_the_start_says_that_there_are_no_users(tmp_path, redis):
+    """They stay where they were when sessions move to Redis: nobody can sign in."""
+    moved = Server(tmp_path / "home", "--profile", "development", STORE=redis.url)
+    assert moved.stop() == 0
+    (told,) = [line for line in moved.lines if "nobody can sign in" in line]
+    assert "holdfast user add" in told
+    assert "HOLDFAST_USERS" in told
+    url = f"sqlite:///{tmp_path}/old.db"
+    password = "a long password for tests\n"
+    command(tmp_path / "home", "user", "add", "ada@example.org", input=password, STORE=url)
+    asks = {"AUTHENTICATOR": "https://app.example.org/check", "AUTHENTICATOR_KEY": "k" * 43}
+    for variables in ({"USERS": url}, asks):
+        other = Server(tmp_path / "home", "--profile", "development", STORE=redis.url, **variables)
+        assert other.stop() == 0
+        assert "nobody can sign in" not in other.output
+
+
 def test_what_ended_workers_said_of_themselves_goes(server):
     """What is held now counts for processes that run now; a count of the past stays."""
     folder = next(server.home.glob("metrics"))

@@ -204,5 +204,6 @@ def test_the_weaker_durability_counts(own_servers, moving, parts, tmp_path):
 
 def test_two_stores_of_this_machine_need_nothing(moving, parts, tmp_path):
     """Neither is behind a network."""
-    moving(f"sqlite:///{tmp_path}/new.db", f"sqlite:///{tmp_path}/old.db")
+    _, old = moving(f"sqlite:///{tmp_path}/new.db", f"sqlite:///{tmp_path}/old.db")
+    old.salt()  # makes the file
     assert parts(cache=True).wrapped is None

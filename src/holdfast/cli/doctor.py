@@ -105,9 +105,6 @@ def _store(data: Opened) -> str:
     """A real write and a real read."""
     now = int(time.time() * 1000)
     data.assembly.blocking_store.take("doctor", limit=1_000_000, period=60_000, now=now)
-    if data.administration.users.page(limit=1).users:
-        return "answers"
-    told = "answers; there is no user yet: holdfast user add EMAIL"
-    if data.assembly.wrapped is None or data.configuration.users:
-        return told
-    return f"{told}; if they are in another database, name it in HOLDFAST_USERS"
+    elsewhere = data.assembly.wrapped is not None and not data.configuration.users
+    missing = data.administration.users.missing(elsewhere=elsewhere)
+    return f"answers; {missing}" if missing else "answers"

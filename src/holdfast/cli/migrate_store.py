@@ -28,7 +28,6 @@ def migrate_store(
 
     if source == target:
         raise UsageError("FROM and TO are the same store")
-    _require_file(source)
     both = open_moving(target, source)
     try:
         with _progress(quiet=json) as progress:
@@ -37,20 +36,6 @@ def migrate_store(
         both.close()
     sentence = f"{done.moved} sessions moved, {done.ended} had expired, {done.left} were left."
     output.said(sentence, json=json, **done._asdict())
-
-
-def _require_file(source: str) -> None:
-    """A mistyped path would be an empty store, from which nobody moves.
-
-    Raises:
-        UsageError: the old store is a SQLite file that is not there.
-    """
-    from holdfast.errors import UsageError
-    from holdfast.stores import database_file
-
-    path = database_file(source)
-    if path is not None and not path.exists():
-        raise UsageError(f"FROM: there is no file {path}; an absolute path has four slashes")
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from holdfast.cli.options import Home, Store
 from holdfast.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from holdfast.service.administration import Administration
     from holdfast.service.context import ServiceContext
     from holdfast.service.environment import Configuration
 
@@ -92,9 +93,10 @@ def _prepared(configuration: Configuration, *, demo: bool):  # type: ignore[no-u
     context = build(configuration)
     try:
         _say_durability(context)
-        if not demo:
-            return None
         administration = Administration(context.assembly, context.database, context.options, now_ms)
+        if not demo:
+            _say_users(administration, configuration, context)
+            return None
         return ensure_user(administration, configuration.home)
     finally:
         context.close()
@@ -108,6 +110,17 @@ def _say_durability(context: ServiceContext) -> None:
         durability = context.assembly.wrapped.outlook().durability
         told = f"Durability of revocations: {durability}; they survive {survives(durability)}"
         print(told, flush=True)
+
+
+def _say_users(
+    administration: Administration, configuration: Configuration, context: ServiceContext
+) -> None:
+    """A service without users lets nobody in: they may have stayed where the sessions were before."""
+    if configuration.authenticator is None:
+        elsewhere = context.assembly.wrapped is not None and not configuration.users
+        missing = administration.users.missing(elsewhere=elsewhere)
+        if missing:
+            logging.getLogger("holdfast").warning("nobody can sign in, %s", missing)
 
 
 def _require_reachable(configuration: Configuration, *, demo: bool) -> None:

@@ -10,6 +10,7 @@ woken for each, it would take as much of the loop's time as the event itself.
 from __future__ import annotations
 
 import atexit
+import logging
 import time
 from queue import Empty, Full, SimpleQueue
 from threading import Thread
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _MOST = 10_000
 _AT_EXIT_S = 2.0
 _GATHER_S = 0.01
+_log = logging.getLogger("holdfast")
 
 
 class AuditOutput:
@@ -36,6 +38,7 @@ class AuditOutput:
         self._stream = stream
         self._most = most
         self._queue: SimpleQueue[Event | None] = SimpleQueue()
+        self._hand: list[Event] = []
         self._thread = Thread(target=self._run, name="holdfast-audit", daemon=True)
         self._thread.start()
         atexit.register(self.close)
@@ -51,19 +54,27 @@ class AuditOutput:
         self._queue.put(event)
 
     def close(self) -> None:
-        """Write what is left, for two seconds at most: perhaps nobody reads any more."""
+        """Write what is left, for two seconds at most: perhaps nobody reads any more.
+
+        What is left behind, in the queue and in the thread's hand, is counted, and said in the log.
+        """
         atexit.unregister(self.close)
         self._queue.put(None)
         self._thread.join(_AT_EXIT_S)
         if self._thread.is_alive():
-            self.failures += self._queue.qsize() - 1  # the last one is no event
+            queued = max(self._queue.qsize() - 1, 0)  # the last one is no event
+            self._lose(len(self._hand) + queued)
+
+    def _lose(self, count: int) -> None:
+        self.failures += count
+        _log.warning("nobody reads the audit log: its last %d events were not written", count)
 
     def _run(self) -> None:
         going = True
         while going:
-            events, going = self._gather()
-            if not self._write(events):
-                self.failures += sum(not self._write([event]) for event in events)
+            going = self._gather()
+            if not self._write(self._hand):
+                self.failures += sum(not self._write([event]) for event in self._hand)
 
     def _write(self, events: list[Event]) -> bool:
         """Write all of them; False: not all. A reader that went away must not end the thread."""
@@ -74,9 +85,10 @@ class AuditOutput:
             return False
         return True
 
-    def _gather(self) -> tuple[list[Event], bool]:
-        """The events that are there a moment after the first; False: these are the last."""
+    def _gather(self) -> bool:
+        """Take the events that are there a moment after the first; False: these are the last."""
         events: list[Event] = []
+        self._hand = events
         event = self._queue.get()
         if event is not None:
             time.sleep(_GATHER_S)
@@ -85,5 +97,5 @@ class AuditOutput:
             try:
                 event = self._queue.get_nowait()
             except Empty:
-                return events, True
-        return events, False
+                return True
+        return False
