@@ -16,7 +16,7 @@ from django.core.management import execute_from_command_line
 from django.core.wsgi import get_wsgi_application
 from django.http import HttpResponse, JsonResponse
 from django.template import engines
-from django.urls import include, path, reverse_lazy
+from django.urls import path, reverse_lazy
 
 from holdfast.web import django as holdfast
 
@@ -88,7 +88,6 @@ urlpatterns = [
     path("", home),
     path("api", api),
     path("admin/", admin.site.urls),
-    path("accounts/", include("django.contrib.auth.urls")),
 ]
 
 

@@ -14,6 +14,7 @@ import secrets
 
 from fastapi import Depends, FastAPI, HTTPException
 from fastapi.concurrency import run_in_threadpool
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
@@ -58,6 +59,18 @@ class Refused(HTTPException):
 @app.exception_handler(Refused)
 async def answer(_request, error: Refused):
     return JSONResponse({"error": error.detail}, error.status_code)
+
+
+@app.exception_handler(RequestValidationError)
+async def malformed(_request, _error):
+    """Without what was sent: a password, or half a character, which nothing can send back."""
+    return JSONResponse({"error": "Malformed request"}, 422)
+
+
+@app.exception_handler(UnicodeEncodeError)
+async def no_text(_request, _error):
+    r"""JSON can name half a character, `"\ud800"`, which no text has."""
+    return JSONResponse({"error": "Malformed text"}, 400)
 
 
 def user_of(login: Login):

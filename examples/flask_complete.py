@@ -35,6 +35,12 @@ def fields():
     return body if isinstance(body, dict) else {}
 
 
+@app.errorhandler(UnicodeEncodeError)
+def no_text(_error):
+    r"""JSON can name half a character, `"\ud800"`, which no text has."""
+    return {"error": "Malformed text"}, 400
+
+
 def user_of(body):
     """Whose e-mail and password these are, or None. An unknown e-mail takes as long as a known one."""
     user = USERS.get(str(body.get("email")), NOBODY)

@@ -63,6 +63,7 @@ def login():
             flash(f"Welcome, {user.email}.")
             return redirect(url_for("notes"))
         flash("The e-mail or the password is not right.")
+        return page(LOGIN), 401
     return page(LOGIN)
 
 

@@ -54,6 +54,9 @@ const ERRORS: Record<string, TokenError> = {
   token_expired: "Token expired",
 };
 
+/** What a token is made of. Other text, such as half a character, the service could not even read. */
+const SHAPE = /^[\w.-]*$/;
+
 /** Makes, verifies, refreshes and ends tokens. All of it rejects with a 503 error in an outage. */
 export class SessionManager {
   readonly #api: Api;
@@ -148,6 +151,7 @@ export class SessionManager {
 
   /** New tokens for a refresh token, which is used up. */
   async refreshAccessToken(refreshToken: string): Promise<Refreshed> {
+    if (!SHAPE.test(refreshToken)) return { tokens: null, error: "Invalid token" };
     try {
       const body = { refresh_token: refreshToken };
       return { tokens: pair(await this.#api.get<Pair>("POST", "/tokens/refresh", body)), error: null };
@@ -184,7 +188,8 @@ export class SessionManager {
     }
   }
 
-  #judge(token: string, type: string, stateless: boolean, keep = false): Promise<Judged> {
+  async #judge(token: string, type: string, stateless: boolean, keep = false): Promise<Judged> {
+    if (!SHAPE.test(token)) return { claims: null, reason: null };
     return this.#api.get<Judged>("POST", "/tokens/verify", { token, type, stateless, keep });
   }
 }

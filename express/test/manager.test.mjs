@@ -44,6 +44,16 @@ test("tokens are made, verified, refreshed and ended as the specification has it
   assert.equal((await manager.refreshAccessToken(tokens.refreshToken)).error, "Invalid token");
 });
 
+test("text that no token is made of is an invalid token, and no mistake of the application", async () => {
+  for (const text of ["\ud800", "a.\ud800.b", "a b", "\u0000"]) {
+    const invalid = { payload: null, error: "Invalid token" };
+    assert.deepEqual(await manager.verifyToken(text), invalid);
+    assert.deepEqual(await manager.verifyToken(text, "refresh"), invalid);
+    assert.deepEqual(await manager.refreshAccessToken(text), { tokens: null, error: "Invalid token" });
+    assert.equal(await manager.logout(text), false);
+  }
+});
+
 test("a single token is blacklisted, here at once and elsewhere within the bound", async () => {
   const { accessToken, refreshToken } = await manager.generateTokens("ada");
   const other = holdfast({ url: service.url, serviceKey: service.key });

@@ -40,9 +40,10 @@ def port(tmp_path):
         server.wait(20)
 
 
-def submit(browser, form_on, to, **fields):
+def submit(browser, form_on, to, more="", **fields):
     token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', browser.get(form_on)[1])[1]
-    return browser.send("POST", to, urlencode({"csrfmiddlewaretoken": token, **fields}), FORM)
+    form = urlencode({"csrfmiddlewaretoken": token, **fields})
+    return browser.send("POST", to, f"{form}&{more}", FORM)
 
 
 @pytest.mark.slow
@@ -55,6 +56,10 @@ def test_the_site(port):
     assert "Counted." in submit(browser, "/", "/")[1]
     assert browser.get("/api")[1] == {"user": "ada@example.org", "visits": 1}
     assert "this session" in browser.get("/admin/holdfast/session/")[1]
+    for half in ("username=%ED%A0%80", "password=%ED%A0%80"):
+        again = submit(Browser(port), "/admin/login/", "/admin/login/", more=half, next="/")
+        assert again[0] == 200, "the form once more, as Django shows it"
+    assert browser.get("/accounts/login/")[0] == 404
     copy = Browser(port, browser.cookies)
     assert submit(browser, "/", "/admin/logout/")[0] == 200
     assert copy.get("/api")[0] == 401
