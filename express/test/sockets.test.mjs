@@ -259,3 +259,17 @@ test("a socket that cannot be closed keeps no other one open", async () => {
   assert.equal(await closed, 4401);
   assert.equal((await warned)[0].message, "not open yet");
 });
+
+// The last one: Node warns that its timers are experimental, and the test above waits for a warning.
+test("a client that does not agree to the end is cut off after five seconds", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const gone = { ask: async () => ({ status: 404, body: {} }) };
+  const sockets = new Sockets(gone, { listen: () => undefined, within: 1000, nodes: new Set() });
+  let cut = 0;
+  const closed = new Promise((close) => sockets.hold({ close, terminate: () => (cut += 1) }, "id"));
+  assert.equal(await closed, 4401);
+  t.mock.timers.tick(4_999);
+  assert.equal(cut, 0);
+  t.mock.timers.tick(1);
+  assert.equal(cut, 1);
+});
