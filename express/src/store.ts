@@ -11,8 +11,8 @@ import type { Session, SessionData } from "express-session";
 import { Api } from "./api.js";
 import type { ApiOptions } from "./api.js";
 import { Changes } from "./changes.js";
-import { Refused, ServiceUnavailable } from "./errors.js";
 import { digest } from "./facts.js";
+import { absent, living, unlessGone } from "./gone.js";
 import type { Keep } from "./near.js";
 import { Near } from "./near.js";
 
@@ -45,6 +45,8 @@ export class HoldfastStore extends Store {
   readonly #prefix: string;
   /** Ids of the service by those of express-session; what was destroyed here has null. */
   readonly #ids = new Map<string, string | null>();
+  /** Ids that were made here: another process may have made one for the same id of express-session. */
+  readonly #made = new Map<string, string>();
   readonly #touched = new Map<string, number>();
   /** Writes of one session go one after another, so that the last one stays. */
   readonly #turns = new Map<string, Promise<void>>();
@@ -119,6 +121,12 @@ export class HoldfastStore extends Store {
     if (known !== undefined) return living(JSON.parse(known) as SessionData);
     const id = this.#ids.get(sid) ?? (await this.#find(sid));
     if (!id) return null;
+    const read = await this.#readFrom(sid, id);
+    const other = read === null ? await this.#other(sid, id) : null;
+    return other === null ? read : this.#readFrom(sid, other);
+  }
+
+  async #readFrom(sid: string, id: string): Promise<SessionData | null> {
     const question = this.#near.ask();
     let kept;
     try {
@@ -142,24 +150,52 @@ export class HoldfastStore extends Store {
   async #set(sid: string, session: SessionData, data: Data): Promise<void> {
     const id = this.#read.get(session) ?? this.#ids.get(sid);
     if (id === null) return; // destroyed: a late write does not revive
-    if (id !== undefined) return this.#change(id, data);
-    const found = await this.#find(sid);
-    if (found !== null) return this.#change(found, data);
-    const body = { subject: this.#subject(sid), data };
-    const made = await this.#api.get<{ session: Listed }>("POST", "/sessions", body);
-    if (this.#ids.get(sid) === null) await this.#end(made.session.id);
-    else {
-      this.#remember(sid, made.session.id);
-      this.#read.set(session, made.session.id);
-    }
+    const known = id ?? (await this.#find(sid));
+    const living = known === null ? await this.#make(sid, data) : await this.#changed(sid, known, data);
+    if (living !== null) this.#read.set(session, living);
   }
 
-  async #change(id: string, data: Data): Promise<void> {
+  /** Change it, or the one that took its place; null: there is none any more. */
+  async #changed(sid: string, id: string, data: Data): Promise<string | null> {
+    if (await this.#change(id, data)) return id;
+    const other = await this.#other(sid, id);
+    if (other !== null) await this.#change(other, data);
+    return other;
+  }
+
+  /** Make the session; which one stays if another process has made one as well. */
+  async #make(sid: string, data: Data): Promise<string | null> {
+    const body = { subject: this.#subject(sid), data };
+    const made = await this.#api.get<{ session: Listed }>("POST", "/sessions", body);
+    const { id } = made.session;
+    if (this.#ids.get(sid) === null) {
+      await this.#end(id);
+      return null;
+    }
+    bounded(this.#made, sid, id);
+    const [first = id, ...more] = await this.#listedOf(sid);
+    for (const each of more) await unlessGone(this.#end(each));
+    if (this.#ids.get(sid) === null) return null; // destroyed meanwhile, with all of them
+    this.#remember(sid, first);
+    if (first !== id) await this.#change(first, data);
+    return first;
+  }
+
+  /** The session in whose favour another process has ended the one that was made here; null: there is none. */
+  async #other(sid: string, id: string): Promise<string | null> {
+    if (this.#made.get(sid) !== id) return null;
+    this.#made.delete(sid);
+    return this.#find(sid);
+  }
+
+  /** @return false if it has ended meanwhile: a late write does not revive. */
+  async #change(id: string, data: Data): Promise<boolean> {
     const { status, body } = await this.#api.ask<Listed>("GET", `/sessions/${id}`);
-    if (status === 404) return; // ended meanwhile: a late write does not revive
+    if (status === 404) return false;
     const gone = Object.keys(body.data ?? {}).filter((name) => !Object.hasOwn(data, name));
-    await unlessGone(this.#api.get("PATCH", `/sessions/${id}`, { set: data, delete: gone }));
+    const changed = await unlessGone(this.#api.get("PATCH", `/sessions/${id}`, { set: data, delete: gone }));
     this.#near.changed(id);
+    return changed;
   }
 
   async #touch(sid: string, session: SessionData): Promise<void> {
@@ -187,11 +223,16 @@ export class HoldfastStore extends Store {
 
   async #find(sid: string): Promise<string | null> {
     if (this.#ids.get(sid) === null) return null;
-    const path = `/sessions?subject=${encodeURIComponent(this.#subject(sid))}`;
-    const { sessions } = await this.#api.get<{ sessions: Listed[] }>("GET", path);
-    const id = sessions[0]?.id;
+    const [id] = await this.#listedOf(sid);
     if (id !== undefined && this.#ids.get(sid) !== null) this.#remember(sid, id);
     return id ?? null;
+  }
+
+  /** Those of one id of express-session, of which every process takes the same for the first. */
+  async #listedOf(sid: string): Promise<string[]> {
+    const path = `/sessions?subject=${encodeURIComponent(this.#subject(sid))}`;
+    const { sessions } = await this.#api.get<{ sessions: Listed[] }>("GET", path);
+    return sessions.map(({ id }) => id).sort();
   }
 
   async *#listed(): AsyncGenerator<Listed> {
@@ -241,27 +282,6 @@ function bounded<T>(map: Map<string, T>, key: string, value: T): void {
   map.delete(key);
   if (map.size >= MOST) map.delete(map.keys().next().value as string);
   map.set(key, value);
-}
-
-/** Only "there is none" is an answer; anything else is no word about the session. */
-function absent(status: number): null {
-  if (status !== 404) throw new ServiceUnavailable(`status ${status} to a session`, "store_error");
-  return null;
-}
-
-/** The session, if its own cookie has not expired. */
-function living(session: SessionData): SessionData | null {
-  // eslint-disable-next-line @typescript-eslint/no-deprecated -- only to be read: maxAge is made of it
-  const expires = session.cookie.expires;
-  return expires && new Date(expires).getTime() <= Date.now() ? null : session;
-}
-
-async function unlessGone(change: Promise<unknown>): Promise<void> {
-  try {
-    await change;
-  } catch (error) {
-    if (!(error instanceof Refused && error.status === 404)) throw error;
-  }
 }
 
 function finish<T>(work: Promise<T>, done: Found<T>): void {

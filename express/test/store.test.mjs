@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { createServer } from "node:http";
 import { after, before, describe, test } from "node:test";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 import express5 from "express";
@@ -214,3 +217,43 @@ for (const [name, express] of Object.entries({ "Express 4": express4, "Express 5
     });
   });
 }
+
+/** Another process with a store over the same service. */
+async function saver(prefix) {
+  const env = { PATH: process.env.PATH, SERVICE_URL: service.url, SERVICE_KEY: service.key, PREFIX: prefix };
+  const program = fileURLToPath(new URL("saver.mjs", import.meta.url));
+  const child = spawn(process.execPath, [program], { env, stdio: ["pipe", "pipe", "inherit"] });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const said = async () => (await lines.next()).value;
+  assert.equal(await said(), "ready");
+  const save = async (sid, n) => {
+    child.stdin.write(JSON.stringify({ sid, n }) + "\n");
+    assert.equal(await said(), "saved");
+  };
+  return { save, stop: () => child.kill("SIGKILL") };
+}
+
+test("two processes that save one new session at the same time make one of it", async () => {
+  const prefix = "two processes";
+  const savers = await Promise.all([saver(prefix), saver(prefix)]);
+  try {
+    const ids = Array.from({ length: 40 }, (_, at) => `session ${at}`);
+    for (const sid of ids) await Promise.all(savers.map(({ save }, at) => save(sid, at)));
+    const { sessions } = await service.ask(
+      "GET",
+      `/sessions?prefix=express-session:${encodeURIComponent(prefix)}:`,
+    );
+    assert.equal(sessions.length, ids.length);
+    const fresh = store({ prefix, maxAge: 0 });
+    const { get } = verbs(fresh);
+    for (const sid of ids) {
+      for (const n of ["one", "other"]) {
+        await savers[n === "one" ? 0 : 1].save(sid, n);
+        assert.equal((await get(sid)).n, n, "neither writes to a session that is no more");
+      }
+    }
+    fresh.close();
+  } finally {
+    for (const each of savers) each.stop();
+  }
+});
