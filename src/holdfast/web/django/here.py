@@ -50,7 +50,10 @@ def awaiting() -> AsyncSessions:
 
 def found(request: object) -> Exchange | None:
     """The exchange of a request; None if the middleware has not seen it."""
-    return getattr(request, "holdfast_exchange", None)
+    try:
+        return exchange_of(request)
+    except UsageError:
+        return None
 
 
 def exchange_of(request: object) -> Exchange:
