@@ -5,6 +5,7 @@ import pytest
 from holdfast.stores.sqlite import SqliteStore
 from holdfast.testing import FakeClock
 from holdfast.testing.contracts.samples import Samples
+from stores.words import WORDS
 
 
 @pytest.fixture
@@ -34,6 +35,13 @@ def store(open_store):
 @pytest.fixture
 def core(store):
     return store.core
+
+
+@pytest.fixture
+def table(core):
+    """A table of our own in the same file."""
+    core.migrate("words", WORDS)
+    return core
 
 
 @pytest.fixture

@@ -6,21 +6,7 @@ import threading
 import pytest
 
 from holdfast.errors import StoreUnavailable, UsageError
-
-
-@pytest.fixture
-def table(core):
-    """A table of our own in the same file."""
-    core.migrate("words", ["CREATE TABLE words (word TEXT PRIMARY KEY);"])
-    return core
-
-
-def add(word):
-    return lambda conn: conn.execute("INSERT INTO words VALUES (?)", (word,)).rowcount
-
-
-def words(core):
-    return [row[0] for row in core.read("SELECT word FROM words ORDER BY word")]
+from stores.words import WORDS, add, words
 
 
 def test_what_coroutines_write_in_one_turn_wakes_the_writer_once(table, monkeypatch):
@@ -83,7 +69,7 @@ class Unstartable(threading.Thread):
 def test_a_thread_that_does_not_start_is_no_end(open_store, monkeypatch):
     """Who needed it hears that the store is away, nothing of that is done, and the next write starts it."""
     store = open_store()
-    store.core.migrate("words", ["CREATE TABLE words (word TEXT PRIMARY KEY);"])
+    store.core.migrate("words", WORDS)
     core = open_store().core
 
     async def main(*each):

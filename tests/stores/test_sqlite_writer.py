@@ -13,6 +13,7 @@ from holdfast.errors import StoreCorrupt, StoreUnavailable, UsageError
 from holdfast.stores.sqlite import AsyncSqliteStore, SqliteStore
 from holdfast.stores.sqlite.writer import Writer
 from holdfast.testing.contracts.samples import together
+from stores.words import WORDS, add, words
 
 
 class Recorded:
@@ -42,21 +43,6 @@ def recorded(core, monkeypatch):
     core._writer.hold()
     core._writer.release()
     return log, fail_on
-
-
-@pytest.fixture
-def table(core):
-    """A table of our own in the same file."""
-    core.migrate("words", ["CREATE TABLE words (word TEXT PRIMARY KEY);"])
-    return core
-
-
-def add(word):
-    return lambda conn: conn.execute("INSERT INTO words VALUES (?)", (word,)).rowcount
-
-
-def words(core):
-    return [row[0] for row in core.read("SELECT word FROM words ORDER BY word")]
 
 
 def as_group(core, ops, *, durable=False):
@@ -162,7 +148,7 @@ def test_readers_see_what_was_acknowledged(table):
 def test_a_caller_does_not_wait_for_ever(open_store):
     """Past the time limit the caller is told, and what has not begun does not happen later."""
     table = open_store().core
-    table.migrate("words", ["CREATE TABLE words (word TEXT PRIMARY KEY);"])
+    table.migrate("words", WORDS)
     core = open_store(timeout=0.3).core
     go = threading.Event()
     with ThreadPoolExecutor(1) as pool:
@@ -221,7 +207,7 @@ def test_the_thread_outlives_whatever_keeps_it_from_beginning(core, monkeypatch)
 def test_coroutines_do_not_wait_for_ever(open_store):
     """The same limit holds for who awaits, also for one whose group has begun."""
     table = open_store().core
-    table.migrate("words", ["CREATE TABLE words (word TEXT PRIMARY KEY);"])
+    table.migrate("words", WORDS)
     core = open_store(timeout=0.3).core
     busy, first, second = threading.Event(), threading.Event(), threading.Event()
 
@@ -299,7 +285,7 @@ def test_a_closed_loop_harms_nobody(table):
 def test_close_finishes_what_was_queued(open_store):
     """Nothing that was accepted is dropped, and the store says that it is closed."""
     store = open_store()
-    store.core.migrate("words", ["CREATE TABLE words (word TEXT PRIMARY KEY);"])
+    store.core.migrate("words", WORDS)
 
     async def main():
         tasks = [asyncio.create_task(store.core.awrite(add(f"{n}"))) for n in range(9)]
@@ -416,7 +402,7 @@ def test_a_lock_in_the_way_of_the_first_statements_is_waited_for(
 ):
     """Another process that opens or leaves the file holds it for a moment: no reason to answer 503."""
     table = open_store().core
-    table.migrate("words", ["CREATE TABLE words (word TEXT PRIMARY KEY);"])
+    table.migrate("words", WORDS)
     core = open_store().core
     file, met = core._writer._file, []
     connect = file._connect
