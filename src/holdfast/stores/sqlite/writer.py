@@ -50,6 +50,7 @@ _CHECKPOINT_AFTER = 1000
 """Operations between two checkpoints: some 4 to 20 MB of log."""
 _TURN = 0.05
 """Seconds that a thread waits for its turn, before it queues like the others."""
+_CLOSED = "the session store is closed"
 _IDLE = 5.0
 """Seconds without work until the log is cut to nothing."""
 
@@ -119,7 +120,7 @@ class Writer:
             StoreUnavailable: there is no thread to be had.
         """
         if self._closed:
-            raise UsageError("the session store is closed")
+            raise UsageError(_CLOSED)
         self._queue.put(ticket)
         if self._thread is None:
             try:
@@ -139,14 +140,17 @@ class Writer:
 
     def release(self) -> None:
         """Go on, at once if something has been queued meanwhile."""
-        self._gate.release()
-        if not self._queue.empty():
-            self._start()
+        try:
+            if not self._queue.empty():
+                self._go_on()
+        finally:
+            self._gate.release()
 
     def close(self) -> None:
         """Finish what is queued, end the thread, close the connection; final."""
-        self._closed = True
         self.hold()
+        self._closed = True
+        self._refuse()
         self._gate.release()
 
     def after_fork(self) -> Any:
@@ -168,10 +172,30 @@ class Writer:
 
     def _start(self) -> None:
         with self._gate:
-            if self._thread is None:
-                thread = Thread(target=self._run, name="holdfast-sqlite", daemon=True)
-                thread.start()
-                self._thread = thread
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Whoever calls has the gate: a ticket that came too late to be finished starts nothing."""
+        if self._closed:
+            self._refuse()
+        elif self._thread is None:
+            thread = Thread(target=self._run, name="holdfast-sqlite", daemon=True)
+            thread.start()
+            self._thread = thread
+
+    def _refuse(self) -> None:
+        """Tell those who have queued behind the end, and leave the end to a thread that looks for it."""
+        ends = False
+        with suppress(Empty):
+            while True:
+                ticket = self._queue.get_nowait()
+                if ticket is None:
+                    ends = True
+                else:
+                    ticket.fail(UsageError(_CLOSED))
+                    answer([ticket])
+        if ends:
+            self._queue.put(None)
 
     def _run(self) -> None:
         going = True
