@@ -16,7 +16,7 @@ from holdfast.settings import Settings
 from holdfast.web.asgi import HoldfastMiddleware
 from holdfast.web.asgi_held import Held
 from web_django import urls
-from web_django.test_streams import BOUND, EVENTS, PLAIN, Open, session, told
+from web_django.test_streams import BOUND, EVENTS, PLAIN, Open, notices_who_goes, session, told
 
 __all__ = ["session"]
 
@@ -38,11 +38,12 @@ async def test_an_idle_stream_ends_with_its_session(parts, session, around, kind
     ended = []
     stream = await Open(session, told(ended), app=around, Content_Type=kind).begun()
     parts.sessions.revoke(session.id)
-    assert await stream.over() is completed
+    assert await stream.over(loud=False) is completed
     assert ended == ["told"]
     assert [each["type"] for each in stream.sent].count("http.response.start") == 1
 
 
+@notices_who_goes
 @in_a_loop
 async def test_a_client_that_goes(session, around):
     """It ends as ever."""

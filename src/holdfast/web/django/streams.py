@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+import django
+from django.core.exceptions import RequestAborted
+
 from holdfast.web.lasting import EVENTS, signed_in
 from holdfast.web.wsgi_stream import Living
 
@@ -16,6 +19,10 @@ if TYPE_CHECKING:
     from holdfast.session import Session
     from holdfast.web.asgi_held import Holding
     from holdfast.web.django.exchange import Exchange
+
+_GONE = RequestAborted if django.VERSION >= (6, 1) else asyncio.CancelledError
+"""What Django raises at a client that has gone: it lets go of everything, and completes nothing, so that
+the server cuts the answer off. Before 5.0 it knows no such client, and the server says so in its log."""
 
 
 class Streams:
@@ -78,11 +85,7 @@ class _Stream:
 async def _living(
     holding: Holding, session: Session, chunks: AsyncIterable[bytes], *, events: bool
 ) -> AsyncGenerator[bytes]:
-    """The chunks; after the end events just end.
-
-    Django takes a cancellation for a client that has gone: it lets go of everything, and completes
-    nothing, so that the server cuts the answer off.
-    """
+    """The chunks; after the end events just end, and of anything else the client is said to have gone."""
     stream, keeper = _Stream(session, events=events), holding.keeper()
     keeper.add(stream)
     try:
@@ -95,5 +98,8 @@ async def _living(
             raise
     finally:
         keeper.drop(stream)
-    if stream.over and not (stream.go_on() and events):
-        raise asyncio.CancelledError
+    if stream.over:
+        if not stream.go_on():
+            raise asyncio.CancelledError
+        if not events:
+            raise _GONE
