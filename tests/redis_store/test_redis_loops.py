@@ -1,8 +1,13 @@
 """Connections of an event loop, where calls are cancelled and stores close at any moment."""
 
 import asyncio
+import gc
+import os
+import signal
 import threading
 import time
+import warnings
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -283,3 +288,93 @@ def test_who_opens_the_connection_for_all_may_leave(both, turns):
         await store.close()
 
     asyncio.run(main())
+
+
+def test_closing_in_one_loop_closes_the_connections_of_all(server, both):
+    """Also behind a loop that has ended without closing its own."""
+    store, wires = both.asynchronous, both.asynchronous.client.wires
+    asked, closed = threading.Event(), threading.Event()
+
+    async def ask_and_go_on():
+        await store.salt()
+        asked.set()
+        await asyncio.to_thread(closed.wait, 10)
+
+    async def close():
+        await store.close()
+        await asyncio.to_thread(until, lambda: not connections(server), 5)
+
+    both.blocking.close()
+    ended = asyncio.new_event_loop()
+    ended.close()
+    wires._loops = {ended: loops._OneLoop(both.blocking.core)}
+    keep = wires._loops
+    with ThreadPoolExecutor(1) as threads:
+        other = threads.submit(asyncio.run, ask_and_go_on())
+        asked.wait(10)
+        wires._loops = {**keep, **wires._loops}
+        try:
+            asyncio.run(close())
+        finally:
+            closed.set()
+        other.result()
+
+
+def in_a_child(call):
+    """How a child ends that does this, and dies where it hangs."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # pytest's own threads
+        pid = os.fork()
+    if pid == 0:
+        code = 1
+        signal.alarm(20)
+        try:
+            call()
+            code = 0
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+@pytest.fixture
+def parent(both):
+    """A loop of the parent with a connection, at rest while it forks."""
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(both.asynchronous.salt())
+    yield loop
+    loop.run_until_complete(both.asynchronous.close())
+    loop.close()
+
+
+def test_a_child_is_not_held_by_a_lock_that_a_thread_of_its_parent_had(both, parent):
+    """That thread is not there to let it go."""
+    with both.asynchronous.client.wires._lock:
+        assert in_a_child(lambda: asyncio.run(_ask_and_close(both.asynchronous))) == 0
+
+
+def test_a_child_that_closes_says_nothing_to_the_loops_of_its_parent(both, parent, monkeypatch):
+    """The pipe that would wake them is the parent's as well."""
+    monkeypatch.setattr(parent, "call_soon_threadsafe", lambda *_: os._exit(3))
+    assert in_a_child(both.asynchronous.client.wires.close_elsewhere) == 0
+
+
+def test_a_child_lets_no_loop_of_its_parent_go(both):
+    """One that is collected takes its pipe out of the selector, which is the parent's as well."""
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(both.asynchronous.salt())
+    known = weakref.ref(loop)
+
+    def collect():
+        nonlocal loop
+        del loop
+        gc.collect()
+        assert known() is not None
+
+    assert in_a_child(collect) == 0
+    loop.run_until_complete(both.asynchronous.close())
+    loop.close()
+
+
+async def _ask_and_close(store):
+    await store.salt()
+    await store.close()

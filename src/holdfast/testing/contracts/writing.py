@@ -92,6 +92,18 @@ class WritingContract:
         expected = changed(new, seen_at=seen_at, expires_at=expires_at, address="192.0.2.7")
         assert store.get(old.id, now=clock()).record == expected
 
+    def test_a_durable_update_keeps_later_times(
+        self, store: Store, samples: Samples, clock: FakeClock
+    ) -> None:
+        """Nor by one that waits for the disk or for replicas, as a rotation does."""
+        old = samples.stored()
+        seen_at, expires_at = old.seen_at + 5000, old.expires_at + 5000
+        assert store.touch(old.id, seen_at=seen_at, expires_at=expires_at)
+        new = changed(old, version=old.version ^ 1)
+        assert store.update(new, expected=old.version, durable=True)
+        expected = changed(new, seen_at=seen_at, expires_at=expires_at)
+        assert store.get(old.id, now=clock()).record == expected
+
     def test_touch_leaves_version_and_data_alone(
         self, store: Store, samples: Samples, clock: FakeClock
     ) -> None:
