@@ -241,6 +241,24 @@ def test_a_defect_of_the_back_end_does_not_end_the_thread(feed, played, caplog):
     assert "the line for changes failed" in caplog.text
 
 
+def test_without_a_thread_it_is_tried_again(played, monkeypatch, caplog):
+    """A machine may be short of threads for a moment: the cache comes back, and no request fills the log."""
+    now = [0.0]
+    feed = Feed(played, Notes(), bound=1.0, clock=lambda: now[0])
+    with monkeypatch.context() as short:
+        short.setattr(threading.Thread, "start", _no_thread)
+        assert [feed.channel("x") for _ in range(3)] == [None] * 3
+    assert caplog.text.count("did not start") == 1
+    assert feed.channel("x") is None
+    now[0] += 2
+    heard(feed)
+    feed.close()
+
+
+def _no_thread(self):
+    raise RuntimeError("can't start new thread")
+
+
 def test_close_ends_thread_and_line(feed, played):
     """Nothing of a closed feed is left running, and it can be used again."""
     others = set(threading.enumerate())

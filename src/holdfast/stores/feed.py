@@ -16,7 +16,6 @@ import os
 import random
 import threading
 import time
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
@@ -109,6 +108,7 @@ class Feed:
         self._lock = threading.Lock()
         self._watches: dict[str, Watch] = {}
         self._inherited: list[Watch] = []
+        self._start_at = NEVER
         self._pid = os.getpid()
         remote.on_change(self.moved)
 
@@ -160,8 +160,11 @@ class Feed:
         with self._lock:
             watch = self._watches.get(name)
             if watch is None:
-                watch = self._watches[name] = Watch(self, name)
-                watch.start()
+                watch, now = Watch(self, name), self.clock()
+                if now >= self._start_at and watch.started():
+                    self._watches[name] = watch
+                elif now >= self._start_at:
+                    self._start_at = now + _LONGEST_DELAY
             return watch
 
 
@@ -186,12 +189,14 @@ class Watch:
         self._due = NEVER
         self._answered = False
 
-    def start(self) -> None:
-        """Open the line in a thread of its own."""
+    def started(self) -> bool:
+        """Open the line in a thread of its own; False: there was none to be had."""
         try:
             self._thread.start()
         except RuntimeError as error:  # no more threads, or the interpreter is going
             _log.warning("a thread that hears of changes did not start: %s", error)
+            return False
+        return True
 
     def stop(self) -> None:
         """End the channel now, and the thread soon."""
@@ -200,8 +205,7 @@ class Watch:
 
     def join(self) -> None:
         """Wait for the thread, for as long as it may take to notice."""
-        with suppress(RuntimeError):  # it never started
-            self._thread.join(self._every + 1)
+        self._thread.join(self._every + 1)
 
     def renew(self) -> None:
         """End the channel and begin another on the same connection."""
