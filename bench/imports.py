@@ -12,7 +12,7 @@ from bench import _measure as measure
 STARTS = 2 if measure.QUICK else 20
 
 # An installed package has its bytecode. Where the variable is set (images, CI) each start of a
-# checkout would compile the sources again: 32 of the 120 ms measured before.
+# checkout would compile the sources again.
 ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
 
 

@@ -46,6 +46,9 @@ class Reply(msgspec.Struct, frozen=True, gc=False):
     body: bytes = b""
     code: str | None = None
 
+    def __repr__(self) -> str:
+        return f"<Reply {self.status}>"
+
 
 class Refusal(HoldfastError):
     """Raised by guards; carries the answer that the client gets, with its code and status."""

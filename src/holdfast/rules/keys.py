@@ -209,6 +209,9 @@ class _Entry(msgspec.Struct, forbid_unknown_fields=True):
     status: Status
     material: str
 
+    def __repr__(self) -> str:
+        return f"<_Entry {self.kid}>"
+
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
     format: int

@@ -24,6 +24,9 @@ class Credentials(NamedTuple):
     email: str
     password: str
 
+    def __repr__(self) -> str:
+        return f"<Credentials of {self.email}>"
+
 
 def ensure_user(administration: Administration, home: Path) -> Credentials:
     """The demo user's credentials: the same at each start, renewed if they no longer work.

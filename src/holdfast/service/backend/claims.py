@@ -42,6 +42,9 @@ class Answered(NamedTuple):
     status: int
     body: bytes
 
+    def __repr__(self) -> str:
+        return f"<Answered {self.status}>"
+
 
 class _State(msgspec.Struct, frozen=True, array_like=True):
     """What a claim holds; `seen_at` of its record is when the request without an answer began."""

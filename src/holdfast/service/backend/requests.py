@@ -48,6 +48,9 @@ class Facts(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     form_token: str | None = None
     websocket: bool = False
 
+    def __repr__(self) -> str:
+        return f"<Facts {self.method}>"
+
 
 class SignIn(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, tag="sign_in"):
     """Make this the session of a subject, under a new id."""

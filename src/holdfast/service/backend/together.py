@@ -42,6 +42,9 @@ class Ask(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     kind: Literal["begin", "commit"]
     body: msgspec.Raw
 
+    def __repr__(self) -> str:
+        return f"<Ask {self.kind}>"
+
 
 async def together(request: Request) -> Response:
     """A line of JSON for each question, in the order of their answers: its place, status, body."""

@@ -50,6 +50,9 @@ class Refresh(msgspec.Struct, forbid_unknown_fields=True):
     refresh_token: str
     client: Client = msgspec.field(default_factory=Client)
 
+    def __repr__(self) -> str:
+        return "<Refresh>"
+
 
 class Verify(msgspec.Struct, forbid_unknown_fields=True):
     """A token to be judged; `stateless` leaves out whether its session lives.
@@ -61,6 +64,9 @@ class Verify(msgspec.Struct, forbid_unknown_fields=True):
     type: Literal["access", "refresh"] = "access"
     stateless: bool = False
     keep: bool = False
+
+    def __repr__(self) -> str:
+        return f"<Verify {self.type}>"
 
 
 class TokenStatus(msgspec.Struct, forbid_unknown_fields=True):
@@ -79,6 +85,9 @@ class Revoke(msgspec.Struct, forbid_unknown_fields=True):
 
     token: str | None = None
     jti: str | None = None
+
+    def __repr__(self) -> str:
+        return "<Revoke>"
 
 
 async def issue(request: Request) -> Response:

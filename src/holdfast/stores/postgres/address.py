@@ -24,6 +24,9 @@ class Address(NamedTuple):
     size: int
     listen_url: str | None
 
+    def __repr__(self) -> str:
+        return f"<Address with schema {self.schema}>"
+
 
 def parse(url: str) -> Address:
     """The parts of a store URL; messages never quote it, since it may hold a password.
