@@ -1,6 +1,8 @@
 """`Idempotency-Key`: what is sent twice happens once, in whatever process, also after a failure."""
 
 import asyncio
+import hashlib
+import hmac
 import json
 
 import pytest
@@ -9,11 +11,11 @@ import postgresql
 import redis_servers
 from holdfast.chain import Refusal
 from holdfast.errors import NotDurable, StoreUnavailable
-from holdfast.rules import sealing
+from holdfast.rules import sealing, secret
 from holdfast.rules.keys import KeyRing
 from holdfast.service.app import create_app
 from holdfast.service.backend import keys as service_keys
-from holdfast.service.backend.claims import RUNS_FOR, Answered, Claim, _id
+from holdfast.service.backend.claims import RUNS_FOR, Answered, Claim, claim_id
 from holdfast.testing.hooks import HookedStore
 from postgresql import Schemas
 from service.clients import KEYS, Client, bearer, built, outcome
@@ -392,8 +394,8 @@ def test_nothing_of_an_answer_lies_readable_in_the_store(ask, context, tmp_path)
     context.assembly.blocking_store.close()
     stored = b"".join(path.read_bytes() for path in tmp_path.rglob("*.db*"))
     assert b"ada" in stored
-    for secret in (cookie.rpartition(".")[2], token, NAME):
-        assert secret.encode() not in stored
+    for hidden in (cookie.rpartition(".")[2], token, NAME):
+        assert hidden.encode() not in stored
 
 
 @pytest.mark.parametrize(
@@ -408,9 +410,9 @@ def test_nothing_of_an_answer_lies_readable_in_the_store(ask, context, tmp_path)
         ("POST", "/tokens/revoke", {"jti": "{id}.abcdefghijkl"}),
     ],
 )
-def test_a_claim_is_no_session_that_anybody_can_read_or_change(ask, method, path, body):
-    """Who works out its id, with whichever key, finds nothing there: the request happens once."""
-    first, id = ask(), _id("shop", NAME)
+def test_a_claim_is_no_session_that_anybody_can_read_or_change(ask, context, method, path, body):
+    """Who knows its id, with whichever key, finds nothing there: the request happens once."""
+    first, id = ask(), _id(context, NAME)
     given = json.loads(json.dumps(body).replace("{id}", id))
     answer = ask(path.format(id=id), given, method=method, name=None, key=OTHER)
     assert outcome(answer) == (404, "not_found")
@@ -433,7 +435,23 @@ def test_a_sealed_answer_moves_to_no_other_claim(context):
     claim = asyncio.run(context.claims.make("shop", NAME, b"f"))
     key = context.assembly.keys.derive("idempotency")[0]
     assert sealing.unseal(key, claim.record.id, claim.record.data) is not None
-    assert sealing.unseal(key, _id("shop", "another"), claim.record.data) is None
+    assert sealing.unseal(key, _id(context, "another"), claim.record.data) is None
+
+
+def test_nobody_works_out_the_id_of_a_claim(ask, context):
+    """It needs the store's salt: what ends sessions must not meet a claim that was made a moment ago."""
+    ask()
+    get = context.assembly.blocking_store.get
+    assert get(_id(context, NAME), now=0).record is not None
+    named = f"holdfast/1/idempotency\0shop\0{NAME}".encode()
+    for digest in (hashlib.sha256(named).digest(), hmac.digest(b"", named, "sha256")):
+        id = secret.new_id(secret.random_tag(digest), digest[-secret.ID_BYTES :])
+        assert get(id, now=0).record is None
+    assert claim_id(b"another store", "shop", NAME) != _id(context, NAME)
+
+
+def _id(context, name):
+    return claim_id(context.assembly.blocking_store.salt(), "shop", name)
 
 
 # Every store

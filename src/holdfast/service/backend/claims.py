@@ -1,14 +1,14 @@
 """Claims on requests that may come twice: who has one carries the request out, the others do not.
 
-A claim is a record of the store whose id comes from the application's key, so that of several
-requests, in whatever process, only one can insert it. Without an answer it is a lease: who died with
-it keeps nobody out for longer than `RUNS_FOR`. What it holds is sealed: the answer has
+A claim is a record of the store whose id comes from the application's key and the store's salt, so
+that of several requests, in whatever process, only one can insert it. Without an answer it is a lease:
+who died with it keeps nobody out for longer than `RUNS_FOR`. What it holds is sealed: the answer has
 cookies and tokens in it, and nothing that is stored may be a credential (promise 4).
 """
 
 from __future__ import annotations
 
-import hashlib
+import hmac
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -81,7 +81,8 @@ class Claims:
                 read its answer any more; 429, the owner has named as many as it may.
             StoreError: the store cannot answer.
         """
-        claim = self._drafted(_id(owner, key), fingerprint)
+        id = claim_id(await self._store.salt(), owner, key)
+        claim = self._drafted(id, fingerprint)
         for _ in range(_ATTEMPTS):
             inserted = await self._store.insert(claim.record, now=claim.record.created_at)
             if isinstance(inserted, Admitted):
@@ -182,9 +183,14 @@ class Claims:
         return None
 
 
-def _id(owner: str, key: str) -> str:
-    """The id of a claim; no credential, and nobody's session."""
-    digest = hashlib.sha256(f"holdfast/1/idempotency\0{owner}\0{key}".encode()).digest()
+def claim_id(salt: bytes, owner: str, key: str) -> str:
+    """The id of a claim; no credential, and nobody's session.
+
+    Who has the store's salt can work it out, and nobody else: what ends sessions looks whether an id is
+    a claim's before it ends anything, and a claim may be made between the two.
+    """
+    named = f"holdfast/1/idempotency\0{owner}\0{key}".encode()
+    digest = hmac.digest(salt, named, "sha256")
     return secret.new_id(secret.random_tag(digest), digest[-secret.ID_BYTES :])
 
 
