@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import atexit
 import logging
+import math
 import os
 import threading
-from itertools import islice
+from itertools import count, islice
 from typing import TYPE_CHECKING, cast
 
 from holdfast.chain.outage import Outage
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 _LEASE = "lease/sweep"
 _ANSWERS = "lease/answers"
 _PLENTY, _MINUTE = 1_000_000, 60_000
-_STEP_S = 1.0
+_LOOK_EVERY_S = 1.0
 _BATCH = 1000
 _TOGETHER = 100
 _BREATH_S = 0.01
@@ -76,7 +77,6 @@ class Background:
         self._thread: threading.Thread | None = None
         self._pending: dict[str, Touch] = {}
         self._next_sweep = 0
-        self._outage.begin_anew()
 
     def collect(self, touch: Touch) -> None:
         """Note activity, to be sent within `flush_every`; never waits for the store.
@@ -204,11 +204,11 @@ class Background:
             _log.warning("activity of the last seconds was not saved: %s", error)
 
     def _run(self) -> None:
-        stop, waited, step = self._stop, 0.0, min(self._flush_s, _STEP_S)
-        while not stop.wait(step):
-            waited += step
-            if waited >= self._flush_s:
-                waited = 0.0
+        stop, looks = self._stop, math.ceil(self._flush_s / _LOOK_EVERY_S)
+        for turn in count(1):
+            if stop.wait(self._flush_s / looks):
+                return
+            if turn % looks == 0:
                 self.work()
             self.look()
 

@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from forking import in_a_child
 from holdfast.chain import Refusal, error_reply
 from holdfast.chain.outage import QUIET_MS, SAID_EVERY_MS, Outage
 from holdfast.errors import NotDurable, StoreUnavailable
@@ -122,3 +123,16 @@ def test_many_threads_say_it_once(told):
     for each in threads:
         each.join(20)
     assert len(told.lines()) == 1
+
+
+def test_a_child_of_a_fork_begins_anew(told):
+    """The thread that had the lock is not there to let it go, and what the parent felt is the parent's."""
+    told.refuse()
+
+    def child():
+        assert not told.outage.lasts
+        told.refuse()
+        assert told.outage.lasts
+
+    with told.outage._lock:
+        assert in_a_child(child) == 0

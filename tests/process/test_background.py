@@ -259,6 +259,24 @@ def test_it_finds_out_that_an_outage_is_over(parts, caplog):
     assert len(parts.store.calls) == asked
 
 
+@pytest.mark.parametrize("flush", [0.005, 1, 1.5, 10])
+def test_it_sends_at_the_pace_that_sessions_are_judged_by(flush, monkeypatch):
+    """`touch_slack` counts on `flush_every`: sent later than that, somebody active would idle out."""
+    background = Parts(flush_every=timedelta(seconds=flush)).background
+    waited, sent = [], []
+
+    class Stop:
+        def wait(self, seconds):
+            waited.append(seconds)
+            return len(sent) == 2
+
+    monkeypatch.setattr(background, "_stop", Stop())
+    monkeypatch.setattr(background, "work", lambda: sent.append(sum(waited)))
+    background._run()
+    assert sent == pytest.approx([flush, 2 * flush])
+    assert max(waited) <= 1  # so soon it looks whether an outage is over
+
+
 def test_the_thread_sends_by_itself():
     """From the first activity on; one thread, a daemon, that ends with `close`."""
     parts = Parts(flush_every=timedelta(milliseconds=5))

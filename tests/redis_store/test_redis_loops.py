@@ -3,16 +3,15 @@
 import asyncio
 import gc
 import os
-import signal
 import threading
 import time
-import warnings
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
 
+from forking import in_a_child
 from holdfast.errors import StoreError, StoreUnavailable
 from holdfast.stores import open_both
 from holdfast.stores.redis import loops, pace, wire
@@ -318,22 +317,6 @@ def test_closing_in_one_loop_closes_the_connections_of_all(server, both):
         finally:
             closed.set()
         other.result()
-
-
-def in_a_child(call):
-    """How a child ends that does this, and dies where it hangs."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # pytest's own threads
-        pid = os.fork()
-    if pid == 0:
-        code = 1
-        signal.alarm(20)
-        try:
-            call()
-            code = 0
-        finally:
-            os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ import re
 import signal
 import subprocess
 import sys
-import warnings
 from pathlib import Path
 
 import pytest
 
+from forking import ended, forked, in_a_child
 from holdfast.protocols import Take
 from holdfast.record import changed
 from holdfast.stores.sqlite import SqliteStore
@@ -84,22 +84,6 @@ def test_a_killed_writer_loses_nothing(store, samples, clock, path, job, lines):
     reopened.close()
 
 
-def in_a_child(job):
-    """The exit status of a forked child that did `job`."""
-    with warnings.catch_warnings():
-        # Other tests' threads are about; ours are not, see test_no_thread_runs_while_forking.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            job()
-            status = 0
-        finally:
-            os._exit(status)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
 def open_files(path):
     """The descriptors of this process on the database's files."""
     links = [each.resolve() for each in Path("/proc/self/fd").iterdir()]
@@ -148,22 +132,13 @@ def test_the_last_to_close_is_not_mistaken(store, samples, clock):
         os.read(closed_read, 1)
         assert store.update(changed(record, version=8), expected=7)
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            job()
-            status = 0
-        finally:
-            os._exit(status)
+    child = forked(job)
     os.read(ready_read, 1)
     store.get(record.id, now=clock())
     path = store.core._file._path
     store.close()
     os.write(closed_write, b"x")
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert ended(child) == 0
     reopened = SqliteStore(path)
     assert reopened.get(record.id, now=clock()).record.version == 8
     reopened.close()

@@ -8,11 +8,13 @@ one when the store answers again.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from typing import TYPE_CHECKING
 
 from holdfast.chain.reply import CHALLENGE, Refusal, Reply, error_reply
 from holdfast.errors import HoldfastError, SessionEnded, StoreCorrupt, StoreError, StoreUnavailable
+from holdfast.hooks import weakly
 
 if TYPE_CHECKING:
     from holdfast.protocols import Clock
@@ -29,9 +31,10 @@ class Outage:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self.begin_anew()
+        self._begin_anew()
+        os.register_at_fork(after_in_child=weakly(self._begin_anew))
 
-    def begin_anew(self) -> None:
+    def _begin_anew(self) -> None:
         """In a child of `fork`, too: its parent says what the parent has felt."""
         self._lock = threading.Lock()
         self._since: int | None = None

@@ -105,6 +105,5 @@ def _store(data: Opened) -> str:
     """A real write and a real read."""
     now = int(time.time() * 1000)
     data.assembly.blocking_store.take("doctor", limit=1_000_000, period=60_000, now=now)
-    elsewhere = data.assembly.wrapped is not None and not data.configuration.users
-    missing = data.administration.users.missing(elsewhere=elsewhere)
+    missing = data.administration.missing_users(named=bool(data.configuration.users))
     return f"answers; {missing}" if missing else "answers"

@@ -95,7 +95,7 @@ def _prepared(configuration: Configuration, *, demo: bool):  # type: ignore[no-u
         _say_durability(context)
         administration = Administration(context.assembly, context.database, context.options, now_ms)
         if not demo:
-            _say_users(administration, configuration, context)
+            _say_users(administration, configuration)
             return None
         return ensure_user(administration, configuration.home)
     finally:
@@ -112,13 +112,10 @@ def _say_durability(context: ServiceContext) -> None:
         print(told, flush=True)
 
 
-def _say_users(
-    administration: Administration, configuration: Configuration, context: ServiceContext
-) -> None:
+def _say_users(administration: Administration, configuration: Configuration) -> None:
     """A service without users lets nobody in: they may have stayed where the sessions were before."""
     if configuration.authenticator is None:
-        elsewhere = context.assembly.wrapped is not None and not configuration.users
-        missing = administration.users.missing(elsewhere=elsewhere)
+        missing = administration.missing_users(named=bool(configuration.users))
         if missing:
             logging.getLogger("holdfast").warning("nobody can sign in, %s", missing)
 

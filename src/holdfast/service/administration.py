@@ -51,6 +51,15 @@ class Administration:
         self._note(EventName.AUTHZ_ADMIN, user, "user_added")
         return user
 
+    def missing_users(self, *, named: bool) -> str | None:
+        """What to do if there is no user at all; `named`: the operator has said where they are."""
+        if self.users.page(limit=1).users:
+            return None
+        told = "there is no user yet: holdfast user add EMAIL"
+        if named or self._assembly.wrapped is None:
+            return told
+        return f"{told}; if they are in another database, name it in HOLDFAST_USERS"
+
     def set_password(self, user: User, password: str) -> int:
         """A new password, which lets a locked account in again; how many sessions ended."""
         self.users.set_password(user.subject, self._hash(user.email, password))

@@ -94,17 +94,6 @@ class Users:
         users = tuple(_user(row) for row in rows[:limit])
         return UserPage(users, users[-1].email if len(rows) > limit else None)
 
-    def missing(self, *, elsewhere: bool) -> str | None:
-        """What to do if there is no user at all; `elsewhere`: they may well be in another database."""
-        if self.page(limit=1).users:
-            return None
-        told = "there is no user yet: holdfast user add EMAIL"
-        return (
-            f"{told}; if they are in another database, name it in HOLDFAST_USERS"
-            if elsewhere
-            else told
-        )
-
     def set_disabled(self, subject: str, *, disabled: bool) -> bool:
         """Shut an account, or open it again; False: there is none. Its sessions go on."""
         return self._change("disabled = ? WHERE subject = ?", int(disabled), subject)

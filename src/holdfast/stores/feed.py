@@ -161,9 +161,13 @@ class Feed:
             watch = self._watches.get(name)
             if watch is None:
                 watch, now = Watch(self, name), self.clock()
-                if now >= self._start_at and watch.started():
+                if (
+                    now < self._start_at
+                ):  # or each request would ask for a thread that is not to be had
+                    return watch
+                if watch.started():
                     self._watches[name] = watch
-                elif now >= self._start_at:
+                else:
                     self._start_at = now + _LONGEST_DELAY
             return watch
 

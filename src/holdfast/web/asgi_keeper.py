@@ -76,9 +76,9 @@ class Keeper:
         try:
             while self._kept or self._tasks:
                 await asyncio.sleep(self._every)
-                if server_leaves():
-                    self._end(events_of(self._kept.values()), known=False)
                 try:
+                    if server_leaves():
+                        self._end(events_of(self._kept.values()), known=False)
                     await self._turn(moment() - self._every)
                 except Exception:  # noqa: BLE001 - without this task nothing would end any more
                     _log.exception("open sockets and streams could not be looked after")
