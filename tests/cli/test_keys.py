@@ -62,6 +62,22 @@ def test_rotation_overlaps_and_retirement_ends_it(holdfast, home, started, sign_
     assert [path.name for path in home.iterdir() if path.name.startswith(".")] == []
 
 
+def test_a_key_is_announced_and_then_signs(holdfast, home, started):
+    """A process that has read the file in between knows both, before and after."""
+    (old,) = holdfast("keys", "list", "--json").json
+    done = holdfast("keys", "announce")
+    *_, kid = done.out.split()
+    states = {key["kid"]: key["status"] for key in holdfast("keys", "list", "--json").json}
+    assert states == {old["kid"]: "active", kid: "verify"}
+    between = keyfile.load(home / KEY_FILE)
+    assert holdfast("keys", "activate", kid, "--json").json["kid"] == kid
+    after = keyfile.load(home / KEY_FILE)
+    assert between.find("access", after.signer("access").kid)
+    assert after.find("access", between.signer("access").kid)
+    again = holdfast("keys", "activate", kid)
+    assert (again.status, "announce one first" in again.err) == (1, True)
+
+
 def test_the_active_key_is_not_retired(holdfast, started):
     """Nor one that nobody knows; each is one line."""
     (active,) = holdfast("keys", "list", "--json").json

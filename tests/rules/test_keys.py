@@ -71,6 +71,29 @@ def test_after_a_rotation_the_new_key_signs_and_the_old_one_verifies():
     assert new.derive("refresh") == ring(2, 1).derive("refresh")
 
 
+def test_an_announced_key_verifies_and_signs_once_it_is_activated():
+    """P35: rings of two neighbouring steps know what the other one signs."""
+    old, kid = ring(1), ring(2).masters[0].kid
+    announced = old.announced(secret(2))
+    assert announced.signer("access").kid == old.signer("access").kid
+    after = announced.activated(kid)
+    assert after.derive("refresh") == ring(2, 1).derive("refresh")
+    for kind in ("access", "refresh"):
+        assert after.signer(kind).kid == kid
+        for one, other in ((old, announced), (announced, after)):
+            assert one.find(kind, other.signer(kind).kid)
+            assert other.find(kind, one.signer(kind).kid)
+
+
+@pytest.mark.parametrize("which", ["active", "retired", "unknown"])
+def test_only_a_key_that_verifies_is_activated(which):
+    """A retired one stays so."""
+    active, older = (key.kid for key in ring(2, 1).masters)
+    kid = {"active": active, "retired": older, "unknown": "unknown"}[which]
+    with pytest.raises(ConfigurationError, match="announce one first"):
+        ring(2, 1).retired(older).activated(kid)
+
+
 def test_a_second_rotation_keeps_all_older_keys():
     """Rotating twice within the life of a token signs nobody out."""
     assert ring(1).rotated(secret(2)).rotated(secret(3)).derive("access") == ring(3, 2, 1).derive(

@@ -112,3 +112,38 @@ def test_two_services_over_one_folder(home, server):
     answers = of_every_worker(server, "GET", "/api/me", headers=mine)
     assert {answer.status_code for answer in answers} == {401}
     assert other.stop() == 0
+
+
+def _restarted(server, home):
+    assert server.stop() == 0
+    return Server(home, "--demo", port=server.port)
+
+
+def test_who_has_not_reloaded_refuses_what_a_new_key_signs(home):
+    """So a key that signs at once must reach all processes at once: access and refresh token are 401."""
+    one, other = Server(home, "--demo"), Server(home, "--demo")
+    command(home, "keys", "rotate")
+    one = _restarted(one, home)
+    tokens = one.login()
+    assert (one.me(tokens), other.me(tokens)) == (200, 401)
+    refreshed = httpx.post(f"{other.url}/refresh", json={"refresh_token": tokens["refresh_token"]})
+    assert refreshed.status_code == 401
+    other = _restarted(other, home)
+    assert other.me(tokens) == 200
+    assert (one.stop(), other.stop()) == (0, 0)
+
+
+def test_an_announced_key_is_known_before_it_signs(home):
+    """The order of the how-to: nobody refuses anything, whoever restarts first."""
+    one, other = Server(home, "--demo"), Server(home, "--demo")
+    kid = command(home, "keys", "announce", "--json").stdout.split('"')[3]
+    one = _restarted(one, home)
+    assert other.me(one.login()) == 200
+    other = _restarted(other, home)
+    command(home, "keys", "activate", kid)
+    one = _restarted(one, home)
+    tokens = one.login()
+    assert kid_of(tokens) == kid
+    assert (one.me(tokens), other.me(tokens)) == (200, 200)
+    assert one.me(other.login()) == 200
+    assert (one.stop(), other.stop()) == (0, 0)

@@ -1,4 +1,4 @@
-"""`holdfast keys`: make, list, rotate and retire the keys of the key file."""
+"""`holdfast keys`: make, list, announce, rotate and retire the keys of the key file."""
 
 from __future__ import annotations
 
@@ -63,11 +63,42 @@ def list_keys(*, home: Home = None, json: Json = False) -> None:
 
 @commands.command()
 def rotate(*, home: Home = None, json: Json = False) -> None:
-    """Put a new key in front; what older ones signed stays valid until they are retired."""
+    """Sign with a new key; what older ones signed stays valid until they are retired.
+
+    With several workers or machines: `keys announce` and `keys activate`.
+    """
     path = _key_file(home)
     ring = _loaded(path).rotated(secrets.token_urlsafe(_BYTES))
     keyfile.replace(path, ring)
     kid = next(key.kid for key in ring.masters if key.status == "active")
+    output.said(f"New active key {kid}. {_TAKES_EFFECT}", json=json, kid=kid)
+
+
+@commands.command()
+def announce(*, home: Home = None, json: Json = False) -> None:
+    """Add a key that only verifies yet, for several workers or machines.
+
+    Once every process knows it, `keys activate` lets it sign. So none meets a token of a key that
+    it does not know, which it would refuse.
+    """
+    path = _key_file(home)
+    ring = _loaded(path).announced(secrets.token_urlsafe(_BYTES))
+    keyfile.replace(path, ring)
+    kid = ring.masters[-1].kid
+    said = f"Announced {kid}. {_TAKES_EFFECT} Then: holdfast keys activate {kid}"
+    output.said(said, json=json, kid=kid)
+
+
+@commands.command()
+def activate(
+    kid: Annotated[str, typer.Argument(help="Name of a key that verifies, as `keys list` says.")],
+    *,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Sign with a key that was announced; what older ones signed stays valid."""
+    path = _key_file(home)
+    keyfile.replace(path, _loaded(path).activated(kid))
     output.said(f"New active key {kid}. {_TAKES_EFFECT}", json=json, kid=kid)
 
 

@@ -100,6 +100,24 @@ class KeyRing:
         older = tuple(_demoted(key) for key in self.masters)
         return replace(self, masters=(_master(secret, self.environment, "active"), *older))
 
+    def announced(self, secret: str | bytes) -> Self:
+        """This ring with a new master that only verifies yet: processes learn it before one signs."""
+        return replace(self, masters=(*self.masters, _master(secret, self.environment, "verify")))
+
+    def activated(self, kid: str) -> Self:
+        """This ring with the master of this name as the active one; the others still verify.
+
+        Raises:
+            ConfigurationError: no master that verifies has this name.
+        """
+        if not any(key.kid == kid and key.status == "verify" for key in self.masters):
+            raise ConfigurationError("kid: names no master that verifies; announce one first")
+        masters = (
+            replace(key, status="active") if key.kid == kid else _demoted(key)
+            for key in self.masters
+        )
+        return replace(self, masters=tuple(masters))
+
     def signed_by(self, key: Key) -> Self:
         """This ring with a new active key for access tokens; older ones of them still verify."""
         older = tuple(_demoted(each) for each in self.signing)
