@@ -77,14 +77,27 @@ def exports(tree: ast.Module) -> list[str]:
 
 def _found(path: str, tree: ast.Module, name: str) -> tuple[str, ast.ClassDef | Function | None]:
     """Where a name is defined, and its definition; imports of the package are followed."""
-    for node in tree.body:
-        if isinstance(node, ast.ClassDef | Function) and node.name == name:
+    for node in _top(tree):
+        if isinstance(node, ast.ClassDef | Function) and node.name == name and not _typed(node):
             return path, node
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("holdfast"):
             for alias in node.names:
                 if (alias.asname or alias.name) == name:
                     return _in_module(node.module or "", alias.name)
     return path, None
+
+
+def _typed(node: ast.ClassDef | Function) -> bool:
+    """Whether this is one of several signatures, and the function itself follows."""
+    return any(ast.unparse(mark) == "overload" for mark in node.decorator_list)
+
+
+def _top(tree: ast.Module) -> Iterator[ast.stmt]:
+    """The statements of a module, and what a package imports later: its checkers import it now."""
+    for node in tree.body:
+        yield node
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            yield from node.body
 
 
 def _in_module(module: str, name: str) -> tuple[str, ast.ClassDef | Function | None]:

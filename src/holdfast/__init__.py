@@ -1,31 +1,11 @@
-"""Holdfast: one record per session; every credential is a view of it, and dies with it."""
+"""Holdfast: one record per session; every credential is a view of it, and dies with it.
 
-from holdfast.blocking import Sessions
-from holdfast.engine import AsyncSessions, Refreshed, Tokens, Verified
-from holdfast.errors import (
-    CapReached,
-    ConfigurationError,
-    Conflict,
-    DataError,
-    HoldfastError,
-    NotDurable,
-    NotSerializable,
-    Reason,
-    RecordReadOnly,
-    SessionClosed,
-    SessionEnded,
-    SessionSealed,
-    StoreCorrupt,
-    StoreError,
-    StoreUnavailable,
-    TooLarge,
-    UsageError,
-)
-from holdfast.events import Event, EventName, Severity
-from holdfast.protocols import ClientFacts
-from holdfast.rules.keys import KeyRing
-from holdfast.session import Session
-from holdfast.settings import Cookie, Limits, Rate, Settings
+A name is imported when it is first asked for: who wants one of them does not wait for the others.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
@@ -63,3 +43,65 @@ __all__ = [
     "UsageError",
     "Verified",
 ]
+
+if TYPE_CHECKING:
+    from holdfast.blocking import Sessions
+    from holdfast.engine import AsyncSessions, Refreshed, Tokens, Verified
+    from holdfast.errors import (
+        CapReached,
+        ConfigurationError,
+        Conflict,
+        DataError,
+        HoldfastError,
+        NotDurable,
+        NotSerializable,
+        Reason,
+        RecordReadOnly,
+        SessionClosed,
+        SessionEnded,
+        SessionSealed,
+        StoreCorrupt,
+        StoreError,
+        StoreUnavailable,
+        TooLarge,
+        UsageError,
+    )
+    from holdfast.events import Event, EventName, Severity
+    from holdfast.protocols import ClientFacts
+    from holdfast.rules.keys import KeyRing
+    from holdfast.session import Session
+    from holdfast.settings import Cookie, Limits, Rate, Settings
+else:
+    from holdfast.later import names_of
+
+    __getattr__ = names_of(
+        __name__,
+        {
+            "holdfast.blocking": ("Sessions",),
+            "holdfast.engine": ("AsyncSessions", "Refreshed", "Tokens", "Verified"),
+            "holdfast.errors": (
+                "CapReached",
+                "ConfigurationError",
+                "Conflict",
+                "DataError",
+                "HoldfastError",
+                "NotDurable",
+                "NotSerializable",
+                "Reason",
+                "RecordReadOnly",
+                "SessionClosed",
+                "SessionEnded",
+                "SessionSealed",
+                "StoreCorrupt",
+                "StoreError",
+                "StoreUnavailable",
+                "TooLarge",
+                "UsageError",
+            ),
+            "holdfast.events": ("Event", "EventName", "Severity"),
+            "holdfast.protocols": ("ClientFacts",),
+            "holdfast.rules.keys": ("KeyRing",),
+            "holdfast.session": ("Session",),
+            "holdfast.settings": ("Cookie", "Limits", "Rate", "Settings"),
+        },
+    )

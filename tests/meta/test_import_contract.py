@@ -27,7 +27,7 @@ LAYERS = (
     {"rules", "settings", "events"},
     {"faces"},
     {"protocols"},
-    {"record", "errors", "hooks"},
+    {"record", "errors", "hooks", "later"},
 )
 STORES_MAY = {"faces", "protocols", "record", "errors", "hooks", "stores"}
 
