@@ -86,6 +86,15 @@ def test_the_pytest_plugin_loads_nothing_of_ours():
     }
 
 
+def test_the_command_line_loads_no_work_of_its_commands():
+    """`--version`, `--help` and completion name every command, and carry out none."""
+    names = loaded_by("import holdfast.cli", after="import typer")
+    assert of_others(names) == {"holdfast"}
+    ours = {name for name in names if name.startswith("holdfast.")}
+    commands = {name for name in ours if name.startswith("holdfast.cli")}
+    assert ours - commands == {"holdfast.errors", "holdfast.later"}
+
+
 @pytest.mark.parametrize("package", [holdfast, holdfast.testing], ids=lambda each: each.__name__)
 def test_type_checkers_see_the_names_that_programs_get(package):
     """The table of what is imported later says the same as the imports that only checkers make."""

@@ -6,9 +6,6 @@ import math
 import time
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from holdfast.service.readiness import NO_SESSION
-from holdfast.stores.standing import survives
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -29,6 +26,8 @@ class Finding(NamedTuple):
 
 def findings(assembly: Assembly) -> Iterator[Finding]:
     """Asks the store once more, so that the line for changes is there."""
+    from holdfast.stores.standing import survives
+
     wrapped = assembly.wrapped
     if wrapped is None:
         return
@@ -43,6 +42,8 @@ def findings(assembly: Assembly) -> Iterator[Finding]:
 
 def _heard(assembly: Assembly, wrapped: Wrapped) -> Outlook:
     """The outlook once the node is heard, or what there is at the end of the time limit."""
+    from holdfast.service.readiness import NO_SESSION
+
     deadline = time.monotonic() + assembly.settings.store_timeout.total_seconds()
     assembly.blocking_store.get(NO_SESSION, now=int(time.time() * 1000))
     while True:

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from holdfast import keyfile
 from holdfast.cli import output
 from holdfast.cli.opening import configured
 from holdfast.cli.options import Home, Json
 from holdfast.errors import ConfigurationError
-from holdfast.rules.keys import Key, KeyRing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+
+    from holdfast.rules.keys import KeyRing
 
 commands = typer.Typer(help="Keys of the service.", no_args_is_help=True)
 
@@ -45,10 +45,9 @@ def new() -> None:
 @commands.command("list")
 def list_keys(*, home: Home = None, json: Json = False) -> None:
     """List names and states of the keys; never the keys."""
-    configuration = configured(home)
     from holdfast.service.home import key_ring
 
-    ring = key_ring(configuration)
+    ring = key_ring(configured(home))
     shown = [
         {"kid": key.kid, "algorithm": key.algorithm, "status": key.status, "use": use}
         for use, keys in (("master", ring.masters), ("signing", ring.signing))
@@ -67,9 +66,7 @@ def rotate(*, home: Home = None, json: Json = False) -> None:
 
     With several workers or machines: `keys announce` and `keys activate`.
     """
-    path = _key_file(home)
-    ring = _loaded(path).rotated(secrets.token_urlsafe(_BYTES))
-    keyfile.replace(path, ring)
+    ring = _changed(home, lambda ring: ring.rotated(secrets.token_urlsafe(_BYTES)))
     kid = next(key.kid for key in ring.masters if key.status == "active")
     output.said(f"New active key {kid}. {_TAKES_EFFECT}", json=json, kid=kid)
 
@@ -81,9 +78,7 @@ def announce(*, home: Home = None, json: Json = False) -> None:
     Once every process knows it, `keys activate` lets it sign. So none meets a token of a key that
     it does not know, which it would refuse.
     """
-    path = _key_file(home)
-    ring = _loaded(path).announced(secrets.token_urlsafe(_BYTES))
-    keyfile.replace(path, ring)
+    ring = _changed(home, lambda ring: ring.announced(secrets.token_urlsafe(_BYTES)))
     kid = ring.masters[-1].kid
     said = f"Announced {kid}. {_TAKES_EFFECT} Then: holdfast keys activate {kid}"
     output.said(said, json=json, kid=kid)
@@ -97,8 +92,7 @@ def activate(
     json: Json = False,
 ) -> None:
     """Sign with a key that was announced; what older ones signed stays valid."""
-    path = _key_file(home)
-    keyfile.replace(path, _loaded(path).activated(kid))
+    _changed(home, lambda ring: ring.activated(kid))
     output.said(f"New active key {kid}. {_TAKES_EFFECT}", json=json, kid=kid)
 
 
@@ -116,9 +110,10 @@ def asymmetric(
     Its public half is at /.well-known/jwks.json. An older asymmetric key still verifies; access
     tokens that were signed with the master secret are refused from now on, and refreshed.
     """
-    path = _key_file(home)
+    from holdfast.rules.keys import Key
+
     key = Key.from_pem(_private_pem(algorithm))
-    keyfile.replace(path, _loaded(path).signed_by(key))
+    _changed(home, lambda ring: ring.signed_by(key))
     output.said(f"New signing key {key.kid}. {_TAKES_EFFECT}", json=json, kid=key.kid)
 
 
@@ -130,8 +125,7 @@ def retire(
     json: Json = False,
 ) -> None:
     """Stop accepting what an older key has signed."""
-    path = _key_file(home)
-    keyfile.replace(path, _loaded(path).retired(kid))
+    _changed(home, lambda ring: ring.retired(kid))
     output.said(f"Retired {kid}. {_TAKES_EFFECT}", json=json, kid=kid)
 
 
@@ -151,6 +145,18 @@ def _private_pem(algorithm: Algorithm) -> bytes:
     )
 
 
+def _changed(home: str | None, change: Callable[[KeyRing], KeyRing]) -> KeyRing:
+    """Carry out a change of the key file; what is in it now."""
+    from holdfast import keyfile
+
+    path = _key_file(home)
+    if not path.exists():
+        raise ConfigurationError(f"{path}: there is no key file yet; `holdfast serve` makes one")
+    ring = change(keyfile.load(path))
+    keyfile.replace(path, ring)
+    return ring
+
+
 def _key_file(home: str | None) -> Path:
     from holdfast.service.home import KEY_FILE
 
@@ -161,9 +167,3 @@ def _key_file(home: str | None) -> Path:
             " and set HOLDFAST_SECRET to what `holdfast keys new` prints"
         )
     return configuration.home / KEY_FILE
-
-
-def _loaded(path: Path) -> KeyRing:
-    if not path.exists():
-        raise ConfigurationError(f"{path}: there is no key file yet; `holdfast serve` makes one")
-    return keyfile.load(path)

@@ -10,11 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from holdfast import keyfile
-from holdfast.assembly import Assembly, assemble, now_ms
-from holdfast.service import environment, home
-
 if TYPE_CHECKING:
+    from holdfast.assembly import Assembly
     from holdfast.service.administration import Administration
     from holdfast.service.database import Database
     from holdfast.service.environment import Configuration
@@ -32,6 +29,7 @@ class Opened:
     @cached_property
     def administration(self) -> Administration:
         """The accounts."""
+        from holdfast.assembly import now_ms
         from holdfast.service.administration import Administration
 
         return Administration(self.assembly, self.database, self.configuration.options, now_ms)
@@ -55,6 +53,8 @@ def configured(home_folder: str | None, store: str | None = None) -> Configurati
 
     Without a profile, that of the environment which the folder's keys belong to.
     """
+    from holdfast.service import environment
+
     given = dict(os.environ)
     for name, value in (("HOME", home_folder), ("STORE", store)):
         if value is not None:
@@ -71,6 +71,8 @@ def opened(home_folder: str | None, store: str | None = None) -> Generator[Opene
         StoreError: the data cannot be opened.
     """
     from holdfast import sinks
+    from holdfast.assembly import assemble
+    from holdfast.service import home
 
     configuration = configured(home_folder, store)
     home.prepare(configuration.home)
@@ -91,6 +93,9 @@ def opened(home_folder: str | None, store: str | None = None) -> Generator[Opene
 
 def _of_key_file(given: Mapping[str, str]) -> dict[str, str]:
     """The profile and environment that a folder was made for."""
+    from holdfast import keyfile
+    from holdfast.service import environment, home
+
     folder = Path(given.get("HOLDFAST_HOME") or environment.DEFAULT_HOME)
     path = folder / home.KEY_FILE
     if given.get("HOLDFAST_SECRET") or given.get("HOLDFAST_PROFILE") or not path.exists():

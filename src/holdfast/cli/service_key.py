@@ -9,7 +9,6 @@ import typer
 
 from holdfast.cli import output
 from holdfast.cli.options import Json
-from holdfast.service.backend import keys
 
 
 def service_key(
@@ -25,6 +24,8 @@ def service_key(
     Nothing is stored. To rotate a key, list the new entry beside the old one until the application
     uses the new key.
     """
+    from holdfast.service.backend import keys
+
     key = keys.new_key(os.urandom)
     entry = keys.entry(name, scope or keys.SCOPES, key)
     if json:
