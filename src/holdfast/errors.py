@@ -140,11 +140,13 @@ class RecordReadOnly(StoreError):
 class NotDurable(StoreError):
     """A revocation was carried out but its durability is not proved; a retry is safe (P13).
 
-    `ended` are the ids of the sessions that went, where the caller could not know them.
+    `ended` are the ids of the sessions that went, where the caller could not know them; `epoch` is
+    the new one where every session did.
     """
 
     code = "not_durable"
 
-    def __init__(self, message: str, ended: tuple[str, ...] = ()) -> None:
+    def __init__(self, message: str, ended: tuple[str, ...] = (), epoch: int | None = None) -> None:
         super().__init__(message)
         self.ended = ended
+        self.epoch = epoch

@@ -195,6 +195,8 @@ def test_what_was_not_replicated_is_named(server, open_store, samples):
     store.salt()
     unproved = not_replicated(server, store.delete_all, gone[0].subject)
     assert sorted(unproved.ended) == sorted(each.id for each in gone)
+    assert not_replicated(server, store.bump_epoch).epoch == 1
+    assert not_replicated(server, store.raise_epoch, 5).epoch is None
 
 
 def _syncing(server):

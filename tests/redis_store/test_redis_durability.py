@@ -102,6 +102,9 @@ def test_what_went_without_proof_is_named(store, samples, clock, replica):
     with pytest.raises(NotDurable) as unproved:
         store.delete_all(gone[0].subject)
     assert sorted(unproved.value.ended) == sorted(each.id for each in gone)
+    with pytest.raises(NotDurable) as unproved:
+        store.bump_epoch()
+    assert unproved.value.epoch == 1
     replica.resume()
 
 

@@ -1,6 +1,7 @@
 """The breaker: an outage is felt at once, tried one call at a time, and ends by itself."""
 
 import asyncio
+import types
 from operator import itemgetter
 
 import pytest
@@ -164,6 +165,63 @@ def test_a_caller_who_leaves_lets_another_try(breaker, store, clock):
     with pytest.raises(asyncio.CancelledError):
         get(breaker)
     assert get(breaker).record is None
+
+
+class Held:
+    """A store whose answers the test hands in: a call stands still until it is told how it ends."""
+
+    @types.coroutine
+    def get(self, id, *, now, take=None):
+        return (yield)
+
+
+def held(breaker):
+    """A call that is under way."""
+    call = breaker.get("a1", now=0)
+    call.send(None)
+    return call
+
+
+def ended(call, error):
+    with pytest.raises(error):
+        call.throw(error("the test says so"))
+
+
+@pytest.mark.parametrize("end", [StoreUnavailable, asyncio.CancelledError])
+def test_a_call_from_before_lets_no_second_one_try(circuits, clock, end):
+    """It began before the circuit opened, and ends, whichever way, while another call tries."""
+    breaker = Breaker(Held(), circuits, itemgetter(0))
+    straggler = held(breaker)
+    for _ in range(FAILURES):
+        ended(held(breaker), StoreUnavailable)
+    clock.advance(0.5)
+    trial = held(breaker)
+    ended(straggler, end)
+    clock.advance(LONGEST_PAUSE)
+    with pytest.raises(StoreUnavailable, match="now and then"):
+        held(breaker)
+    ended(trial, StoreUnavailable)
+    clock.advance(LONGEST_PAUSE)
+    held(breaker)
+
+
+def test_a_trial_that_outlives_its_outage_speaks_for_no_later_one(circuits, clock):
+    """A call from before has closed the circuit, it opened again, and another call tries."""
+    breaker = Breaker(Held(), circuits, itemgetter(0))
+    straggler = held(breaker)
+    trials = []
+    for _ in range(2):
+        for _ in range(FAILURES):
+            ended(held(breaker), StoreUnavailable)
+        clock.advance(LONGEST_PAUSE)
+        trials.append(held(breaker))
+        if straggler is not None:
+            with pytest.raises(StopIteration):
+                straggler.send(None)
+            straggler = None
+    ended(trials[0], asyncio.CancelledError)
+    with pytest.raises(StoreUnavailable, match="now and then"):
+        held(breaker)
 
 
 def test_all_verbs_go_through(breaker, store, clock):

@@ -1,5 +1,7 @@
 """Re-assertion: what this process has revoked stays revoked, whatever the store has lost (P14)."""
 
+from contextlib import nullcontext
+
 import pytest
 
 from holdfast.errors import NotDurable, StoreUnavailable
@@ -26,6 +28,7 @@ class World:
         self.revocations = Revocations(self.clock)
         self.epochs = []
         self.epoch_error = None
+        self.losing_epochs = 0
         self.store = self._face()
         self.other_face = self._face()
 
@@ -34,6 +37,9 @@ class World:
             if self.epoch_error:
                 raise self.epoch_error
             self.epochs.append(epoch)
+            if self.losing_epochs:
+                self.losing_epochs -= 1
+                self.revocations.lost()
 
         return Reassert(async_shaped(self.hooked.blocking()), self.revocations, raise_epoch)
 
@@ -350,6 +356,95 @@ def test_what_was_done_without_proof_is_remembered_too(world, verb):
     assert read.revoked == {"new": 9} if verb == "update" else read is None
 
 
+def test_the_end_of_everyone_without_proof_is_remembered_too(world):
+    """The error brings the epoch, since a retry may never come."""
+
+    def unproved():
+        raise NotDurable("too few replicas", epoch=7)
+
+    world.hooked.after("bump_epoch", unproved)
+    with pytest.raises(NotDurable):
+        run(world.store.bump_epoch())
+    world.fail_over()
+    world.get("x")
+    assert world.epochs == [7]
+
+
+@pytest.mark.parametrize("proved", [True, False])
+@pytest.mark.parametrize("verb", ["delete", "delete_all", "update", "bump_epoch"])
+def test_what_was_done_while_a_connection_was_lost_is_owed(world, verb, proved):
+    """One connection answers yet, while another has shown that its node is gone."""
+    record, other = world.stored(revoked={}), world.stored("bob")
+    revoked = rewritten(record, revoked={"new": 9})
+
+    def lose():
+        world.revocations.lost()
+        if not proved:
+            raise NotDurable("too few replicas", (record.id,), 1)
+
+    world.hooked.after(verb, lose)
+    call = {
+        "delete": lambda: world.store.delete(record.id),
+        "delete_all": lambda: world.store.delete_all("ada"),
+        "update": lambda: world.store.update(revoked, expected=record.version, durable=True),
+        "bump_epoch": world.store.bump_epoch,
+    }[verb]
+    with nullcontext() if proved else pytest.raises(NotDurable):
+        run(call())
+    if verb != "bump_epoch":
+        world.records.delete(record.id)
+        world.records.insert(record, now=0)
+    world.get(other.id)
+    if verb == "bump_epoch":
+        assert world.epochs == [1]
+    else:
+        now = world.stored_now(record.id)
+        assert now.revoked == {"new": 9} if verb == "update" else now is None
+
+
+def test_a_loss_while_everyone_is_said_again_leaves_it_owed(world):
+    """The node that was told is gone as well: nobody writes or reads before the next one was told."""
+    record = world.stored()
+    run(world.store.bump_epoch())
+    world.records.insert(record, now=0)
+    world.fail_over()
+    world.losing_epochs = 1
+    assert run(world.store.update(rewritten(record), expected=record.version))
+    assert world.epochs == [1, 1]
+    assert not world.revocations.owes
+
+
+def test_nodes_that_keep_going_while_everyone_is_said_again_are_an_outage(world):
+    """Nobody waits for ever."""
+    run(world.store.bump_epoch())
+    world.fail_over()
+    world.losing_epochs = 99
+    with pytest.raises(StoreUnavailable):
+        run(world.store.delete("x"))
+
+
+def test_a_proof_that_failed_on_a_lost_node_says_nothing_of_the_next(world, monkeypatch):
+    """What is said again there is to be proved again."""
+    asked = []
+    delete = world.records.delete
+    for _ in range(2):
+        run(world.store.delete(world.stored().id))
+    world.fail_over()
+
+    def noted(id, *, expected=None, durable=True):
+        asked.append(durable)
+        return delete(id, expected=expected, durable=durable)
+
+    def unproved():
+        world.revocations.lost()
+        raise NotDurable("too few replicas")
+
+    monkeypatch.setattr(world.records, "delete", noted)
+    world.hooked.after("delete", unproved)
+    run(settle_quietly(world.store))
+    assert asked == [True] * 3
+
+
 def test_an_assertion_without_proof_counts(world, caplog):
     """Its next loss says it again; until then the service goes on."""
     ended, other = world.stored(), world.stored("bob")
@@ -425,14 +520,14 @@ def test_what_is_owed_is_not_forgotten(world):
     world.records.insert(other, now=0)
     world.fail_over(ended)
     world.clock.advance(WINDOW + 1)
-    world.revocations.note_ended(other.id)
+    world.revocations.note_ended(other.id, since=world.revocations.losses)
     world.revocations.lost()
     assert world.revocations.ended(ended.id)
     run(settle_quietly(world.store))
     assert world.stored_now(ended.id) is None
     assert world.epochs == [1]
     assert not world.revocations.owes
-    world.revocations.note_ended(other.id)
+    world.revocations.note_ended(other.id, since=world.revocations.losses)
     assert not world.revocations.ended(ended.id), "and forgotten when it is paid"
 
 

@@ -61,48 +61,53 @@ class Circuit:
         self.failures = 0
         self._pause = FIRST_PAUSE
         self._until = 0.0
-        self._trying = False
+        self._trial: object | None = None
 
     @property
     def is_open(self) -> bool:
         """Whether calls are refused, or the one that tries is under way."""
         return self.failures >= FAILURES
 
-    def enter(self) -> None:
-        """Before a call.
+    def enter(self) -> object | None:
+        """Before a call: what it says of itself when it has failed, if it is the one that tries.
 
         Raises:
             StoreUnavailable: not now.
         """
-        if not self.is_open:
-            return
         with self._lock:
-            if self._trying or self._clock() < self._until:
+            if not self.is_open:
+                return None
+            if self._trial is not None or self._clock() < self._until:
                 raise StoreUnavailable("the store is away; it is being tried now and then")
-            self._trying = True
+            self._trial = object()
+            return self._trial
 
     def succeeded(self) -> None:
         """The node has answered."""
         with self._lock:
             self.failures = 0
             self._pause = FIRST_PAUSE
-            self._trying = False
+            self._trial = None
 
-    def failed(self) -> None:
-        """The node did not answer."""
+    def failed(self, trial: object | None = None) -> None:
+        """The node did not answer this call, which may have begun before the circuit opened."""
         with self._lock:
             self.failures += 1
             if not self.is_open:
                 return
-            if self._trying:
+            if self._is_under_way(trial):
                 self._pause = min(self._pause * 2, LONGEST_PAUSE)
-            self._trying = False
+                self._trial = None
             self._until = self._clock() + self._spread(self._pause / 2, self._pause)
 
-    def given_up(self) -> None:
-        """The caller went away before the answer: another may try."""
+    def given_up(self, trial: object | None) -> None:
+        """The caller went away before the answer: if it was the one that tries, another may."""
         with self._lock:
-            self._trying = False
+            if self._is_under_way(trial):
+                self._trial = None
+
+    def _is_under_way(self, trial: object | None) -> bool:
+        return trial is not None and trial is self._trial
 
 
 class Circuits:
@@ -153,45 +158,43 @@ class Breaker:
 
     async def _call(self, node: str, call: Callable[[], Awaitable[T]]) -> T:
         circuit = self._circuits.of(node)
-        if circuit.failures:
-            self._enter(circuit)
+        trial = self._enter(circuit) if circuit.failures else None
         try:
             answer = await call()
         except BaseException as error:
-            self._note(circuit, error)
+            self._note(circuit, error, trial)
             raise
         if circuit.failures:
             circuit.succeeded()
         return answer
 
-    def _enter(self, circuit: Circuit) -> None:
+    def _enter(self, circuit: Circuit) -> object | None:
         try:
-            circuit.enter()
+            return circuit.enter()
         except StoreUnavailable as error:
             error.retry_after = self._circuits.retry_after()
             raise
 
-    def _note(self, circuit: Circuit, error: BaseException) -> None:
+    def _note(self, circuit: Circuit, error: BaseException, trial: object | None) -> None:
         """What an error says of the node, and to the client."""
         if isinstance(error, StoreUnavailable):
-            circuit.failed()
+            circuit.failed(trial)
             error.retry_after = self._circuits.retry_after()
         elif isinstance(error, StoreError):  # it answers, though not as one would like
             circuit.succeeded()
         else:
-            circuit.given_up()
+            circuit.given_up(trial)
 
     async def salt(self) -> bytes:
         return await self._call(EVERYWHERE, self._store.salt)
 
     async def get(self, id: str, *, now: int, take: Take | None = None) -> Reading:
         circuit = self._circuits.of(self._node_of(id))  # as `_call`, which costs 1 µs more
-        if circuit.failures:
-            self._enter(circuit)
+        trial = self._enter(circuit) if circuit.failures else None
         try:
             reading = await self._store.get(id, now=now, take=take)
         except BaseException as error:
-            self._note(circuit, error)
+            self._note(circuit, error, trial)
             raise
         if circuit.failures:
             circuit.succeeded()

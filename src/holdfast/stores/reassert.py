@@ -64,10 +64,7 @@ class Reassert:
         Raises:
             StoreError: the store cannot take it now.
         """
-        epoch = self._revocations.owed_epoch
-        if epoch is not None:
-            await self._pay(partial(self._raise_epoch, epoch))
-            self._revocations.epoch_paid(epoch)
+        await self._settle_epoch()
         until = self._revocations.clock() + PATIENCE
         for _ in range(most):
             debt = None if self._revocations.clock() >= until else self._revocations.next_debt()
@@ -80,11 +77,23 @@ class Reassert:
                 raise
         return not self._revocations.owes
 
+    async def _settle_epoch(self) -> None:
+        """Raise the epoch until no connection is lost meanwhile: nothing may be served before."""
+        for _ in range(_ATTEMPTS):
+            losses, epoch = self._revocations.losses, self._revocations.owed_epoch
+            if epoch is None:
+                return
+            await self._pay(partial(self._raise_epoch, epoch))
+            self._revocations.epoch_paid(epoch, losses)
+        if self._revocations.owed_epoch is not None:
+            raise _breaking()
+
     async def _pay(self, call: Callable[[], Awaitable[object]]) -> None:
+        losses = self._revocations.losses
         try:
             await call()
         except NotDurable:  # each of the others would wait as long, and no request may
-            self._revocations.unproved()
+            self._revocations.unproved(losses)
             _log.warning("revocations are asserted again, without proof that they are durable")
 
     async def _assert(self, debt: Debt) -> None:
@@ -116,7 +125,7 @@ class Reassert:
             answer = await self._call(read)
             if losses == self._revocations.losses:
                 return answer
-        raise StoreUnavailable("connections to the store keep breaking")
+        raise _breaking()
 
     async def get(self, id: str, *, now: int, take: Take | None = None) -> Reading:
         if self._revocations.ended(id):
@@ -150,13 +159,14 @@ class Reassert:
         record = self._revocations.judged(record)
         if self._revocations.owes:
             await self.settle()
+        losses = self._revocations.losses
         try:
             done = await self._store.update(record, expected=expected, durable=durable)
         except NotDurable:
-            self._revocations.note_tokens(record)
+            self._revocations.note_tokens(record, since=losses)
             raise
         if done and durable:
-            self._revocations.note_tokens(record)
+            self._revocations.note_tokens(record, since=losses)
         return done
 
     async def touch(
@@ -171,13 +181,14 @@ class Reassert:
 
     async def delete(self, id: str, *, expected: int | None = None, durable: bool = True) -> bool:
         call = partial(self._store.delete, id, expected=expected, durable=durable)
+        losses = self._revocations.losses
         try:
             done = await self._call(call)
         except NotDurable:
-            self._revocations.note_ended(id)
+            self._revocations.note_ended(id, since=losses)
             raise
         if durable and (done or expected is None):
-            self._revocations.note_ended(id)
+            self._revocations.note_ended(id, since=losses)
         return done
 
     async def page(
@@ -188,22 +199,33 @@ class Reassert:
         return Page(tuple(map(self._revocations.judged, living)), page.after)
 
     async def delete_all(self, subject: str, *, keep: str | None = None) -> tuple[str, ...]:
+        losses = self._revocations.losses
         try:
             gone = await self._call(partial(self._store.delete_all, subject, keep=keep))
         except NotDurable as error:
-            self._revocations.note_ended(*error.ended)
+            self._revocations.note_ended(*error.ended, since=losses)
             raise
-        self._revocations.note_ended(*gone)
+        self._revocations.note_ended(*gone, since=losses)
         return gone
 
     async def bump_epoch(self) -> int:
-        epoch = await self._call(self._store.bump_epoch)
-        self._revocations.note_epoch(epoch)
+        losses = self._revocations.losses
+        try:
+            epoch = await self._call(self._store.bump_epoch)
+        except NotDurable as error:
+            if error.epoch is not None:
+                self._revocations.note_epoch(error.epoch, since=losses)
+            raise
+        self._revocations.note_epoch(epoch, since=losses)
         return epoch
 
     async def after_fork(self) -> None:
         self._revocations.clear()
         await self._store.after_fork()
+
+
+def _breaking() -> StoreUnavailable:
+    return StoreUnavailable("connections to the store keep breaking")
 
 
 async def settle_quietly(store: Reassert) -> None:

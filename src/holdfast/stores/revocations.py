@@ -61,7 +61,8 @@ class Revocations:
     """Sessions, tokens and the epoch that this process has ended; never a subject.
 
     A subject that was signed out everywhere may have signed in again since. `clock` gives seconds,
-    `losses` counts those of which this was told.
+    `losses` counts those of which this was told. Whoever notes a revocation tells how many there were
+    before it (`since`): one that came meanwhile may have undone it, so it is owed.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -90,9 +91,9 @@ class Revocations:
         """Whether what is said again may still be proved, as far as the latest loss has shown."""
         return self._unproved_at != self.losses
 
-    def unproved(self) -> None:
+    def unproved(self, losses: int) -> None:
         """The replicas do not acknowledge now: what else is owed for this loss is not waited for."""
-        self._unproved_at = self.losses
+        self._unproved_at = losses
 
     @property
     def debts(self) -> int:
@@ -110,7 +111,7 @@ class Revocations:
             return record
         return known[1].added_to(record)
 
-    def note_ended(self, *ids: str) -> None:
+    def note_ended(self, *ids: str, since: int) -> None:
         """These sessions were ended, and that was acknowledged, or done without proof."""
         with self._lock:
             now = self.clock()
@@ -118,23 +119,28 @@ class Revocations:
                 self._tokens.pop(id, None)
                 self._ended[id] = now
                 self._ended.move_to_end(id)
+            if since != self.losses:
+                self._owed.extend(map(Debt, ids))
             self._forget(now)
 
-    def note_tokens(self, record: Record) -> None:
+    def note_tokens(self, record: Record, *, since: int) -> None:
         """The record was durably written with these tokens revoked."""
         if not record.revoked and not record.tokens_not_before:
             return
         with self._lock:
-            now = self.clock()
-            self._tokens[record.id] = now, Tokens(record.revoked, record.tokens_not_before)
+            now, tokens = self.clock(), Tokens(record.revoked, record.tokens_not_before)
+            self._tokens[record.id] = now, tokens
             self._tokens.move_to_end(record.id)
+            if since != self.losses:
+                self._owed.append(Debt(record.id, tokens))
             self._forget(now)
 
-    def note_epoch(self, epoch: int) -> None:
+    def note_epoch(self, epoch: int, *, since: int) -> None:
         """Everyone was signed out, up to this epoch."""
         with self._lock:
             known = 0 if self._epoch is None else self._epoch[1]
             self._epoch = self.clock(), max(epoch, known)
+            self._owes_epoch |= since != self.losses
 
     def lost(self) -> None:
         """A connection is gone, so whatever is remembered may be undone: all of it is owed."""
@@ -161,10 +167,10 @@ class Revocations:
         """The epoch to be asserted again; None if there is none."""
         return self._epoch[1] if self._owes_epoch and self._epoch is not None else None
 
-    def epoch_paid(self, epoch: int) -> None:
-        """The store has that epoch, or a later one."""
+    def epoch_paid(self, epoch: int, losses: int) -> None:
+        """The store has that epoch, or a later one, unless a connection was lost since so many were."""
         with self._lock:
-            if self._epoch is not None and self._epoch[1] <= epoch:
+            if losses == self.losses and self._epoch is not None and self._epoch[1] <= epoch:
                 self._owes_epoch = False
 
     def _forget(self, now: float) -> None:

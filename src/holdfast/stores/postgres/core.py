@@ -192,9 +192,15 @@ def _outcome(call: Call[T], error: Exception) -> T:
         answer = call.read(Rows(cast("PGresult", error.result)))
         if call.conditional and not answer:
             return answer
-        ended = cast("tuple[str, ...]", answer) if isinstance(answer, tuple) else ()
-        raise NotDurable(str(error), ended)
+        raise _unproved(error, answer)
     raise store_error(error) or error from error.__cause__ or error
+
+
+def _unproved(error: Unproved, answer: object) -> NotDurable:
+    """What was done without proof, by its answer: the sessions that went, or the epoch of all."""
+    if isinstance(answer, tuple):
+        return NotDurable(str(error), cast("tuple[str, ...]", answer))
+    return NotDurable(str(error), epoch=answer if type(answer) is int else None)
 
 
 def _close(*sources: Connections | GivenPool) -> None:

@@ -162,10 +162,16 @@ class Client:
         return self.core.target.kind == "single"
 
 
-def require_proved(proved: bool, ended: tuple[str, ...] = ()) -> None:  # noqa: FBT001 - one word, one meaning
+def require_proved(
+    proved: bool,  # noqa: FBT001 - one word, one meaning
+    ended: tuple[str, ...] = (),
+    epoch: int | None = None,
+) -> None:
     """Raise `NotDurable` unless the replicas have acknowledged what was done, such as the end of these."""
     if not proved:
-        raise NotDurable("it is done, but too few replicas have acknowledged it; try again", ended)
+        raise NotDurable(
+            "it is done, but too few replicas have acknowledged it; try again", ended, epoch
+        )
 
 
 def _final(work: Work, error: Lost | None) -> StoreError:

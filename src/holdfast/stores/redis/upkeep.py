@@ -93,7 +93,7 @@ async def _raise_to(client: Client, epoch: int, *, grow: bool) -> int:
         ]
         done = await client.carry_out(calls)
         highest, proved = max(highest, *done.values), proved and done.proved
-    require_proved(proved)
+    require_proved(proved, epoch=highest)
     return highest
 
 
