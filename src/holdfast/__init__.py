@@ -35,6 +35,7 @@ __all__ = [
     "Sessions",
     "Settings",
     "Severity",
+    "SignedIn",
     "StoreCorrupt",
     "StoreError",
     "StoreUnavailable",
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
     from holdfast.rules.keys import KeyRing
     from holdfast.session import Session
     from holdfast.settings import Cookie, Limits, Rate, Settings
+    from holdfast.signed_in import SignedIn
 else:
     from holdfast.later import names_of
 
@@ -103,5 +105,6 @@ else:
             "holdfast.rules.keys": ("KeyRing",),
             "holdfast.session": ("Session",),
             "holdfast.settings": ("Cookie", "Limits", "Rate", "Settings"),
+            "holdfast.signed_in": ("SignedIn",),
         },
     )

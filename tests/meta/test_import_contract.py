@@ -23,7 +23,7 @@ LAYERS = (
     {"adoption", "assembly", "moving"},
     {"chain", "background", "keyfile", "sinks"},
     {"engine", "blocking"},
-    {"session"},
+    {"session", "signed_in"},
     {"rules", "settings", "events"},
     {"faces"},
     {"protocols"},

@@ -13,6 +13,7 @@ from holdfast.web import asgi
 from holdfast.web.fastapi import (
     Holdfast,
     Session,
+    SignedIn,
     Typed,
     csrf_token,
     current,
@@ -37,8 +38,9 @@ Holdfast("app")  # type: ignore[arg-type]
 Holdfast(app, Settings(idle=30))  # type: ignore[arg-type]
 
 Visitor = Annotated[Session, Depends(current)]
-Admin = Annotated[Session, Depends(require_role("admin"))]
-assert_type(require_fresh(timedelta(minutes=5)), Callable[..., Awaitable[Session]])
+Signed = Annotated[SignedIn, Depends(require)]
+Admin = Annotated[SignedIn, Depends(require_role("admin"))]
+assert_type(require_fresh(timedelta(minutes=5)), Callable[..., Awaitable[SignedIn]])
 require_fresh(300)  # type: ignore[arg-type]
 require_role(1)  # type: ignore[arg-type]
 
@@ -57,6 +59,23 @@ def me(session: Visitor, token: Annotated[str, Depends(csrf_token)]) -> dict[str
     session.subject = "eve"  # type: ignore[misc]
     session.change(lambda data: data.update(token=token))
     return dict(session)
+
+
+@app.post("/log-out-everywhere")
+async def log_out_everywhere(session: Signed) -> int:
+    assert_type(session.subject, str)
+    assert_type(session.id, str)
+    return await holdfast.sessions.revoke_all(session.subject, keep=session.id)
+
+
+@app.post("/log-out-anybody")
+async def unguarded(session: Visitor) -> int:
+    return await holdfast.sessions.revoke_all(session.subject)  # type: ignore[arg-type]
+
+
+@app.post("/token")
+async def token(session: Signed) -> dict[str, object]:
+    return (await holdfast.sessions.issue_tokens(session)).as_dict()
 
 
 @app.post("/cart/{item}")
@@ -96,5 +115,5 @@ def without_a_loop(sessions: Sessions, session: Session) -> None:
 
 async def by_hand(connection: asgi.Connection) -> None:
     assert_type(asgi.session_of(connection), Session)
-    assert_type(asgi.require(connection), Session)
+    assert_type(asgi.require(connection), SignedIn)
     assert_type(asgi.csrf_token(connection), str)

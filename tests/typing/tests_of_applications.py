@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from holdfast import Session
+from holdfast import SignedIn
 from holdfast.assembly import Assembly
 from holdfast.testing import FakeClock, client, csrf, csrf_form, isolated, sign_in
 from holdfast.web.asgi import HoldfastMiddleware
@@ -29,7 +29,7 @@ def tools(app: FastAPI) -> None:
     with isolated(app, clock=clock, store="memory://") as parts:
         assert_type(parts, Assembly)
         browser = client(app)
-        assert_type(sign_in(browser, subject="ada", role="admin"), Session)
+        assert_type(sign_in(browser, subject="ada", role="admin"), SignedIn)
         assert_type(csrf(browser), dict[str, str])
         assert_type(csrf_form(browser), dict[str, str])
         sign_in(browser)  # type: ignore[call-arg]

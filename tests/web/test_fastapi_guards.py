@@ -2,6 +2,7 @@
 
 import pytest
 from fastapi import Depends, FastAPI, Request
+from fastapi.middleware.cors import CORSMiddleware
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.sessions import SessionMiddleware
@@ -28,18 +29,37 @@ def app():
     own.assembly.close()
 
 
-@pytest.mark.parametrize(
-    ("guard", "query"),
-    [(holdfast.require_role, "role=admin"), (holdfast.require_fresh, "max_age=P1D")],
-)
-def test_a_guard_whose_call_was_forgotten_lets_nobody_in(app, guard, query):
-    """`Depends(require_role)`: FastAPI asks the query for its argument, whoever has written that."""
-    app.get("/admin", dependencies=[Depends(guard)])(lambda: "secret")
-    browser = client(app, raise_server_exceptions=False)
-    for path in ("/admin", f"/admin?{query}"):
-        answer = browser.get(path)
-        assert answer.status_code >= 400
-        assert "secret" not in answer.text
+@pytest.mark.parametrize("guard", [holdfast.require_role, holdfast.require_fresh])
+def test_a_guard_whose_call_was_forgotten_is_refused_where_it_is_written(app, guard):
+    """`Depends(require_role)`: FastAPI would ask the query of whoever comes for the role."""
+    with pytest.raises(UsageError, match=rf"for example Depends\({guard.__name__}\("):
+        app.get("/admin", dependencies=[Depends(guard)])(lambda: "secret")
+
+
+SPA = "https://app.example.com"
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_who_refuses_stands_inside_of_cors(before, caplog):
+    """Otherwise a page of another origin sees a network error in place of each refusal."""
+    app = FastAPI()
+    cors = {"allow_origins": [SPA], "allow_credentials": True, "allow_headers": ["X-CSRF-Token"]}
+    if before:
+        app.add_middleware(CORSMiddleware, **cors)
+    own = holdfast.Holdfast(app, Settings(trusted_origins=(SPA,)), secret=SECRET, store="memory://")
+    if not before:
+        app.add_middleware(CORSMiddleware, **cors)
+    app.post("/cart", dependencies=[Depends(holdfast.require)])(lambda: "kept")
+    browser = client(app)
+    browser.headers["Origin"] = SPA
+    nobody = browser.post("/cart")
+    sign_in(browser, subject="ada")
+    unproved = browser.post("/cart")
+    assert (nobody.status_code, unproved.status_code) == (401, 403)
+    for answer in (nobody, unproved):
+        assert (answer.headers.get("access-control-allow-origin") is None) is before
+    assert ("add it after Holdfast(app)" in caplog.text) is before
+    own.assembly.close()
 
 
 async def count(request):

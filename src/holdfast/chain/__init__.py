@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from holdfast.protocols import Changes, Clock, Entropy, OldSessions
     from holdfast.session import Session
     from holdfast.settings import Rate
+    from holdfast.signed_in import SignedIn
 
 __all__ = [
     "Chain",
@@ -287,15 +288,15 @@ class Chain:
             return done
         return Reply(reply.status, tuple(merged(reply.headers, done.headers)), reply.body)
 
-    def require(self, visit: Visit) -> Session:
+    def require(self, visit: Visit) -> SignedIn:
         """The session of somebody who is signed in; see `auth.require`."""
         return auth.require(visit)
 
-    def require_fresh(self, visit: Visit, max_age: timedelta) -> Session:
+    def require_fresh(self, visit: Visit, max_age: timedelta) -> SignedIn:
         """The session of somebody who signed in at most `max_age` ago; see `auth.require_fresh`."""
         return auth.require_fresh(visit, max_age, self.clock, self.sessions.auditor)
 
-    def require_role(self, visit: Visit, role: str) -> Session:
+    def require_role(self, visit: Visit, role: str) -> SignedIn:
         """The session of somebody with this role; see `auth.require_role`."""
         return auth.require_role(visit, role, self.sessions.auditor)
 

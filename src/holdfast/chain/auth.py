@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from holdfast.chain.request import Visit
     from holdfast.engine.audit import Auditor
     from holdfast.protocols import Clock
-    from holdfast.session import Session
+    from holdfast.signed_in import SignedIn
 
 
-def require(visit: Visit) -> Session:
+def require(visit: Visit) -> SignedIn:
     """The session of somebody who is signed in.
 
     Raises:
@@ -27,14 +27,14 @@ def require(visit: Visit) -> Session:
     """
     session = visit.require_session()
     if session.subject is not None:
-        return session
+        return session  # type: ignore[return-value]  # that is what makes it one
     name, challenge = CHALLENGE
     if visit.request.bearer is not None:
         challenge += ', error="invalid_token"'
     raise Refusal(error_reply(401, "unauthenticated", "Unauthorized", (name, challenge)))
 
 
-def require_fresh(visit: Visit, max_age: timedelta, clock: Clock, auditor: Auditor) -> Session:
+def require_fresh(visit: Visit, max_age: timedelta, clock: Clock, auditor: Auditor) -> SignedIn:
     """The session of somebody who proved who they are at most `max_age` ago (R36, R44).
 
     Raises:
@@ -57,7 +57,7 @@ def require_fresh(visit: Visit, max_age: timedelta, clock: Clock, auditor: Audit
     raise Refusal(error_reply(401, "reauthentication_required", "Please sign in again", header))
 
 
-def require_role(visit: Visit, role: str, auditor: Auditor) -> Session:
+def require_role(visit: Visit, role: str, auditor: Auditor) -> SignedIn:
     """The session of somebody whose claim `role` is this, or a list that holds it.
 
     Raises:

@@ -33,7 +33,7 @@ class Tokens:
     expires_in: int
     token_type: str = "Bearer"
 
-    def as_dict(self) -> dict[str, str | int]:
+    def as_dict(self) -> dict[str, Any]:
         """The answer of a token endpoint (RFC 6749 §5.1)."""
         return {
             "access_token": self.access_token,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
 from holdfast.chain import Request
 from holdfast.protocols import ClientFacts
-from holdfast.session import Session
+from holdfast.signed_in import SignedIn
 from holdfast.testing.apps import chain_of, finish
 from holdfast.testing.jars import jar_of
 
@@ -51,7 +51,7 @@ def client(app: Any, **options: Any) -> Any:
     return _sockets_too(TestClient(app, **options))
 
 
-def sign_in(client: Any, *, subject: str | int, **claims: Any) -> Session:
+def sign_in(client: Any, *, subject: str | int, **claims: Any) -> SignedIn:
     """Give the client a new session of this subject; the session, to be looked at.
 
     `claims` (role, email …) and options are those of `Session.sign_in`. An earlier session of the
@@ -59,7 +59,7 @@ def sign_in(client: Any, *, subject: str | int, **claims: Any) -> Session:
     """
     jar = jar_of(client)
     engine = chain_of(jar.app).sessions
-    session = Session(client=ClientFacts(user_agent=_AGENT))
+    session = SignedIn(client=ClientFacts(user_agent=_AGENT))
     finish(engine.sign_in(session, subject, **claims))
     jar.put(engine.settings.cookie.name, session.cookie or "")
     return session

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from holdfast.session import Session
+    from holdfast.signed_in import SignedIn
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -107,17 +108,17 @@ def require_csrf(connection: Connection) -> None:
     _chain_of(connection).csrf.require(visit_of(connection))
 
 
-def require(connection: Connection) -> Session:
+def require(connection: Connection) -> SignedIn:
     """The session of somebody who is signed in, by cookie or bearer token; otherwise 401."""
     return auth.require(visit_of(connection))
 
 
-def require_fresh(connection: Connection, max_age: timedelta) -> Session:
+def require_fresh(connection: Connection, max_age: timedelta) -> SignedIn:
     """The session of somebody who proved who they are at most `max_age` ago; otherwise 401."""
     return _chain_of(connection).require_fresh(visit_of(connection), max_age)
 
 
-def require_role(connection: Connection, role: str) -> Session:
+def require_role(connection: Connection, role: str) -> SignedIn:
     """The session of somebody whose claim `role` is, or holds, this; otherwise 401 or 403."""
     return _chain_of(connection).require_role(visit_of(connection), role)
 

@@ -10,9 +10,11 @@ OpenAPI document that they want the session cookie or a bearer token.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 
 from holdfast.adoption import Adopted
 from holdfast.assembly import Assembly, assemble
@@ -21,6 +23,7 @@ from holdfast.errors import UsageError
 from holdfast.rules.local_path import local_path
 from holdfast.session import Session
 from holdfast.settings import Settings
+from holdfast.signed_in import SignedIn
 from holdfast.web import asgi
 from holdfast.web.fastapi.guards import (
     csrf_token,
@@ -41,6 +44,7 @@ __all__ = [
     "Holdfast",
     "Refusal",
     "Session",
+    "SignedIn",
     "Typed",
     "csrf_token",
     "current",
@@ -51,6 +55,9 @@ __all__ = [
     "require_role",
     "typed",
 ]
+
+
+_log = logging.getLogger("holdfast")
 
 
 class Holdfast:
@@ -87,6 +94,7 @@ class Holdfast:
         self.assembly = assembly or assemble(
             settings or Settings(), secret=secret, store=store, adopt=adopt
         )
+        _tell_of_cors(app)
         app.add_middleware(asgi.HoldfastMiddleware, chain=self.assembly.chain)
         name_cookie(app, self.assembly.settings.cookie.name)
         app.state.holdfast = self
@@ -95,3 +103,16 @@ class Holdfast:
     def sessions(self) -> AsyncSessions:
         """All operations on sessions, as coroutines; for `def` handlers: `assembly.blocking`."""
         return self.assembly.sessions
+
+
+def _tell_of_cors(app: FastAPI) -> None:
+    """One line in the log where refusals would go out without the headers of CORS.
+
+    A page of another origin could not read that it must sign in; its developer sees a network error.
+    """
+    added: list[object] = [each.cls for each in app.user_middleware]
+    if CORSMiddleware in added:
+        _log.warning(
+            "CORSMiddleware was added before Holdfast(app), so what Holdfast refuses has no CORS"
+            " headers, and scripts of other origins cannot read why; add it after Holdfast(app)"
+        )
