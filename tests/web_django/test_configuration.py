@@ -14,7 +14,8 @@ from holdfast.errors import ConfigurationError
 from holdfast.rules.keys import KeyRing
 from holdfast.settings import Cookie, Settings
 from holdfast.web.django import assembly
-from holdfast.web.django.configuration import secrets_of, settings_of
+from holdfast.web.django.configuration import settings_of
+from holdfast.web.django.provisions import secrets_of
 from web_django import project
 
 SID = {"SESSION_COOKIE_NAME": "sid"}
@@ -121,6 +122,14 @@ def test_a_cookie_without_a_name_of_its_own(monkeypatch):
     monkeypatch.setitem(vars(settings), "is_overridden", lambda _name: False)
     hints = {message.id: message.hint for message in run_checks()}
     assert hints["holdfast.E006"] == "SESSION_COOKIE_NAME = '__Host-session'"
+
+
+def test_an_application_that_opens_sessions_by_noted_keys_is_named(monkeypatch):
+    """Its page would list none, and its 'sign out everywhere else' would end none."""
+    known = apps.is_installed
+    names = {"allauth.usersessions"}
+    monkeypatch.setattr(apps, "is_installed", lambda name: name in names or known(name))
+    assert "ends nothing" in said()["holdfast.W003"]
 
 
 def test_secrets(monkeypatch):

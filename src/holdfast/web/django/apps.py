@@ -12,7 +12,7 @@ from django.core.checks import Tags, register
 from django.core.signals import setting_changed
 
 from holdfast.assembly import Assembly, assemble
-from holdfast.web.django import adoption, checks, configuration, csrf
+from holdfast.web.django import adoption, checks, configuration, csrf, provisions
 
 if TYPE_CHECKING:
     from holdfast.settings import Settings
@@ -68,8 +68,8 @@ class HoldfastConfig(AppConfig):
             if self._own is None:
                 self._own = assemble(
                     self.settings,
-                    secret=configuration.secrets_of(settings),
-                    store=configuration.store_of(settings),
+                    secret=provisions.secrets_of(settings),
+                    store=provisions.store_of(settings),
                     adopt=adoption.of(settings),
                 )
             return self._own

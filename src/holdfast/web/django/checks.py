@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.apps import apps
 from django.conf import settings
 from django.core import checks
 
 from holdfast.errors import ConfigurationError
-from holdfast.web.django import adoption, configuration
+from holdfast.web.django import adoption, configuration, provisions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +28,7 @@ def check(app_configs: Any = None, **_: Any) -> list[checks.CheckMessage]:  # no
 def _contradictions() -> Iterator[checks.CheckMessage]:
     try:
         configuration.settings_of(settings)
-        configuration.secrets_of(settings)
+        provisions.secrets_of(settings)
         adoption.of(settings)
     except ConfigurationError as error:
         yield checks.Error(str(error), id="holdfast.E001")
@@ -78,4 +79,12 @@ def _doubts() -> Iterator[checks.CheckMessage]:
             " of the session believe a proxy by its address.",
             hint="HOLDFAST = Settings(trusted_proxies=('10.0.0.0/8',))",
             id="holdfast.W002",
+        )
+    if apps.is_installed("allauth.usersessions"):
+        yield checks.Warning(
+            "allauth.usersessions opens sessions by keys that it has noted, and finds none: it shows"
+            " an empty list, and 'sign out everywhere else' ends nothing.",
+            hint="Take it out; holdfast.assembly().blocking lists (sessions_of) and ends (revoke,"
+            " revoke_all) a user's sessions.",
+            id="holdfast.W003",
         )

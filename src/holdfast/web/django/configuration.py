@@ -7,7 +7,6 @@ project has set: an unset `SESSION_COOKIE_SECURE`, for example, leaves the cooki
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -15,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from django.utils.module_loading import import_string
 
 from holdfast.errors import ConfigurationError
-from holdfast.rules.strength import ADVICE, weakness
 from holdfast.settings import Settings
+from holdfast.web.django import trial
 
 if TYPE_CHECKING:
     from django.conf import LazySettings
@@ -27,7 +26,6 @@ _COOKIE = {
     "SESSION_COOKIE_PATH": "path",
     "SESSION_COOKIE_SECURE": "secure",
 }
-_JUST_MADE = "django-insecure-"
 _PROBE = {"a": [1, "é", None]}
 
 
@@ -45,37 +43,12 @@ def settings_of(conf: LazySettings) -> Settings:
     try:
         cookie = replace(base.cookie, **_cookie_changes(conf))
         origins = (*base.trusted_origins, *_origins(conf))
-        return replace(base, cookie=cookie, trusted_origins=origins, **changes)
+        plain = (*base.plain_http_hosts, *((trial.HOST,) if trial.is_on() else ()))
+        changes |= {"trusted_origins": origins, "plain_http_hosts": plain}
+        return replace(base, cookie=cookie, **changes)
     except ConfigurationError as error:
         named = sorted(name for name in (*_COOKIE, *_OTHERS) if conf.is_overridden(name))
         raise ConfigurationError(f"{', '.join(named) or 'HOLDFAST'}: {error}") from None
-
-
-def secrets_of(conf: LazySettings) -> list[str] | None:
-    """The master secrets, newest first; None: those of the environment.
-
-    Without `HOLDFAST_SECRET`, in the settings or in the environment, Django's own secret is used:
-    keys are derived from it under labels of their own. That of a project which `startproject` has
-    just made is good enough while `DEBUG` is on.
-
-    Raises:
-        ConfigurationError: Django's own secret is none.
-    """
-    given = getattr(conf, "HOLDFAST_SECRET", None)
-    if given:
-        return [given] if isinstance(given, str) else list(given)
-    if os.environ.get("HOLDFAST_SECRET"):
-        return None
-    own = [conf.SECRET_KEY, *conf.SECRET_KEY_FALLBACKS]
-    if conf.DEBUG:
-        own = [each.removeprefix(_JUST_MADE) for each in own]
-    _require_strong(own)
-    return own
-
-
-def store_of(conf: LazySettings) -> str | None:
-    """The URL of the store; None: that of the environment, then the default."""
-    return getattr(conf, "HOLDFAST_STORE", None)
 
 
 _OTHERS = ("SESSION_COOKIE_AGE", "SESSION_COOKIE_SAMESITE", "SESSION_EXPIRE_AT_BROWSER_CLOSE")
@@ -131,14 +104,6 @@ def _refuse(conf: LazySettings) -> None:
         raise ConfigurationError(
             "SESSION_SERIALIZER: sessions hold JSON, which other services read too, and never"
             " pickles; for example 'django.contrib.sessions.serializers.JSONSerializer'"
-        )
-
-
-def _require_strong(secrets: list[str]) -> None:
-    problem = next(filter(None, (weakness(each.encode()) for each in secrets)), None)
-    if problem is not None:
-        raise ConfigurationError(
-            f"SECRET_KEY: {problem}; change it, or set HOLDFAST_SECRET beside it; {ADVICE}"
         )
 
 

@@ -1,0 +1,116 @@
+"""Under Django's test runner an existing suite runs as it is, and touches no session of anybody."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from django.conf import settings
+from django.core.management.utils import get_random_secret_key
+from django.test import override_settings
+from django.test.utils import setup_test_environment, teardown_test_environment
+
+from holdfast import ConfigurationError, Settings
+from holdfast.web.django import provisions
+from holdfast.web.django.configuration import settings_of
+
+MOVED = """
+INSTALLED_APPS += ["holdfast.web.django"]
+SESSION_ENGINE = "holdfast.web.django.sessions"
+SESSION_COOKIE_NAME = "__Host-session"
+CSRF_USE_SESSIONS = True
+MIDDLEWARE.remove("django.middleware.csrf.CsrfViewMiddleware")
+MIDDLEWARE[1] = "holdfast.web.django.middleware.HoldfastMiddleware"
+"""
+SUITE = """
+from django.contrib.auth.models import User
+from django.test import TestCase
+
+
+class Existing(TestCase):
+    def test_the_admin(self):
+        User.objects.create_superuser("root", password="correct horse battery")
+        form = {"username": "root", "password": "correct horse battery"}
+        answer = self.client.post("/admin/login/?next=/admin/", form)
+        self.assertRedirects(answer, "/admin/")
+        self.assertEqual(self.client.session["_auth_user_id"], str(User.objects.get().pk))
+"""
+
+
+@pytest.fixture
+def under_test():
+    setup_test_environment()
+    yield
+    teardown_test_environment()
+
+
+def test_a_suite_that_was_there_before(tmp_path):
+    """With the settings of the tutorial and nothing else, from the secret on."""
+    django = [sys.executable, "-m", "django"]
+    subprocess.run([*django, "startproject", "mysite", tmp_path], check=True)
+    with (tmp_path / "mysite" / "settings.py").open("a") as lines:
+        lines.write(MOVED)
+    (tmp_path / "mysite" / "tests.py").write_text(SUITE)
+    ours = ("HOLDFAST_", "DJANGO_")
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    ran = subprocess.run(
+        [sys.executable, "manage.py", "test"],
+        cwd=tmp_path,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert "Ran 1 test" in ran.stderr
+    assert not (tmp_path / "holdfast.db").exists()
+
+
+def test_the_store_of_tests(monkeypatch, under_test):
+    """Of their own, unless one was named for them."""
+    monkeypatch.delenv("HOLDFAST_STORE", raising=False)
+    with override_settings():
+        del settings.HOLDFAST_STORE
+        assert provisions.store_of(settings) == "memory://"
+        monkeypatch.setenv("HOLDFAST_STORE", "sqlite:///tests.db")
+        assert provisions.store_of(settings) is None
+    with override_settings(HOLDFAST_STORE="sqlite:///named.db"):
+        assert provisions.store_of(settings) == "sqlite:///named.db"
+
+
+def test_nothing_of_it_outside_of_tests(monkeypatch):
+    """Though a mail backend in memory makes `mail.outbox`, by which tests are often told."""
+    monkeypatch.delenv("HOLDFAST_STORE", raising=False)
+    monkeypatch.delenv("HOLDFAST_SECRET", raising=False)
+    monkeypatch.setattr("django.core.mail.outbox", [], raising=False)
+    made = "django-insecure-" + get_random_secret_key()
+    with override_settings(DEBUG=False, SECRET_KEY=made):
+        del settings.HOLDFAST_STORE
+        assert provisions.store_of(settings) is None
+        assert settings_of(settings).plain_http_hosts == ()
+        with pytest.raises(ConfigurationError):
+            provisions.secrets_of(settings)
+
+
+def test_a_project_without_debug_needs_its_secret_in_tests_too(monkeypatch):
+    """The runner turns `DEBUG` off; what the project says of it counts."""
+    monkeypatch.delenv("HOLDFAST_SECRET", raising=False)
+    made = "django-insecure-" + get_random_secret_key()
+    for debug in (True, False):
+        with override_settings(SECRET_KEY=made, DEBUG=debug):
+            setup_test_environment(debug=False)
+            try:
+                assert settings.DEBUG is False
+                if debug:
+                    assert provisions.secrets_of(settings)
+                else:
+                    with pytest.raises(ConfigurationError, match="SECRET_KEY"):
+                        provisions.secrets_of(settings)
+            finally:
+                teardown_test_environment()
+
+
+def test_the_test_clients_host_is_one_more(under_test):
+    """Beside those that the project names."""
+    with override_settings(HOLDFAST=Settings(plain_http_hosts=("box.lan",))):
+        assert settings_of(settings).plain_http_hosts == ("box.lan", "testserver")
