@@ -1,6 +1,7 @@
 """A browser with sockets and streams, over real connections; and a server in a process of its own."""
 
 import os
+import select
 import socket
 import subprocess
 import sys
@@ -86,6 +87,12 @@ class Browser:
         self._open.append(Stream(port, path, self.cookie))
         return self._open[-1]
 
+    def half(self, port, path):
+        """A POST of which the headers are sent, and nothing else."""
+        token = self.client.get(f"http://127.0.0.1:{port}/csrf").json()
+        self._open.append(Half(port, path, self.cookie, token))
+        return self._open[-1]
+
     def close(self):
         self.client.close()
         for each in self._open:
@@ -157,6 +164,37 @@ class Stream:
 
     def _read(self):
         return self._wire.recv(65536)
+
+
+class Half:
+    """A POST with a long body."""
+
+    LENGTH = 10_000
+
+    def __init__(self, port, path, cookie, token):
+        self._wire = socket.create_connection(("127.0.0.1", port), DEADLINE)
+        head = (
+            f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nCookie: {cookie}\r\n"
+            f"X-CSRF-Token: {token}\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {self.LENGTH}\r\n\r\n"
+        )
+        self._wire.sendall(head.encode() + b"{")
+
+    def drip(self):
+        """Send more by the byte, until there is an answer: its status."""
+        for _ in range(self.LENGTH - 2):
+            self._wire.sendall(b" ")
+            if select.select([self._wire], [], [], 0.02)[0]:
+                return int(self._wire.recv(4096).split()[1])
+        raise AssertionError("no answer")
+
+    def finish(self):
+        """Send all the rest: the status of the answer."""
+        self._wire.sendall(b" " * (self.LENGTH - 2) + b"}")
+        return int(self._wire.recv(4096).split()[1])
+
+    def close(self):
+        self._wire.close()
 
 
 def within_the_bound(ends, since):

@@ -1,6 +1,7 @@
 """A site with things that stay open, for servers in processes of their own, and for one loop.
 
 GET  /csrf    POST /login {"user"}    POST /logout    POST /everywhere    POST /everyone
+POST /pay     takes any object
 WS   /echo    says who is there, then what it hears
 WS   /mute    says who is there, and then neither reads nor writes
 GET  /events  server-sent events: one, and then silence
@@ -69,6 +70,10 @@ def site(assembly):
         await socket.send_text(str(session.subject))
         with noting("mute"):
             await asyncio.Event().wait()
+
+    @app.post("/pay")
+    def pay(_order: dict, session=Depends(require)):
+        ended.append(f"{session.subject} has paid")
 
     @app.get("/ended")
     def how():

@@ -91,6 +91,16 @@ def test_sockets_and_streams_end_with_their_session(pair, ann, here, there, end)
     assert {"echo: WebSocketDisconnect 4401", "events"} <= set(pair[1].ended())
 
 
+def test_half_sent_requests_end_with_their_session(pair, ann, here, there):
+    """R31: who has a copied cookie cannot lay requests by for after the log-out."""
+    honest, laid_by = (ann.half(there, "/pay") for _ in range(2))
+    assert honest.finish() == 200
+    assert ann.post(here, "/everywhere") == 200
+    since = time.monotonic()
+    assert within_the_bound(laid_by.drip, since) == 401
+    assert pair[1].ended().count("ann has paid") == 1
+
+
 @pytest.mark.parametrize("server", SERVERS)
 def test_under_other_servers(server, tmp_path):
     """What a handler learns, and whether an answer was completed, is up to the server."""

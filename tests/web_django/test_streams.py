@@ -13,7 +13,7 @@ from held.loop import in_a_loop, until
 from holdfast.errors import SessionEnded
 from holdfast.session import Session
 from holdfast.settings import Settings
-from holdfast.web import wsgi_stream
+from holdfast.web import lasting, wsgi_stream
 from web_django import urls
 
 EVENTS, PLAIN = "text/event-stream", "text/plain"
@@ -169,7 +169,8 @@ async def test_a_view_that_goes_on_all_the_same(parts, session):
 def passing(monkeypatch):
     """Time, as streams of threads see it, in seconds."""
     now = [100.0]
-    monkeypatch.setattr(wsgi_stream, "moment", lambda: now[0])
+    for each in (lasting, wsgi_stream):
+        monkeypatch.setattr(each, "moment", lambda: now[0])
     return now
 
 

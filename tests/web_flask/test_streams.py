@@ -8,7 +8,7 @@ import pytest
 from holdfast.errors import SessionEnded, StoreUnavailable
 from holdfast.testing import sign_in
 from holdfast.web import flask as holdfast
-from holdfast.web import wsgi, wsgi_stream
+from holdfast.web import lasting, wsgi, wsgi_stream
 
 BOUND = 1.0
 PLAIN, EVENTS = "text/plain", "text/event-stream"
@@ -18,7 +18,8 @@ PLAIN, EVENTS = "text/plain", "text/event-stream"
 def passing(monkeypatch):
     """Time, as streams see it, in seconds."""
     now = [100.0]
-    monkeypatch.setattr(wsgi_stream, "moment", lambda: now[0])
+    for each in (lasting, wsgi_stream):
+        monkeypatch.setattr(each, "moment", lambda: now[0])
     return now
 
 

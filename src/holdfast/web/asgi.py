@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from holdfast.chain import Chain, Reply, Visit, auth
 from holdfast.errors import HoldfastError, UsageError
+from holdfast.stores.feed import moment
 from holdfast.web.asgi_answer import Answer, Scope, Send
 from holdfast.web.asgi_body import Receive
 from holdfast.web.asgi_ending import finish, listening, settled
 from holdfast.web.asgi_held import Holding
+from holdfast.web.asgi_late import held_to
 from holdfast.web.asgi_request import request_of, show
+from holdfast.web.lasting import in_time
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -56,9 +59,12 @@ class HoldfastMiddleware:
             await self._app(scope, receive, send)
             return
         request, receive = request_of(scope, receive, self._wanted)
-        visit = self.chain.begin_at_once(request)
+        visit, proved = self.chain.begin_at_once(request), None
         if not visit.begun:
+            since = moment()
             await self.chain.begin_anyway(visit)
+            if visit.unsafe:
+                proved = await in_time(self.chain, visit, since)
         answer = Answer(self.chain, visit, scope, send, self._holding, current_task())
         if visit.reply is not None:
             await answer.refuse(visit.reply, receive)
@@ -67,6 +73,8 @@ class HoldfastMiddleware:
         show(visit, scope)
         if request.websocket:
             receive = listening(answer, receive)
+        elif proved is not None:
+            receive = held_to(proved, answer, receive)
         try:
             await self._app(scope, receive, answer.send)
         except BaseException as error:

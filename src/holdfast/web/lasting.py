@@ -1,4 +1,4 @@
-"""For how long what is open may stay so: sockets and streams, on event loops and in threads."""
+"""How long what is open may stay so: sockets, streams, and requests that come piece by piece."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from holdfast.engine.verifying import revoked
+from holdfast.errors import SessionEnded, StoreError
 from holdfast.settings import ms
+from holdfast.stores.feed import moment
 
 if TYPE_CHECKING:
+    from holdfast.chain import Chain, Visit
     from holdfast.engine import AsyncSessions
+    from holdfast.errors import HoldfastError
     from holdfast.record import Record
     from holdfast.session import Session
 
@@ -35,3 +39,50 @@ def signed_in(session: Session) -> str | None:
     """The id of a session that somebody is signed in with; None: nothing open of it need end."""
     record = session.record
     return None if record is None or record.subject is None else record.id
+
+
+class Proved:
+    """When a session was last known to live, `at` a moment, and whether it still does."""
+
+    __slots__ = ("_at", "_every", "_most", "_session", "_sessions")
+
+    def __init__(self, chain: Chain, session: Session, at: float) -> None:
+        settings = chain.sessions.settings
+        bound = settings.cache_bound.total_seconds()
+        self._sessions = chain.sessions
+        self._session = session
+        self._every = bound / 2
+        self._most = bound + settings.stale_reads.total_seconds()
+        self._at = at
+
+    def due(self) -> bool:
+        """Whether to ask again: half of the bound is over."""
+        return moment() - self._at >= self._every
+
+    async def over(self) -> HoldfastError | None:
+        """Why nothing more may come of it; asks the store if that is due."""
+        asked_at = moment()
+        if asked_at - self._at < self._every:
+            return None
+        try:
+            record = (await self._sessions.look(self._session.id or "")).record
+        except StoreError as error:
+            return error if moment() - self._at >= self._most else None
+        self._at = asked_at
+        if lasts(self._sessions, self._session, record):
+            return None
+        return SessionEnded("the session ended before its request or answer was complete")
+
+
+async def in_time(chain: Chain, visit: Visit, since: float) -> Proved | None:
+    """What the body of a request is held to that was judged from this moment on; None: to nothing.
+
+    Refuses it at once if it kept its judge waiting, for a field of a form, beyond its session's end.
+    """
+    if visit.reply is not None or signed_in(visit.session) is None:
+        return None
+    proved = Proved(chain, visit.session, since)
+    error = await proved.over()
+    if error is not None:
+        visit.reply = await chain.fail(visit, error)
+    return proved

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import io
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from holdfast.chain.request import MAX_FORM
+from holdfast.faces import run
 from holdfast.rules import form
+
+if TYPE_CHECKING:
+    from holdfast.web.lasting import Proved
 
 _MOST_DIGITS = 18
 """Of a length: what has more is more than anybody sends, and Python reads only so long a number."""
@@ -38,14 +42,27 @@ class Body:
         self._environ["wsgi.input"] = io.BufferedReader(Replay(head, stream, rest))
         return form.field(content_type, head, name)
 
+    def hold_to(self, proved: Proved) -> None:
+        """Have what is still to be read end with the session: reading it raises then."""
+        rest = _length(self._environ)
+        if rest != 0:
+            late = Replay(b"", self._environ["wsgi.input"], rest, proved)
+            self._environ["wsgi.input"] = io.BufferedReader(late)
+
 
 class Replay(io.RawIOBase):
-    """First what was read already, then the rest of the stream; `rest` None: up to its end."""
+    """First what was read already, then the rest of the stream; `rest` None: up to its end.
 
-    def __init__(self, head: bytes, stream: Readable, rest: int | None) -> None:
+    What comes once the session that it is held to has ended raises `SessionEnded`.
+    """
+
+    def __init__(
+        self, head: bytes, stream: Readable, rest: int | None, proved: Proved | None = None
+    ) -> None:
         self._head = io.BytesIO(head)
         self._stream = stream
         self._rest = rest
+        self._proved = proved
 
     def readable(self) -> bool:
         """Always; `io` asks."""
@@ -55,6 +72,11 @@ class Replay(io.RawIOBase):
         """Fill the buffer as far as one read goes; 0 at the end."""
         size = len(buffer)
         chunk = self._head.read(size) or self._next(size)
+        error = (
+            run(self._proved.over()) if self._proved is not None and self._proved.due() else None
+        )
+        if error is not None:
+            raise error
         buffer[: len(chunk)] = chunk
         return len(chunk)
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from holdfast.chain import Chain, Reply, Visit
 from holdfast.errors import HoldfastError, StoreError
 from holdfast.faces import run
+from holdfast.stores.feed import moment
+from holdfast.web.lasting import in_time
 from holdfast.web.wsgi_body import Body
 from holdfast.web.wsgi_request import Environ, facts
 
@@ -36,11 +38,16 @@ class Exchange:
         self.before_commit: Callable[[], None] | None = None
         self._failure: StoreError | None = None
         self._closed = False
-        request = facts(environ, chain.headers, Body(environ).field)
+        body = Body(environ)
+        request = facts(environ, chain.headers, body.field)
         self.visit = visit = chain.arrive(request)
         self._known = visit.unsafe
         if visit.unsafe and visit.reply is None and not visit.excluded:
+            since = moment()
             visit.reply = run(chain.judge(visit))
+            proved = run(in_time(chain, visit, since))
+            if proved is not None:
+                body.hold_to(proved)
 
     @property
     def session(self) -> Session:

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from holdfast.errors import SessionEnded, StoreError
 from holdfast.faces import run
 from holdfast.stores.feed import moment
-from holdfast.web.lasting import lasts
+from holdfast.web.lasting import Proved
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from holdfast.chain import Chain
-    from holdfast.errors import HoldfastError
     from holdfast.session import Session
 
 
@@ -31,25 +29,19 @@ class Living:
     def __init__(
         self, chain: Chain, session: Session, chunks: Iterable[bytes], *, events: bool
     ) -> None:
-        settings = chain.sessions.settings
-        bound = settings.cache_bound.total_seconds()
-        self._sessions = chain.sessions
-        self._session = session
+        self._proved = Proved(chain, session, moment())
         self._whole = chunks
         self._chunks = iter(chunks)
         self._events = events
-        self._every = bound / 2
-        self._most = bound + settings.stale_reads.total_seconds()
-        self._proved = moment()
 
     def __iter__(self) -> Living:
         return self
 
     def __next__(self) -> bytes:
         chunk = next(self._chunks)
-        if moment() - self._proved < self._every:
+        if not self._proved.due():
             return chunk
-        over = self._over()
+        over = run(self._proved.over())
         if over is None:
             return chunk
         self._chunks = iter(())
@@ -62,15 +54,3 @@ class Living:
         close = getattr(self._whole, "close", None)
         if close is not None:
             close()
-
-    def _over(self) -> HoldfastError | None:
-        """Why nothing more may go out."""
-        asked_at = moment()
-        try:
-            record = run(self._sessions.look(self._session.id or "")).record
-        except StoreError as error:
-            return error if moment() - self._proved >= self._most else None
-        self._proved = asked_at
-        if lasts(self._sessions, self._session, record):
-            return None
-        return SessionEnded("the session ended while its answer was streamed")

@@ -13,6 +13,8 @@ from holdfast.web.wsgi_body import Readable, Replay, read_up_to
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
+    from holdfast.web.lasting import Proved
+
 
 class Body:
     """The body of one request. `twin` is a second name under which the token's field may come.
@@ -49,11 +51,19 @@ class Body:
         return head
 
 
+def hold_to(proved: Proved, request: HttpRequest) -> None:
+    """Have what is still to be read of its body end with the session: reading it raises then."""
+    state = vars(request)
+    stream: Readable | None = state.get("_stream")
+    if stream is not None and "_body" not in state and not state.get("_read_started"):
+        state["_stream"] = io.BufferedReader(_Whole(b"", stream, proved))
+
+
 class _Whole(Replay):
     """What was read and the rest; closing it closes the file that ASGI bodies are kept in."""
 
-    def __init__(self, head: bytes, stream: Readable) -> None:
-        super().__init__(head, stream, None)
+    def __init__(self, head: bytes, stream: Readable, proved: Proved | None = None) -> None:
+        super().__init__(head, stream, None, proved)
         self._inner = stream
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from holdfast.chain import Reply
 from holdfast.errors import StoreError
 from holdfast.faces import run
+from holdfast.stores.feed import moment
 from holdfast.web.django import expiry, finishing
 from holdfast.web.django.facts import facts
 
@@ -28,7 +29,7 @@ _OUTAGE = 503
 
 
 class Exchange:
-    """`visit` is what the transport let in; `session` and `seen` read the session first.
+    """`visit` is what the transport let in, `since` when; `session` and `seen` read the session first.
 
     Methods that are coroutines end without suspending when `threaded`: then `run` drives them.
     """
@@ -36,7 +37,7 @@ class Exchange:
     alone = False
 
     def __init__(self, assembly: Assembly, request: HttpRequest, *, threaded: bool) -> None:
-        self.assembly = assembly
+        self.since, self.assembly = moment(), assembly
         self.chain: Chain = assembly.blocking_chain if threaded else assembly.chain
         self.visit: Visit = self.chain.arrive(facts(request, self.chain))
         self.view: View | None = None
@@ -138,8 +139,7 @@ class Exchange:
         if self.visit.reply is not None or not self.visit.identified:
             return Reply()
         if not self._judged:  # no view was reached, but somebody has looked at the session
-            refused = await self.judge(exempt=False)
-            if refused is not None:
+            if (refused := await self.judge(exempt=False)) is not None:
                 return refused
         return await finishing.finish(self, status)
 

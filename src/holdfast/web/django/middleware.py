@@ -14,9 +14,11 @@ from holdfast.errors import HoldfastError, StoreError
 from holdfast.faces import run
 from holdfast.web.django import csrf, here
 from holdfast.web.django.answers import answer, applied
+from holdfast.web.django.body import hold_to
 from holdfast.web.django.exchange import Exchange
 from holdfast.web.django.sessions import SessionStore
 from holdfast.web.django.streams import Streams
+from holdfast.web.lasting import in_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,7 +85,11 @@ class HoldfastMiddleware(SessionMiddleware):
     ) -> HttpResponse | None:
         exchange, refused = here.exchange_of(request), None
         if exchange.visit.unsafe:
-            refused = run(exchange.judge(exempt=_exempt(request, view)))
+            run(exchange.judge(exempt=_exempt(request, view)))
+            proved = run(in_time(exchange.chain, exchange.visit, exchange.since))
+            refused = exchange.visit.reply
+            if proved is not None:
+                hold_to(proved, request)
         return _verdict(request, view, refused)
 
     async def _judge_awaiting(

@@ -1,0 +1,118 @@
+"""A POST whose body is held back, in threads: the rest is worth nothing once its session has ended."""
+
+import io
+
+import pytest
+from django.core.handlers.wsgi import WSGIHandler
+from django.http import JsonResponse
+
+from holdfast.session import Session
+from holdfast.web import lasting
+from holdfast.web.django import exchange
+from web_django import urls
+
+LATER = 10.0
+FORM = "application/x-www-form-urlencoded"
+
+
+class Slow(io.RawIOBase):
+    """A body before whose end something happens."""
+
+    def __init__(self, body, happens):
+        self._body = io.BytesIO(body)
+        self._happens = happens
+
+    def read(self, size=-1, /):
+        self._happens()
+        return self._body.read(size)
+
+
+@pytest.fixture
+def passing(monkeypatch):
+    """Time, as requests see it, in seconds."""
+    now = [100.0]
+    for each in (lasting, exchange):
+        monkeypatch.setattr(each, "moment", lambda: now[0])
+    return now
+
+
+@pytest.fixture
+def session(parts):
+    session = Session()
+    session.sign_in("77")
+    parts.sessions.commit(session)
+    return session
+
+
+@pytest.fixture
+def token(browser, session):
+    browser.cookies["__Host-session"] = session.cookie
+    return browser.get("/token").json()["token"]
+
+
+@pytest.fixture
+def done():
+    """What views have done, which read all that was sent or nothing."""
+    done = []
+
+    def reads(request):
+        done.append(request.body)
+        return JsonResponse({})
+
+    def reads_not(request):
+        done.append(b"")
+        return JsonResponse({})
+
+    yield {"reads": reads, "reads_not": reads_not}, done
+    urls.STEPS.clear()
+
+
+def posted(session, body, happens, **headers):
+    environ = {
+        "REQUEST_METHOD": "POST",
+        "PATH_INFO": "/visit",
+        "SERVER_NAME": "testserver",
+        "SERVER_PORT": "443",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": "127.0.0.1",
+        "HTTP_HOST": "testserver",
+        "HTTP_ORIGIN": "https://testserver",
+        "HTTP_COOKIE": f"__Host-session={session.cookie}",
+        "CONTENT_LENGTH": str(len(body)),
+        "wsgi.url_scheme": "https",
+        "wsgi.input": Slow(body, happens),
+    } | headers
+    status = []
+    answer = WSGIHandler()(environ, lambda text, _headers: status.append(int(text[:3])))
+    list(answer)
+    answer.close()
+    return status[0]
+
+
+def json(session, token, happens):
+    headers = {"HTTP_X_CSRF_TOKEN": token, "CONTENT_TYPE": "application/json"}
+    return posted(session, b'{"to": "eve"}', happens, **headers)
+
+
+def form(session, token, happens):
+    return posted(session, b"csrf_token=" + token.encode(), happens, CONTENT_TYPE=FORM)
+
+
+@pytest.mark.parametrize(("send", "view"), [(json, "reads"), (form, "reads"), (form, "reads_not")])
+def test_the_rest_comes_after_the_end(parts, session, token, done, passing, send, view):
+    """Whether the view reads it or the check of its token; in time it is carried out."""
+    views, what = done
+
+    def ends():
+        parts.sessions.revoke(session.id)
+        passing[0] += LATER
+
+    def slowly():
+        passing[0] += LATER
+
+    urls.STEPS.append(views[view])
+    assert send(session, token, slowly) == 200
+    assert len(what) == 1
+    urls.STEPS.append(views[view])
+    assert send(session, token, ends) == 401
+    assert len(what) == 1
