@@ -138,9 +138,9 @@ class Exchange:
             return Reply() if status == _OUTAGE else self.chain.reply_to(self._failure)
         if self.visit.reply is not None or not self.visit.identified:
             return Reply()
-        if not self._judged:  # no view was reached, but somebody has looked at the session
-            if (refused := await self.judge(exempt=False)) is not None:
-                return refused
+        # If no view was reached, somebody may have looked at the session all the same.
+        if not self._judged and (refused := await self.judge(exempt=False)) is not None:
+            return refused
         return await finishing.finish(self, status)
 
     def _looked(self) -> None:
