@@ -36,7 +36,8 @@ _FIELD_TEXTS = {
 _ERRORS = """# Errors
 
 An error has a stable code and a status. Clients get JSON, `{"error": "…", "code": "…"}`; the text
-is for people and may change, the code is for programs and does not.
+is for people and may change, the code is for programs and does not. What to do about each:
+[find out why](../how-to/troubleshooting.md).
 
 "Nobody is signed in" and "cannot know" never look alike: the first is 401 or an empty session, the
 second is 503 with `Retry-After`, and the cookie stays where it is.
