@@ -107,3 +107,22 @@ def test_the_pooler_restarts(bouncer, open_store, open_async, samples, clock):
     bouncer.start()
     assert store.touch(record.id, seen_at=clock(), expires_at=record.expires_at)
     assert asyncio.run(other.get(record.id, now=clock())).record.id == record.id
+
+
+@pytest.mark.parametrize("take", [None, Take("key", 30, HOUR)])
+def test_another_server_behind_the_pooler_is_a_loss(
+    server, bouncer, open_store, open_async, samples, clock, take
+):
+    """The connection to the pooler stands, and shows nothing: the answer names another process (P14)."""
+    record = samples.stored()
+    losses = []
+    for store in (open_store(bouncer.url), BlockingStore(open_async(bouncer.url))):
+        core = store.core if isinstance(store, PostgresStore) else store._store.core
+        core.on_loss(lambda: losses.append("lost"))
+        losses.clear()
+        store.get(record.id, now=clock(), take=take)
+        assert losses == [], "the first one is no other"
+        server.restart()
+        assert store.get(record.id, now=clock(), take=take).record == record
+        store.get(record.id, now=clock(), take=take)
+        assert losses == ["lost"]

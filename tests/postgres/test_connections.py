@@ -6,20 +6,20 @@ import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
+import psycopg
 import psycopg_pool
 import pytest
 
 from holdfast.errors import StoreCorrupt, StoreUnavailable, UsageError
-from holdfast.stores.postgres import AsyncPostgresStore, PostgresStore, exchange
+from holdfast.stores.postgres import AsyncPostgresStore, PostgresStore, connections, exchange
 from holdfast.stores.postgres.calls import Call, Function
+from holdfast.stores.postgres.errors import ServerError, store_error
 
 KILL = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'app'"
 
 
 def blocked(store, server, schema):
     """Something that makes every write of the store wait, until it is called again."""
-    import psycopg
-
     lock = psycopg.connect(server.url)
     lock.execute(f"LOCK TABLE {schema}.sessions IN ACCESS EXCLUSIVE MODE")
     return lock
@@ -203,6 +203,55 @@ def test_a_connection_that_died_idle_is_replaced(store, samples, server, clock):
     server.admin(KILL)
     assert store.touch(record.id, seen_at=clock(), expires_at=record.expires_at)
     assert losses == [0], "the loss is told before the replacement is there"
+
+
+def all_at_once(source):
+    """As many calls as there may be have each a connection at the same time."""
+    taken = [source.take(time.monotonic() + 10) for _ in range(source._size)]
+    for each in taken:
+        source.give(each)
+
+
+def test_connections_that_died_idle_together_are_one_loss(open_store, server):
+    """After each loss everything is said again, and what is being read does not count."""
+    store, losses = open_store(size=9), []
+    store.core.on_loss(lambda: losses.append("lost"))
+    source = store.core._sources[0]
+    all_at_once(source)
+    server.admin(KILL)
+    all_at_once(source)
+    assert losses == ["lost"]
+
+
+def test_who_is_interrupted_in_the_line_leaves_it(open_store, samples, clock, monkeypatch):
+    """By Ctrl-C, or a time limit of gevent: no connection is kept for somebody who has gone."""
+    record = samples.stored()
+    store = open_store(size=1, timeout=1.0)
+    store.salt()
+    source = store.core._sources[0]
+    connection = source.take(time.monotonic() + 10)
+
+    def interrupted(deadline):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(connections, "_left", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            store.get(record.id, now=clock())
+    source.give(connection)
+    assert store.get(record.id, now=clock()).record == record
+
+
+def test_a_connection_that_is_closed_already_is_not_quiet(server):
+    """To ask it for its socket is an error, which is told to nobody: another is opened."""
+    connection = psycopg.connect(server.url)
+    connection.close()
+    assert not exchange.is_quiet(connection.pgconn)
+
+
+def test_a_full_queue_of_notifications_passes():
+    """Of who listens elsewhere in the same database and does not read: the tables are as they should be."""
+    assert isinstance(store_error(ServerError("54000", "")), StoreUnavailable)
 
 
 def test_a_read_whose_connection_breaks_is_asked_again(open_store, samples, server, schema, clock):

@@ -69,6 +69,7 @@ class PostgresStore:
 
     def get(self, id: str, *, now: int, take: Take | None = None) -> Reading:  # noqa: ARG002
         reading = self.core.run(verbs.get(id, take))
+        self.core.meet(reading.node)
         if take and reading.corrupt and reading.taken:
             self.core.run(verbs.refund(take))
             return replace(reading, taken=None)
@@ -155,6 +156,7 @@ class AsyncPostgresStore:
 
     async def get(self, id: str, *, now: int, take: Take | None = None) -> Reading:  # noqa: ARG002
         reading = await self._run(verbs.get(id, take))
+        self.core.meet(reading.node)
         if take and reading.corrupt and reading.taken:
             await self._run(verbs.refund(take))
             return replace(reading, taken=None)

@@ -86,9 +86,8 @@ class Connections:
             Unreachable: none can be opened.
         """
         waiter = _Waiter()
-        if not self._line_up(waiter) and not waiter.gate.acquire(timeout=_left(deadline)):
-            self._leave(waiter)
-            raise Late
+        if not self._line_up(waiter):
+            self._wait_here(waiter, deadline)
         if waiter.got is not None and self._works(waiter.got):
             return waiter.got
         try:
@@ -124,7 +123,7 @@ class Connections:
         """
         self._shut(connection)
         if lost:
-            self._lost()
+            self._lose()
         self._serve(None)
 
     async def give_async(self, connection: Connection) -> None:
@@ -186,6 +185,16 @@ class Connections:
                 return
         self._serve(waiter.got)
 
+    def _wait_here(self, waiter: _Waiter, deadline: float) -> None:
+        served = False
+        try:
+            served = waiter.gate.acquire(timeout=_left(deadline))
+        finally:  # also when it is interrupted
+            if not served:
+                self._leave(waiter)
+        if not served:
+            raise Late
+
     async def _wait(self, waiter: _Waiter, deadline: float) -> None:
         try:
             async with asyncio.timeout(_left(deadline)):
@@ -202,8 +211,20 @@ class Connections:
         if is_quiet(connection.pgconn):
             return True
         self._shut(connection)
-        self._lost()
+        self._lose()
         return False
+
+    def _lose(self) -> None:
+        """Tell of a loss, and close what was lost with it: each one found alone would be another."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for each in idle:
+            if is_quiet(each.pgconn):
+                self._serve(each)
+            else:
+                self._shut(each)
+                self._serve(None)
+        self._lost()
 
     def _shut(self, connection: Connection) -> None:
         with suppress(psycopg.Error):

@@ -69,6 +69,7 @@ class PostgresCore:
         self._begin = self.schema.filled(begin).encode()
         self._texts: dict[Function, bytes] = {}
         self._losses: list[Callable[[], None]] = []
+        self._node: str | None = None
         sources = _sources(place, timeout, size, weakly(self._lost))
         self._executor = Executor(self.schema, timeout, *sources)
         self._sources = sources
@@ -127,6 +128,17 @@ class PostgresCore:
         """Call `lost` whenever a connection that had worked is gone, before another takes over."""
         self._losses.append(lost)
 
+    def meet(self, node: str | None) -> None:
+        """Note which server process has answered.
+
+        Behind a pooler another one may take over while the connection to that stands: then this is
+        what tells of the loss.
+        """
+        if node != self._node:
+            known, self._node = self._node, node
+            if known is not None:
+                self._lost()
+
     def after_fork(self) -> None:
         """Begin anew in a child process; called by itself after `os.fork`."""
         if self._pid != os.getpid():
@@ -168,6 +180,7 @@ class PostgresCore:
         return text
 
     def _lost(self) -> None:
+        self._node = None  # whoever answers next is no second loss
         for lost in self._losses:
             lost()
 

@@ -58,6 +58,7 @@ _UNAVAILABLE = {
     "25006": "the session database is a read-only standby",
     "40": "the session database is busy with a conflicting change",
     "53": "the session database has no room: connections, memory or disk",
+    "54": "the session database has a queue of changes that nobody reads any more",
     "55P03": "the session database is locked",
     "57": "the session database is starting, stopping or was told to stop this call",
     "58": "the disk with the session database does not work",

@@ -92,10 +92,10 @@ async def wait_async(pgconn: PGconn, talk: Talk[T], deadline: float) -> T:
 def is_quiet(pgconn: PGconn) -> bool:
     """Whether an idle connection is as it was left: neither closed nor told good-bye."""
     poller = select.poll()
-    poller.register(pgconn.socket, READ)
-    if not poller.poll(0):
-        return True
     with suppress(psycopg.Error):
+        poller.register(pgconn.socket, READ)
+        if not poller.poll(0):
+            return True
         pgconn.consume_input()
         return pgconn.status == ConnStatus.OK and not poller.poll(0)
     return False
