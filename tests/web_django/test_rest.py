@@ -6,12 +6,14 @@ import pytest
 
 pytest.importorskip("rest_framework", reason="pip install djangorestframework")
 
+from django.contrib import auth
 from django.test import override_settings
 from django.urls import path
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.decorators import api_view, authentication_classes, permission_classes
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.response import Response
+from rest_framework.test import APIClient
 
 from holdfast.session import Session
 from holdfast.web.django.rest import HoldfastAuthentication, SignedIn, fresh, role
@@ -34,6 +36,13 @@ def view(*permissions, by=HoldfastAuthentication):
     return answer
 
 
+@api_view(["POST"])
+@authentication_classes([HoldfastAuthentication])
+def sign_out(request):
+    auth.logout(request)
+    return Response({})
+
+
 class Urls:
     urlpatterns = (
         *project_urls.urlpatterns,
@@ -42,6 +51,7 @@ class Urls:
         path("api/ours", view(SignedIn)),
         path("api/fresh", view(SignedIn, fresh(timedelta(minutes=5)))),
         path("api/admin", view(role("admin"))),
+        path("api/out", sign_out),
         path("api/own", view(IsAuthenticated, by=SessionAuthentication)),
     )
 
@@ -180,3 +190,38 @@ def test_the_frameworks_own_session_authentication(browser, run, ada):
     assert browser.post("/api/own", {}, "application/json", **same).status_code == 403
     good = same | {"HTTP_X_CSRFTOKEN": token}
     assert browser.post("/api/own", {}, "application/json", **good).status_code == 200
+
+
+@pytest.fixture
+def suite(parts, ada):
+    """The framework's own test client, as a suite has it that was written before."""
+    return APIClient()
+
+
+def test_force_authenticate(suite, ada):
+    """The framework's documented way to be somebody in a test; only a test can say it."""
+    suite.force_authenticate(ada)
+    for place in ("/api/mine", "/api/ours"):
+        answer = suite.post(place, {"a": 1}, format="json", secure=True)
+        assert (answer.status_code, answer.json()["user"]) == (200, "ada")
+    suite.force_authenticate(None)
+    assert suite.get("/api/ours", secure=True).status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/api/mine", "/api/ours"])
+def test_the_frameworks_test_client_leaves_csrf_out_unless_told(suite, ada, path):
+    """As Django's does; the mark is one of the test client's, which no request can carry."""
+    suite.force_login(ada)
+    assert suite.post(path, {"a": 1}, format="json", secure=True).status_code == 200
+    strict = APIClient(enforce_csrf_checks=True, HTTP_DONT_ENFORCE_CSRF_CHECKS="1")
+    strict.force_login(ada)
+    answer = strict.post(path, {"a": 1}, format="json", secure=True)
+    assert (answer.status_code, answer.json()["code"]) == (403, "csrf_failed")
+
+
+def test_log_out_by_access_token(parts, ada, bearer):
+    """`auth.logout` ends the session with every token."""
+    client = Browser()
+    assert client.post("/api/out", **bearer).status_code == 200
+    assert client.get("/api/ours", **bearer).status_code == 401
+    assert parts.records() == []

@@ -235,8 +235,9 @@ class AsyncSessions:
     ) -> Coroutine[Any, Any, Refreshed]:
         """Exchange a refresh token for new tokens.
 
-        Within the grace a repeated exchange gets the same successor; a later one ends the session
-        with every credential (RFC 9700 §4.14.2, R107-R112). Claims and assurance survive (R47).
+        Within the grace a repeated exchange gets the same successor, if `client` is the one that had
+        the token: say who asks (`session.client`). A later one ends the session with every
+        credential (RFC 9700 §4.14.2, R107-R112). Claims and assurance survive (R47).
         """
         return refreshing.refresh(self._core, token, client, rate)
 
