@@ -233,11 +233,10 @@ class AsyncSessions:
     def refresh(
         self, token: str, client: ClientFacts = _NOBODY, *, rate: Rate | None = None
     ) -> Coroutine[Any, Any, Refreshed]:
-        """Exchange a refresh token for new tokens.
+        """Exchange a refresh token for new tokens; say who asks, by `session.client`.
 
-        Within the grace a repeated exchange gets the same successor, if `client` is the one that had
-        the token: say who asks (`session.client`). A later one ends the session with every
-        credential (RFC 9700 §4.14.2, R107-R112). Claims and assurance survive (R47).
+        Within the grace the same client gets the same successor again; else a repetition ends the
+        session with every credential (RFC 9700 §4.14.2, R107-R112). Claims survive (R47).
         """
         return refreshing.refresh(self._core, token, client, rate)
 
