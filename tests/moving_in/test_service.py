@@ -6,10 +6,10 @@ import json
 import pytest
 
 import redis_servers
-from holdfast.cli.service_key import keys as service_keys
 from holdfast.errors import ConfigurationError
 from holdfast.service import moving_in
 from holdfast.service.app import create_app
+from holdfast.service.backend import keys as service_keys
 from holdfast.service.options import ServiceOptions
 from holdfast.testing import FakeClock
 from moving_in import express_session, printed

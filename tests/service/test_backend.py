@@ -2,7 +2,7 @@
 
 import pytest
 
-from holdfast.cli.service_key import keys as service_keys
+from holdfast.service.backend import keys as service_keys
 from service.clients import SECRET, bearer, outcome
 
 KEY = "hfk1_" + "k" * 43

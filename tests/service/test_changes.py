@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from holdfast.cli.service_key import keys as service_keys
 from holdfast.protocols import Told
 from holdfast.service.backend import changes, streams
+from holdfast.service.backend import keys as service_keys
 from service.clients import bearer, outcome
 
 KEY = "hfk1_" + "k" * 43

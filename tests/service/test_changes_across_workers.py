@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 import postgresql
-from holdfast.cli.service_key import keys as service_keys
+from holdfast.service.backend import keys as service_keys
 from postgresql import Schemas
 from redis_servers import Server as RedisServer
 from redis_servers import require_program

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 import redis_servers
-from holdfast.cli.service_key import keys as service_keys
 from holdfast.service.app import create_app
+from holdfast.service.backend import keys as service_keys
 from service.clients import BASE, bearer, built
 from service.test_backend import KEY, V1, facts
 

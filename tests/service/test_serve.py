@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from holdfast.cli.service_key import keys as service_keys
+from holdfast.service.backend import keys as service_keys
 from service.clients import bearer
 from service.running import DEMO, Server, command, free_port, until
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from holdfast.cli.service_key import keys as service_keys
 from holdfast.service.app import create_app
 from holdfast.service.backend import ROUTES
+from holdfast.service.backend import keys as service_keys
 from service.clients import Client, bearer, built, outcome
 
 OLD, NEW = "hfk1_" + "o" * 43, "hfk1_" + "n" * 43

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from holdfast.cli.service_key import keys as service_keys
 from holdfast.service import connection
+from holdfast.service.backend import keys as service_keys
 from service.clients import bearer
 from service.lines import Line
 from service.running import Server

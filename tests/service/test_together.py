@@ -5,9 +5,9 @@ import json
 
 import pytest
 
-from holdfast.cli.service_key import keys as service_keys
 from holdfast.errors import StoreUnavailable
 from holdfast.record import changed
+from holdfast.service.backend import keys as service_keys
 from holdfast.service.backend import together
 from holdfast.testing.hooks import HookedStore
 from service.clients import bearer, outcome
