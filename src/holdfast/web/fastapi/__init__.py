@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
-from holdfast.adoption import Adopted
 from holdfast.assembly import Assembly, assemble
 from holdfast.chain import Refusal
 from holdfast.errors import UsageError
@@ -38,6 +37,7 @@ from holdfast.web.fastapi.openapi import name_cookie
 from holdfast.web.typed import Typed
 
 if TYPE_CHECKING:
+    from holdfast.adoption import Adopted
     from holdfast.engine import AsyncSessions
 
 __all__ = [

@@ -26,7 +26,6 @@ from flask import Flask, Response
 from markupsafe import Markup
 from werkzeug.local import LocalProxy
 
-from holdfast.adoption import FlaskSession
 from holdfast.assembly import Assembly, assemble
 from holdfast.chain import Chain, Refusal
 from holdfast.errors import HoldfastError, UsageError
@@ -118,9 +117,11 @@ class Holdfast:
 
 def _tagging(adopt: Adopted | None) -> Adopted | None:
     """Flask-Session keeps some values that are no JSON, such as moments, for which Flask has tags."""
-    if isinstance(adopt, FlaskSession):
-        return replace(adopt, to_json=values.to_json)
-    return adopt
+    if adopt is None:
+        return None
+    from holdfast.adoption import FlaskSession
+
+    return replace(adopt, to_json=values.to_json) if isinstance(adopt, FlaskSession) else adopt
 
 
 def _answer(error: HoldfastError) -> Response:
