@@ -19,7 +19,6 @@ def me():
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from flask import Flask, Response
@@ -95,7 +94,7 @@ class Holdfast:
         if "holdfast" in app.extensions:
             raise UsageError("Holdfast(app): this application has sessions already; call it once")
         self.assembly = assembly or assemble(
-            settings or Settings(), secret=secret, store=store, adopt=_tagging(adopt)
+            settings or Settings(), secret=secret, store=store, adopt=adopt and values.tagged(adopt)
         )
         app.wsgi_app = HoldfastMiddleware(app.wsgi_app, self.chain)  # type: ignore[method-assign]
         app.session_interface = HoldfastInterface(self.chain, subject_key)
@@ -113,15 +112,6 @@ class Holdfast:
     def chain(self) -> Chain:
         """The chain that runs around the application."""
         return self.assembly.blocking_chain
-
-
-def _tagging(adopt: Adopted | None) -> Adopted | None:
-    """Flask-Session keeps some values that are no JSON, such as moments, for which Flask has tags."""
-    if adopt is None:
-        return None
-    from holdfast.adoption import FlaskSession
-
-    return replace(adopt, to_json=values.to_json) if isinstance(adopt, FlaskSession) else adopt
 
 
 def _answer(error: HoldfastError) -> Response:

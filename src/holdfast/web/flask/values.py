@@ -7,11 +7,15 @@ application's JSON provider. A plain value is stored as itself.
 from __future__ import annotations
 
 import json
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from flask.json.tag import TaggedJSONSerializer
 
 from holdfast.errors import NotSerializable
+
+if TYPE_CHECKING:
+    from holdfast.adoption import Adopted
 
 _tags = TaggedJSONSerializer()
 _PLAIN = (str, int, float, bool, type(None))
@@ -47,3 +51,10 @@ def to_json(key: str, value: Any) -> Any:
 def from_json(raw: Any) -> Any:
     """What `to_json` was given, as a copy that may be changed."""
     return raw if is_plain(raw) else _tags.loads(json.dumps(raw))
+
+
+def tagged(adopt: Adopted) -> Adopted:
+    """Flask-Session keeps some values that are no JSON, such as moments, for which Flask has tags."""
+    from holdfast.adoption import FlaskSession
+
+    return replace(adopt, to_json=to_json) if isinstance(adopt, FlaskSession) else adopt
