@@ -17,6 +17,7 @@ _MODULES = (
     "web/fastapi/__init__.py",
     "web/asgi.py",
     "web/flask/__init__.py",
+    "web/flask/wtf.py",
     "web/django/__init__.py",
     "web/django/rest.py",
     "stores/__init__.py",

@@ -79,6 +79,7 @@ OWNERS = {
     "starlette": {"web.fastapi", "service", "console", "testing"},
     "fastapi": {"web.fastapi"},
     "flask": {"web.flask"},
+    "flask_wtf": {"web.flask.wtf"},
     "werkzeug": {"web.flask"},
     "markupsafe": {"web.flask"},
     "django": {"web.django"},

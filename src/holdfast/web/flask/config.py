@@ -20,6 +20,11 @@ def tell_unheeded(app: Flask, settings: Settings) -> None:
 
     A lifetime that was made shorter, and is not, would be felt by nobody who looks after it.
     """
+    if type(app.extensions.get("csrf")).__module__.startswith("flask_wtf"):
+        _log.warning(
+            "Flask-WTF's CSRFProtect is there too, and each refuses the other's tokens: take that of"
+            " holdfast.web.flask.wtf in its place"
+        )
     unheeded = sorted(_unheeded(app, settings))
     if unheeded:
         _log.warning(
