@@ -9,6 +9,7 @@ from starlette.routing import WebSocketRoute
 from holdfast.errors import UsageError
 from holdfast.testing import FakeClock, client, csrf, csrf_form, isolated, sign_in
 from holdfast.testing.apps import chain_of, finish
+from holdfast.testing.jars import jar_of
 from testing.shops import SHOPS
 
 HOUR = 3_600_000
@@ -50,6 +51,25 @@ def test_csrf_by_header_and_by_form_field(browser):
     assert browser.post("/cart").status_code == 403
     assert json(browser.post("/cart", headers=csrf(browser))) == {"n": 1}
     assert json(browser.post("/cart", data=csrf_form(browser))) == {"n": 2}
+
+
+def test_a_client_that_brings_the_token_by_itself(app):
+    """As the scripts of pages do; in a suite that was there before, no other line changes."""
+    browser = client(app, csrf=True)
+    assert browser.post("/subscribe").status_code == 200
+    sign_in(browser, subject="ada")
+    assert json(browser.post("/cart")) == {"n": 1}
+    assert json(browser.post("/cart", headers={"X-Other": "1"})) == {"n": 2}
+    own = {"x-csrf-token": "c1nonsense"}
+    assert browser.post("/cart", headers=own).status_code == 403
+    assert browser.post("/logout").status_code == 200
+
+
+def test_beside_a_bearer_token_no_other_is_made(app):
+    """It would come with a cookie, and a client of tokens has none."""
+    browser = client(app, csrf=True)
+    browser.post("/cart", headers={"Authorization": "Bearer nonsense"})
+    assert jar_of(browser).get("__Host-presession") is None
 
 
 def test_csrf_before_there_is_a_session(browser):

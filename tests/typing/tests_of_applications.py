@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from holdfast import SignedIn
 from holdfast.assembly import Assembly
-from holdfast.testing import FakeClock, client, csrf, csrf_form, isolated, sign_in
+from holdfast.testing import Clients, FakeClock, client, csrf, csrf_form, isolated, sign_in
 from holdfast.web.asgi import HoldfastMiddleware
 
 
@@ -34,3 +34,11 @@ def tools(app: FastAPI) -> None:
         assert_type(csrf_form(browser), dict[str, str])
         sign_in(browser)  # type: ignore[call-arg]
     isolated(app, clock=0)  # type: ignore[arg-type]
+
+
+def test_with_the_fixture(holdfast_client: Clients, app: FastAPI, flask: Flask) -> None:
+    """What a test of an application says of the fixture that it gets."""
+    assert_type(holdfast_client(app), TestClient)
+    assert_type(holdfast_client(flask, csrf=True), FlaskClient)
+    same: Clients = client
+    same(app, csrf="yes")  # type: ignore[call-overload]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 __all__ = [
     "AsyncMemoryStore",
     "BlockingStore",
+    "Clients",
     "FakeClock",
     "HookedStore",
     "MemoryStore",
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from holdfast.stores.memory import AsyncMemoryStore, MemoryStore
     from holdfast.testing.apps import isolated
     from holdfast.testing.blocking import BlockingStore
-    from holdfast.testing.clients import client, csrf, csrf_form, sign_in
+    from holdfast.testing.clients import Clients, client, csrf, csrf_form, sign_in
     from holdfast.testing.clock import FakeClock
     from holdfast.testing.contract import StoreContract
     from holdfast.testing.hooks import HookedStore
@@ -40,7 +41,7 @@ else:
             "holdfast.stores.memory": ("AsyncMemoryStore", "MemoryStore"),
             "holdfast.testing.apps": ("isolated",),
             "holdfast.testing.blocking": ("BlockingStore",),
-            "holdfast.testing.clients": ("client", "csrf", "csrf_form", "sign_in"),
+            "holdfast.testing.clients": ("Clients", "client", "csrf", "csrf_form", "sign_in"),
             "holdfast.testing.clock": ("FakeClock",),
             "holdfast.testing.contract": ("StoreContract",),
             "holdfast.testing.hooks": ("HookedStore",),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 from holdfast.chain import Request
 from holdfast.protocols import ClientFacts
 from holdfast.signed_in import SignedIn
+from holdfast.testing import proving
 from holdfast.testing.apps import chain_of, finish
 from holdfast.testing.jars import jar_of
 
@@ -34,21 +35,40 @@ class _Flask(Protocol[C_co]):
     def test_client(self, use_cookies: bool = ..., **kwargs: Any) -> C_co: ...  # noqa: FBT001 - Flask's
 
 
+class Clients(Protocol):
+    """What makes test clients: `client`, and the fixture `holdfast_client`."""
+
+    @overload
+    def __call__(
+        self, app: Starlette | HoldfastMiddleware, *, csrf: bool = ..., **options: Any
+    ) -> TestClient: ...
+    @overload
+    def __call__(self, app: _Flask[C_co], *, csrf: bool = ..., **options: Any) -> C_co: ...
+    def __call__(self, app: Any, *, csrf: bool = False, **options: Any) -> Any:
+        """See `client`."""
+        ...
+
+
 @overload
-def client(app: Starlette | HoldfastMiddleware, **options: Any) -> TestClient: ...
+def client(
+    app: Starlette | HoldfastMiddleware, *, csrf: bool = ..., **options: Any
+) -> TestClient: ...
 @overload
-def client(app: _Flask[C_co], **options: Any) -> C_co: ...
-def client(app: Any, **options: Any) -> Any:
+def client(app: _Flask[C_co], *, csrf: bool = ..., **options: Any) -> C_co: ...
+def client(app: Any, *, csrf: bool = False, **options: Any) -> Any:
     """The framework's own test client, speaking HTTPS, as `Secure` cookies need it.
 
-    `options` are those of Starlette's `TestClient` or of Flask's `app.test_client`.
+    With `csrf` each unsafe request brings a CSRF token, as the scripts of your pages do; not beside an
+    `Authorization`. `options` are those of Starlette's `TestClient` or of Flask's `app.test_client`.
     """
     if hasattr(app, "test_client"):
-        return _over_https(app, app.test_client(**options))
+        browser = _over_https(app, app.test_client(**options))
+        return proving.flasks(browser, _header) if csrf else browser
     from starlette.testclient import TestClient
 
     options.setdefault("base_url", "https://testserver")
-    return _sockets_too(TestClient(app, **options))
+    visitor = _sockets_too(TestClient(app, **options))
+    return proving.starlettes(visitor, _header) if csrf else visitor
 
 
 def sign_in(client: Any, *, subject: str | int, **claims: Any) -> SignedIn:
@@ -70,6 +90,10 @@ def csrf(client: Any) -> dict[str, str]:
 
     As after a page with a form: a client without a session gets a pre-session cookie.
     """
+    return _header(client)
+
+
+def _header(client: Any) -> dict[str, str]:
     jar = jar_of(client)
     chain = chain_of(jar.app)
     return {chain.sessions.settings.csrf_header: _token(chain, jar)}

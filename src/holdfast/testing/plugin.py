@@ -13,7 +13,9 @@ import pytest
 from holdfast.testing.clock import FakeClock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+
+    from holdfast.testing.clients import Clients
 
 
 @pytest.fixture
@@ -23,11 +25,12 @@ def holdfast_clock() -> FakeClock:
 
 
 @pytest.fixture
-def holdfast_client(holdfast_clock: FakeClock) -> Iterator[Callable[..., Any]]:
+def holdfast_client(holdfast_clock: FakeClock) -> Iterator[Clients]:
     """`holdfast_client(app)` is a test client of the application, on an empty store in memory.
 
     Time is `holdfast_clock`'s. Several clients of one test meet in the same store, as the devices
-    of one person do; nothing is left to the next test.
+    of one person do; nothing is left to the next test. Options are those of
+    `holdfast.testing.client`.
     """
     from holdfast.testing.apps import isolated
     from holdfast.testing.clients import client
