@@ -15,6 +15,7 @@ import threading
 from itertools import count, islice
 from typing import TYPE_CHECKING, cast
 
+from holdfast import probe
 from holdfast.chain.outage import Outage
 from holdfast.errors import StoreError, StoreUnavailable
 from holdfast.faces import async_shaped, run
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from holdfast.settings import Settings
 
 _LEASE = "lease/sweep"
-_ANSWERS = "lease/answers"
-_PLENTY, _MINUTE = 1_000_000, 60_000
 _LOOK_EVERY_S = 1.0
 _BATCH = 1000
 _TOGETHER = 100
@@ -188,7 +187,7 @@ class Background:
             self.sweep()
 
     def _ask(self) -> None:
-        self._store.take(_ANSWERS, limit=_PLENTY, period=_MINUTE, now=self._clock())
+        run(probe.write(async_shaped(self._store), self._clock()))
         self._outage.answered()
 
     def close(self) -> None:

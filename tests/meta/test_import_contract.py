@@ -21,7 +21,7 @@ SOURCE = Path(__file__).parents[2] / "src" / "holdfast"
 LAYERS = (
     {"cli", "service", "console", "web", "testing"},
     {"adoption", "assembly", "moving"},
-    {"chain", "background", "keyfile", "sinks"},
+    {"chain", "background", "keyfile", "probe", "sinks"},
     {"engine", "blocking"},
     {"session", "signed_in"},
     {"rules", "settings", "events"},

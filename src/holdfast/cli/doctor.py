@@ -103,7 +103,10 @@ def _keys(configuration: Configuration) -> str:
 
 def _store(data: Opened) -> str:
     """A real write and a real read."""
-    now = int(time.time() * 1000)
-    data.assembly.blocking_store.take("doctor", limit=1_000_000, period=60_000, now=now)
+    from holdfast import probe
+    from holdfast.assembly import now_ms
+    from holdfast.faces import async_shaped, run
+
+    run(probe.write(async_shaped(data.assembly.blocking_store), now_ms()))
     missing = data.administration.missing_users(named=bool(data.configuration.users))
     return f"answers; {missing}" if missing else "answers"

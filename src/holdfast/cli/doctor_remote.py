@@ -42,10 +42,12 @@ def findings(assembly: Assembly) -> Iterator[Finding]:
 
 def _heard(assembly: Assembly, wrapped: Wrapped) -> Outlook:
     """The outlook once the node is heard, or what there is at the end of the time limit."""
-    from holdfast.service.readiness import NO_SESSION
+    from holdfast import probe
+    from holdfast.assembly import now_ms
+    from holdfast.faces import async_shaped, run
 
     deadline = time.monotonic() + assembly.settings.store_timeout.total_seconds()
-    assembly.blocking_store.get(NO_SESSION, now=int(time.time() * 1000))
+    run(probe.read(async_shaped(assembly.blocking_store), now_ms()))
     while True:
         outlook = wrapped.outlook()
         if outlook.cache is None or outlook.age not in {None, math.inf}:

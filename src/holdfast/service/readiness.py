@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from holdfast import probe
 from holdfast.errors import StoreError, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -15,10 +16,6 @@ if TYPE_CHECKING:
 
 PROVED_FOR_MS = 5_000
 AGAIN_AFTER_MS = 1_000
-_KEY = "service/ready"
-_PLENTY = 1_000_000
-NO_SESSION = "aa1" + "A" * 22
-"""An id of the right shape; asking for it is a real look-up that finds nothing."""
 
 
 class Readiness:
@@ -37,7 +34,7 @@ class Readiness:
             StoreError: it does not answer, or takes no writes.
         """
         now = self._clock()
-        await self._store.get(NO_SESSION, now=now)
+        await probe.read(self._store, now)
         if not 0 < self._due - now <= PROVED_FOR_MS:  # also after the clock was set back
             self._due = now + AGAIN_AFTER_MS
             await self._write(now)
@@ -46,7 +43,7 @@ class Readiness:
 
     async def _write(self, now: int) -> None:
         try:
-            await self._store.take(_KEY, limit=_PLENTY, period=60_000, now=now)
+            await probe.write(self._store, now)
         except StoreError:
             self._failed = True
             raise
