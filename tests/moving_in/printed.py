@@ -22,7 +22,7 @@ def install(page, url):
     """What makes an application ours, by the lines of the page."""
 
     def install_on(app):
-        source = _block(page, "py", url).replace("\nHoldfast(app", "\nparts = Holdfast(app")
+        source = _block(page, "py", url).replace("\nHoldfast(", "\nparts = Holdfast(")
         names = {"app": app}
         exec(compile(source, page, "exec"), names)
         return names["parts"]
