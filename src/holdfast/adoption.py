@@ -146,6 +146,7 @@ class RedisSessions:
         self._prefix, self._subject = place.prefix, place.subject.split(".")
         self._to_json = to_json
         self._keys = keys
+        self._told = False
 
     def key_of(self, value: str) -> str | None:
         """See the protocol, as for the methods below."""
@@ -177,11 +178,31 @@ class RedisSessions:
         """The values as JSON where that is possible; the engine leaves the others behind."""
         made: dict[str, Any] = {}
         for name, value in values.items():
+            self._tell(name, value)
             try:
                 made[name] = self._to_json(name, value)
             except NotSerializable:
                 made[name] = value
         return made
+
+    def _tell(self, name: str, value: Any) -> None:
+        """Once: code that looks for `cart[7]` will not find it."""
+        if not self._told and _has_other_keys(value):
+            self._told = True
+            _log.warning(
+                "a session of %s moves, and %r has keys that are no texts; JSON makes texts of them",
+                self.name,
+                name,
+            )
+
+
+def _has_other_keys(value: Any) -> bool:
+    if isinstance(value, list):
+        return any(_has_other_keys(each) for each in cast("list[object]", value))
+    if not isinstance(value, dict):
+        return False
+    found = cast("dict[object, object]", value)
+    return any(not isinstance(key, str) or _has_other_keys(each) for key, each in found.items())
 
 
 def _opened(

@@ -95,7 +95,7 @@ def goes_on(site, cookie, name):
         assembly.close()
 
 
-def old_flask(url, **config):
+def old_flask(url, cart=(1,), **config):
     """The cookie of a session that Flask-Session has made."""
     from flask_session import Session
 
@@ -107,7 +107,7 @@ def old_flask(url, **config):
 
         @app.get("/")
         def sign_in():
-            flask.session.update({"_user_id": "ada", "cart": [1], "at": MOMENT})
+            flask.session.update({"_user_id": "ada", "cart": cart, "at": MOMENT})
             return ""
 
         answer = app.test_client(use_cookies=False).get("/")
@@ -143,6 +143,18 @@ def test_flask_session_in_json(old):
     old.client.set(key, msgspec.json.encode(values))
     seen = goes_on(site_in_flask(FlaskSession(redis_url=old.url)), cookie, "session")
     assert (seen["user"], seen["cart"]) == ("ada", [1])
+
+
+def test_keys_that_are_numbers(old, caplog):
+    """Flask-Session keeps them, JSON makes texts of them: whoever wrote the application is told, once."""
+    app, assembly = site_in_flask(FlaskSession(redis_url=old.url))
+    visit(app, old_flask(old.url, cart={"7": 2}))
+    assert "no texts" not in caplog.text
+    for _ in range(2):
+        seen, _ = visit(app, old_flask(old.url, cart=[{7: 2}]))
+        assert seen["cart"] == [{"7": 2}]
+    assert caplog.text.count("'cart' has keys that are no texts") == 1
+    assembly.close()
 
 
 def test_a_forged_signature(old):

@@ -202,6 +202,42 @@ def test_what_flask_is_told_and_holds_anyway_needs_no_word(app, browser, caplog,
     assert [each for each in caplog.records if each.name == "holdfast"] == []
 
 
+def test_what_code_for_flask_session_asks_for(app, browser, run):
+    """Its `sid`, and a new id after a sign-in; there it is the credential, here the secret is."""
+
+    def regenerate(session):
+        app.session_interface.regenerate(session)
+
+    assert run(lambda session: session.sid) == ""
+    run(regenerate)
+    assert (
+        "Set-Cookie" not in browser.get("/visit").headers or run(lambda session: session.sid) == ""
+    )
+
+    run(lambda session: session.update(_user_id="ada"), method="POST")
+    before = browser.get_cookie("__Host-session").value
+    id = run(lambda session: session.sid)
+    assert id in before
+    run(regenerate)
+    after = browser.get_cookie("__Host-session").value
+    assert run(lambda session: (session.sid, session["_user_id"])) == (id, "ada")
+    assert before != after
+
+    def sign_in_anew(session):
+        session["_user_id"] = "bob"
+        regenerate(flask.session)
+
+    run(sign_in_anew, method="POST")
+    assert run(lambda session: session["_user_id"]) == "bob"
+
+    def leave(session):
+        session.clear()
+        regenerate(session)
+
+    run(leave, method="POST")
+    assert run(lambda session: session.get("_user_id")) is None
+
+
 def test_flashed_messages_reach_the_next_page_once(run):
     """`flash` and `get_flashed_messages`, with categories."""
 

@@ -44,6 +44,15 @@ class HoldfastInterface(SessionInterface):
         exchange.before_commit = session.save
         return session
 
+    def regenerate(self, session: SessionMixin) -> None:
+        """Give the session a new secret, where code for Flask-Session asks for a new id.
+
+        A sign-in and a sign-out see to it by themselves.
+        """
+        held = session.held if isinstance(session, FlaskSession) else None
+        if held is not None and held.record is not None and held.intent != "sign_out":
+            held.rotate()
+
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:  # noqa: ARG002 - Flask's signature
         """Commit here only where no middleware does, as in a test's `session_transaction`."""
         if not isinstance(session, FlaskSession) or not session.exchange.alone:

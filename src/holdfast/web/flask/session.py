@@ -38,6 +38,11 @@ class FlaskSession(DropIn, SessionMixin):
         """Whether nothing is stored yet."""
         return self.held.record is None
 
+    @property
+    def sid(self) -> str:
+        """The public id, as Flask-Session calls it, empty before there is one; here no credential."""
+        return self.held.id or ""
+
     # What a dict has beside, as Flask's own session is one
 
     def copy(self) -> dict[str, Any]:
