@@ -112,6 +112,15 @@ def test_assurance_is_what_was_given():
     assert {type(each) for each in (plain.acr, *plain.amr)} == {str}
 
 
+def test_an_assurance_fits_into_a_token():
+    """As much as that, and no more: it stands in each access token."""
+    assert len(intents.assurance("a" * 1_023, ()).acr) == 1_023
+    assert len(intents.assurance(None, ["a"] * 511).amr) == 511
+    for acr, amr in (("a" * 1_025, ()), (None, ["a"] * 513), ("a" * 1_000, ["b" * 30])):
+        with pytest.raises(UsageError, match="1024"):
+            intents.assurance(acr, amr)
+
+
 @pytest.mark.parametrize(
     ("acr", "amr"),
     [

@@ -339,6 +339,29 @@ def test_a_mistake_is_the_applications(ask, method, path, body):
     assert ask(method, path, body)[0] == 400
 
 
+@pytest.mark.parametrize("how", [{"acr": "a" * 1_025}, {"amr": ["a"] * 513}])
+def test_too_much_assurance(ask, how):
+    """It would stand in every access token."""
+    assert ask("POST", "/sessions", {"subject": "ada", **how}) == (400, "usage_error")
+
+
+def test_what_clients_have_said_is_kept_in_bounds(ask, events):
+    """An application passes on what it was sent; neither record nor log take all of it (R159)."""
+    said = dict.fromkeys(("address", "user_agent", "request_id"), "\x1b[31m" + "a" * 60_000)
+    id = ask("POST", "/sessions", {"subject": "ada", "client": said})["session"]["id"]
+    (shown,) = ask("GET", "/sessions?subject=ada")["sessions"]
+    event = [each for each in events if each.subject == "ada"][-1]
+    assert shown["id"] == id
+    kept = (
+        shown["address"],
+        shown["user_agent"],
+        event.address,
+        event.user_agent,
+        event.request_id,
+    )
+    assert all(len(each) <= 512 and each.isprintable() for each in kept)
+
+
 def test_too_much_data(ask):
     """413, and nothing is stored."""
     body = {"subject": "ada", "data": {"a": "x" * 20_000}}

@@ -26,6 +26,8 @@ CLAIMS_LIMIT = 4096
 """Bytes of JSON; a token that holds them must still fit into a header."""
 
 _SUBJECT_LIMIT = 512
+_ASSURANCE_LIMIT = 1024
+"""Characters of `acr` and `amr` together: they stand in each access token, too."""
 _LOWEST = Assurance()
 
 
@@ -73,7 +75,7 @@ def assurance(acr: object, amr: Iterable[object]) -> Assurance:
     """How the subject proved who it is.
 
     Raises:
-        UsageError: `acr` is no text, or `amr` no list of texts.
+        UsageError: `acr` is no text, or `amr` no list of texts, or they are too long for a token.
     """
     given = tuple(amr)
     methods = tuple(
@@ -83,6 +85,8 @@ def assurance(acr: object, amr: Iterable[object]) -> Assurance:
         raise UsageError("amr: must be a tuple of texts; for example ('pwd', 'otp')")
     if acr is not None and not (isinstance(acr, str) and _is_plain(acr)):
         raise UsageError("acr: must be a text or None")
+    if sum(len(each) + 1 for each in (acr or "", *methods)) > _ASSURANCE_LIMIT:
+        raise UsageError(f"acr, amr: may have {_ASSURANCE_LIMIT} characters together")
     return Assurance(acr and str.__str__(acr), methods)
 
 

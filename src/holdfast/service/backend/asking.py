@@ -13,6 +13,7 @@ from holdfast.errors import DataError, SessionClosed, TooLarge, UsageError
 from holdfast.events import EventName, Severity
 from holdfast.protocols import ClientFacts, Reading
 from holdfast.record import CLAIMS
+from holdfast.rules import agent
 from holdfast.service.backend import keys
 from holdfast.service.bodies import JSON, bounded, media_type
 from holdfast.service.context import ServiceContext, context_of
@@ -38,8 +39,14 @@ class Client(msgspec.Struct, forbid_unknown_fields=True):
     request_id: str | None = None
 
     def facts(self) -> ClientFacts:
-        """The same for the engine."""
-        return ClientFacts(self.address, self.user_agent, self.request_id)
+        """The same for the engine, which keeps and logs it: texts of bounded length, in one line.
+
+        An application passes on what its own clients have said, perhaps unseen.
+        """
+        address, request_id = (
+            text and agent.clean(text) for text in (self.address, self.request_id)
+        )
+        return ClientFacts(address, self.user_agent, request_id)
 
 
 def authorised(request: Request, scope: str) -> ServiceContext:
