@@ -138,6 +138,8 @@ class Work:
     ) -> None:
         """What to do next about a call that was refused, and so not carried out."""
         what = verdict(reply)
+        if what in {"moved", "ask"} and topology.target.kind != "cluster":
+            what = "final"  # or our password would go wherever this server says
         self._hops += 1
         if what == "final" or self._hops > _MOST_HOPS * len(self.calls):
             raise store_error(reply) from reply

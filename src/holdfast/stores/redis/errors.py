@@ -49,8 +49,8 @@ _UNAVAILABLE = {
     "READONLY": "the Redis server is a replica and takes no writes",
     "CLUSTERDOWN": "the Redis Cluster does not serve all of its slots",
     "MASTERDOWN": "the Redis server has lost its primary",
-    "MOVED": "the Redis Cluster keeps sending us elsewhere",
-    "ASK": "the Redis Cluster keeps sending us elsewhere",
+    "MOVED": "the Redis server keeps sending us elsewhere",
+    "ASK": "the Redis server keeps sending us elsewhere",
     "OOM": "the Redis server has no memory left for sessions",
     "MISCONF": "the Redis server cannot write to its disk and takes no writes",
     "NOREPLICAS": "the Redis server takes no writes without its replicas",
@@ -77,10 +77,17 @@ def store_error(error: Exception) -> StoreError:
 
 
 def new_place(error: Exception) -> tuple[int, str, int]:
-    """Slot, host and port of a MOVED or ASK reply; no host: that of the server which sent it."""
-    _, slot, address = str(error).split(" ")[:3]
-    host, _, port = address.rpartition(":")
-    return int(slot), host.strip("[]"), int(port)
+    """Slot, host and port of a MOVED or ASK reply; no host: that of the server which sent it.
+
+    Raises:
+        StoreCorrupt: it names no place.
+    """
+    try:
+        _, slot, address = str(error).split(" ")[:3]
+        host, _, port = address.rpartition(":")
+        return int(slot), host.strip("[]"), int(port)
+    except ValueError:
+        raise StoreCorrupt("the Redis Cluster sends us to a place that cannot be read") from error
 
 
 def refuses_us(error: BaseException | None) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from holdfast.errors import ConfigurationError
+from holdfast.errors import ConfigurationError, StoreUnavailable
 from holdfast.stores.redis.errors import store_error
 from holdfast.stores.redis.wire import ReplyError
 
@@ -55,12 +55,15 @@ def facts_of(replies: list[Any]) -> Facts:
     Users who may not set a name or read the configuration are served all the same.
 
     Raises:
-        StoreError: the server refuses us.
+        StoreError: the server refuses us, or is none.
     """
     *before, _, fsync, info = replies
     for reply in (*before, info):
         if isinstance(reply, ReplyError):
             raise store_error(reply) from reply
+    if not isinstance(info, bytes):
+        wrong = ConfigurationError("store: what answers at this address is no Redis server")
+        raise StoreUnavailable("what answers is no Redis server") from wrong
     rows = (row.partition(":") for row in info.decode("utf-8", "replace").split("\r\n"))
     values = {name: value for name, _, value in rows}
     return Facts(

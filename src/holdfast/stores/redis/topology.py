@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 _GUIDE_S = 0.5
 """Seconds that one Sentinel, or one node that is asked for the map of slots, may take."""
 
+_UNREADABLE = (AttributeError, LookupError, TypeError, ValueError)
+"""What reading an answer raises that is not the one that was asked for: something else listens there."""
+
 
 class _Map(NamedTuple):
     """The primary of each tag, and how many replicas that has."""
@@ -220,15 +223,11 @@ def _by_sentinels(topology: Topology) -> _Map:
     for seed in topology.target.seeds:
         try:
             reply = topology.ask_guide(seed, "SENTINEL", "MASTER", topology.target.service)
-        except (Lost, StoreUnavailable) as failed:
+            views.append(_read_view(reply))
+        except (Lost, StoreUnavailable, *_UNREADABLE) as failed:
             error = failed
-            continue
         except StoreCorrupt:  # it watches over no such service, perhaps not yet again
             ignorant += 1
-            continue
-        view = dict(zip(reply[::2], reply[1::2], strict=True))
-        address = Address(view[b"ip"].decode(), int(view[b"port"]))
-        views.append((int(view[b"config-epoch"]), address))
     if ignorant == len(topology.target.seeds):
         raise StoreUnavailable("the Sentinels do not know the service") from ConfigurationError(
             "store: the Sentinels watch over no service of the name in the URL"
@@ -238,19 +237,24 @@ def _by_sentinels(topology: Topology) -> _Map:
     return _Map(dict.fromkeys(ALL_TAGS, max(views)[1]), {})
 
 
+def _read_view(reply: Any) -> tuple[int, Address]:
+    """The configuration's number, and the primary that it names."""
+    view = dict(zip(reply[::2], reply[1::2], strict=True))
+    return int(view[b"config-epoch"]), Address(view[b"ip"].decode(), int(view[b"port"]))
+
+
 def _by_cluster(topology: Topology) -> _Map:
     """The map of slots of any node that answers."""
     error: Exception | None = None
     for node in topology.guides():
         try:
-            ranges = topology.ask_guide(node, "CLUSTER", "SLOTS")
-        except Lost as failed:
+            found = _read_slots(topology.ask_guide(node, "CLUSTER", "SLOTS"), node)
+        except (Lost, *_UNREADABLE) as failed:
             error = failed
             continue
         except StoreCorrupt:  # it does not know the question
             topology.meet(node, topology.greet(node))
             raise
-        found = _read_slots(ranges, node)
         if len(found.homes) == len(ALL_TAGS):
             return found
     raise Lost("no node of the Redis Cluster knows a primary for every slot") from error
