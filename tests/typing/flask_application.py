@@ -8,7 +8,7 @@ from flask import Flask
 from markupsafe import Markup
 from msgspec import Struct
 
-from holdfast import Session, Sessions, Tokens
+from holdfast import Session, Sessions, SignedIn, Tokens
 from holdfast.web import flask as holdfast
 from holdfast.web.typed import Typed
 
@@ -21,6 +21,8 @@ app = Flask(__name__)
 extension = holdfast.Holdfast(app, secret="new", subject_key="user_id")
 assert_type(extension.sessions, Sessions)
 assert_type(holdfast.session, Session)
+assert_type(holdfast.signed_in, SignedIn)
+assert_type(holdfast.signed_in.subject, str)
 
 holdfast.Holdfast(app, subject_key=5)  # type: ignore[arg-type]
 

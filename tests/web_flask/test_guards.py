@@ -93,6 +93,15 @@ def test_fresh_means_lately_signed_in(guarded, browser, clock):
     assert browser.get("/me").status_code == 200
 
 
+def test_signed_in_is_a_session_and_a_guard(app, browser):
+    """A view that forgot its guard refuses all the same."""
+    app.get("/mine")(lambda: holdfast.signed_in.subject)
+    refused = browser.get("/mine")
+    assert (refused.status_code, refused.json["code"]) == (401, "unauthenticated")
+    sign_in(browser, subject="ada")
+    assert browser.get("/mine").text == "ada"
+
+
 def test_roles(guarded, browser):
     sign_in(browser, subject="ada", role="user")
     assert browser.get("/admin").status_code == 403

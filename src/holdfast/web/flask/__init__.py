@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING
 
 from flask import Flask, Response
 from markupsafe import Markup
-from werkzeug.local import LocalProxy
 
 from holdfast.assembly import Assembly, assemble
 from holdfast.chain import Chain, Refusal
@@ -31,9 +30,10 @@ from holdfast.errors import HoldfastError, UsageError
 from holdfast.rules.local_path import local_path
 from holdfast.session import Session
 from holdfast.settings import Settings
+from holdfast.signed_in import SignedIn
 from holdfast.web.flask import values
 from holdfast.web.flask.guards import require, require_csrf, require_fresh, require_role
-from holdfast.web.flask.here import exchange
+from holdfast.web.flask.here import exchange, session, signed_in
 from holdfast.web.flask.interface import HoldfastInterface
 from holdfast.web.wsgi import HoldfastMiddleware
 
@@ -47,6 +47,7 @@ __all__ = [
     "Holdfast",
     "Refusal",
     "Session",
+    "SignedIn",
     "csrf_field",
     "csrf_token",
     "local_path",
@@ -55,6 +56,7 @@ __all__ = [
     "require_fresh",
     "require_role",
     "session",
+    "signed_in",
 ]
 
 
@@ -119,14 +121,6 @@ def _answer(error: HoldfastError) -> Response:
     here.visit.raised = True
     reply = here.chain.reply_to(error)
     return Response(reply.body, reply.status, list(reply.headers))
-
-
-def _current() -> Session:
-    return exchange().seen().require_session()
-
-
-session: Session = LocalProxy(_current)  # type: ignore[assignment]  # stands for it
-"""The visitor's session, empty if nobody is signed in."""
 
 
 def csrf_token() -> str:
