@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from holdfast.errors import NotDurable
+from holdfast.errors import NotDurable, RecordReadOnly
+from holdfast.protocols import Admitted, Cap, Replacing
 from holdfast.stores.memory import AsyncMemoryStore, MemoryStore
 from holdfast.stores.moving import AsyncMovingStore
 from holdfast.stores.sqlite import AsyncSqliteStore
@@ -155,8 +156,6 @@ def test_what_the_old_store_cannot_prove_is_ended_all_the_same(clock, end, begun
     def unproved():
         raise NotDurable("too few", ended)
 
-    if (begun, end) == ("old", "delete"):
-        hooked.after(end, lambda: None)  # the move's own
     hooked.after(end, unproved)
 
     async def race():
@@ -190,6 +189,53 @@ def test_what_cannot_be_proved_is_waited_for_once(clock, monkeypatch):
 
     asyncio.run(end())
     assert asked == [True] + [False] * 4
+
+
+@pytest.mark.parametrize("begun", ["old", "new"])
+def test_a_sign_in_waits_for_no_replica(clock, begun):
+    """What an insert replaces or evicts need not be proved, as in one store: a 503 would leave a session."""
+    stores = {"old": AsyncMemoryStore(), "new": AsyncMemoryStore()}
+    hooked = {name: HookedStore(store) for name, store in stores.items()}
+    mine = AsyncMovingStore(hooked["new"].asynchronous(), hooked["old"].asynchronous())
+    samples = Samples(BlockingStore(stores[begun]), clock)
+    evicted, before = samples.several(2)
+    proofs = []
+    for store in stores.values():
+        delete = store.delete
+
+        async def noted(id, *, expected=None, durable=True, delete=delete):
+            proofs.append(durable)
+            return await delete(id, expected=expected, durable=durable)
+
+        store.delete = noted
+    replacing = Replacing(before.id, before.version)
+    cap = Cap(1, "evict_oldest")
+    inserted = samples.record("alice")
+    answer = asyncio.run(mine.insert(inserted, now=clock(), cap=cap, replacing=replacing))
+    assert answer == Admitted((evicted.id,))
+    assert proofs
+    assert not any(proofs)
+
+
+def test_what_a_newer_release_has_written_can_be_ended(clock):
+    """This one cannot move it; its owner signs out all the same (P1)."""
+    old, new = AsyncMemoryStore(), AsyncMemoryStore()
+    record = Samples(BlockingStore(old), clock).stored()
+    mine = AsyncMovingStore(new, old)
+
+    async def refused(record, *, expected, durable=False):
+        raise RecordReadOnly("a newer release has written this record")
+
+    new.update = refused
+
+    async def end():
+        with pytest.raises(RecordReadOnly):
+            await mine.get(record.id, now=clock())
+        assert await mine.delete(record.id)
+        assert (await mine.get(record.id, now=clock())).record is None
+        assert not await mine.delete(record.id)
+
+    asyncio.run(end())
 
 
 def test_moves_and_log_outs_at_once(clock):

@@ -5,7 +5,9 @@ import threading
 import pytest
 
 from holdfast.errors import StoreUnavailable
-from holdfast.stores.feed import NEVER, Feed, delays, moment
+from holdfast.stores.changes import Whole
+from holdfast.stores.delays import delays
+from holdfast.stores.feed import NEVER, Feed, moment
 from holdfast.stores.remote import Answered, Changed, Flushed
 from wrappers.world import FakeLine, FakeRemote, World
 
@@ -282,3 +284,27 @@ def test_after_a_fork_the_lines_of_the_parent_stay_open(feed, played, monkeypatc
     for watch in parents:
         watch.stop()
         watch.join()
+
+
+def test_a_line_that_went_out_of_use_meanwhile_is_given_up():
+    """A request had looked its name up, and the lines moved before it was opened: else it is cut for ever."""
+    feed = Feed(FakeRemote("a"), Notes(), bound=1.0)
+    watch = feed._started("gone")
+    watch._thread.join(5)
+    ages = feed.ages()
+    feed.close()
+    assert ages == {}
+
+
+def test_without_a_thread_nothing_is_known_yet(played, monkeypatch):
+    """A watcher never raises, and looks again."""
+    feed = Feed(played, Notes(), bound=1.0)
+    whole = Whole(feed)
+    with monkeypatch.context() as short:
+        short.setattr(threading.Thread, "start", _no_thread)
+        assert whole.heard() == (NEVER, ())
+    whole.heard()
+    whole._finder.join(5)
+    whole.heard()
+    assert list(feed.ages()) == ["a"]
+    feed.close()

@@ -140,6 +140,21 @@ def test_the_outlook_names_what_is_wrong(wrap, server, record):
     assert outlook.cache.hits >= 1
 
 
+def test_a_node_that_serves_nothing_any_more_is_not_away(wrap, server):
+    """After a failover nobody calls it, so nothing else would ever say that it is back."""
+    wrapped = wrap(cache=False)
+    server.away = True
+    for _ in range(FAILURES):
+        with pytest.raises(StoreUnavailable):
+            wrapped.opened.blocking.get("x", now=0)
+        with pytest.raises(StoreUnavailable):
+            wrapped.opened.blocking.purge(now=0)
+    assert wrapped.outlook().away == ("a", "")
+    server.remote.nodes = {"b": "b-process-1"}
+    server.remote.moved()
+    assert wrapped.outlook().away == ("",), "that of the verbs without a node stays"
+
+
 @pytest.mark.parametrize("face", FACES)
 def test_the_trial_call_says_first_what_is_owed(wrap, server, record, face):
     """After an outage that lost a log-out nobody is served before it is said again."""

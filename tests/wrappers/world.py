@@ -93,7 +93,8 @@ class FakeRemote:
         return self.opened[-1]
 
     def on_change(self, moved):
-        self.moved = moved
+        before = self.moved
+        self.moved = lambda: (before(), moved())
 
     def on_loss(self, lost):
         self.lost = lost

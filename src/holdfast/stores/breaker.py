@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 from holdfast.errors import StoreError, StoreUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from holdfast.protocols import (
         Admitted,
@@ -132,6 +132,14 @@ class Circuits:
         if found is None:
             found = self._circuits.setdefault(node, Circuit(self._clock, self._spread))
         return found
+
+    def keep(self, nodes: Sequence[str]) -> None:
+        """Forget the nodes that serve nothing any more: nobody would find that one is back."""
+        self._circuits = {
+            node: circuit
+            for node, circuit in list(self._circuits.items())
+            if node in nodes or node == EVERYWHERE
+        }
 
     def away(self) -> tuple[str, ...]:
         """The nodes that are not called now."""

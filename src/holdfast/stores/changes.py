@@ -6,6 +6,7 @@ may have changed.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from threading import Lock, Thread
 from typing import TYPE_CHECKING
 
@@ -135,8 +136,10 @@ class Whole:
     def _find(self) -> None:
         """Have the servers found, which may take as long as a call, by a thread."""
         if self._finder is None or not self._finder.is_alive():
-            self._finder = Thread(target=self._look, name="holdfast-lines", daemon=True)
-            self._finder.start()
+            finder = Thread(target=self._look, name="holdfast-lines", daemon=True)
+            with suppress(RuntimeError):  # no more threads: another question tries again
+                finder.start()
+                self._finder = finder
 
     def _look(self) -> None:
         self._found = bool(self._feed.remote.lines())

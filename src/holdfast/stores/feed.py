@@ -13,25 +13,23 @@ from __future__ import annotations
 
 import logging
 import os
-import random
 import threading
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from holdfast.errors import StoreUnavailable
+from holdfast.stores.delays import LONGEST, delays
 from holdfast.stores.remote import Answered, Changed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from holdfast.stores.remote import Happening, Line, Remote
 
 NEVER = float("-inf")
 PROBES_PER_BOUND = 4
 _PATIENCE = 5.0
-_FIRST_DELAY = 0.05
-_LONGEST_DELAY = 2.0
 _log = logging.getLogger("holdfast")
 
 moment: Callable[[], float] = partial(
@@ -132,6 +130,21 @@ class Feed:
         for watch in kept:
             watch.renew()
 
+    def require_used(self, name: str, watch: Watch) -> None:
+        """Give up a line that was begun just when it went out of use: `moved` knew nothing of it.
+
+        Raises:
+            StoreUnavailable: it was.
+        """
+        names = self.remote.lines()
+        if not names or name in names:
+            return
+        with self._lock:
+            if self._watches.get(name) is watch:
+                del self._watches[name]
+        watch.stop()
+        raise StoreUnavailable("the node of this line serves nothing any more")
+
     def ages(self) -> dict[str, float]:
         """How old, in seconds, what is believed may be, by line; infinite while it is cut."""
         now = self.clock()
@@ -168,7 +181,7 @@ class Feed:
                 if watch.started():
                     self._watches[name] = watch
                 else:
-                    self._start_at = now + _LONGEST_DELAY
+                    self._start_at = now + LONGEST
             return watch
 
 
@@ -299,20 +312,9 @@ class Watch:
             self._stop.wait(next(waits))
 
     def _dial_and_follow(self) -> None:
+        self._feed.require_used(self._name, self)
         line = self._feed.remote.dial(self._name)
         try:
             self.follow(line)
         finally:
             line.close()
-
-
-def delays(
-    first: float = _FIRST_DELAY,
-    longest: float = _LONGEST_DELAY,
-    spread: Callable[[float, float], float] = random.uniform,
-) -> Iterator[float]:
-    """Seconds to wait before each new attempt: doubling, and spread so that no herd comes back."""
-    ceiling = first
-    while True:
-        yield spread(ceiling / 2, ceiling)
-        ceiling = min(ceiling * 2, longest)

@@ -13,16 +13,18 @@ a network stands around each of the two, inside this one: what one process ends,
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from holdfast.errors import NotDurable, StoreUnavailable
 from holdfast.protocols import Admitted, Page, Reading
 from holdfast.record import Policy, Record
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
 
     from holdfast.protocols import AsyncStore, Cap, Refused, Replacing, Take, Taken
+
+T = TypeVar("T")
 
 _ATTEMPTS = 16
 _MOVING = "holdfast/moving"
@@ -67,7 +69,7 @@ class AsyncMovingStore:
         if isinstance(answer, Admitted):
             for id in (*answer.evicted, *([replacing.id] if replacing else ())):
                 await self._old.delete(id, durable=False)
-                await self._clear(id)
+                await self._new.delete(id, durable=False)
         return answer
 
     async def update(self, record: Record, *, expected: int, durable: bool = False) -> bool:
@@ -85,14 +87,15 @@ class AsyncMovingStore:
         return await self._new.touch(id, seen_at=seen_at, expires_at=expires_at, address=address)
 
     async def delete(self, id: str, *, expected: int | None = None, durable: bool = True) -> bool:
-        record = await self.move(id, now=0)
-        if record is not None and expected is not None and record.version != expected:
-            return False
-        unproved = await _unproved(self._old.delete(id, durable=durable))
+        if expected is not None:
+            record = await self.move(id, now=0)
+            if record is not None and record.version != expected:
+                return False
+        was, unproved = await _ended(self._old.delete(id, durable=durable), lambda _: True)
         done = await self._new.delete(id, expected=expected, durable=durable)
         if unproved is not None:
             raise unproved
-        return done
+        return done or (was and expected is None)
 
     async def page(
         self, subject: str | None = None, *, after: str | None = None, limit: int = 100
@@ -110,11 +113,12 @@ class AsyncMovingStore:
         return Page(tuple(record for record in shown if not _is_mark(record)), last)
 
     async def delete_all(self, subject: str, *, keep: str | None = None) -> tuple[str, ...]:
-        old, unproved = await _ended(self._old.delete_all(subject, keep=keep))
-        new, also = await _ended(self._new.delete_all(subject, keep=keep))
+        old, unproved = await _ended(self._old.delete_all(subject, keep=keep), _named)
+        new, also = await _ended(self._new.delete_all(subject, keep=keep), _named)
         unproved = unproved or also
-        for id in old:
-            unproved = await _unproved(self._clear(id, durable=unproved is None)) or unproved
+        for id in old:  # what a move that began before the end has left, or is about to finish
+            clearing = self._new.delete(id, durable=unproved is None)
+            unproved = (await _ended(clearing, lambda _: True))[1] or unproved
         gone = tuple(dict.fromkeys((*new, *old)))
         if unproved is not None:
             raise NotDurable(str(unproved), gone)
@@ -125,7 +129,7 @@ class AsyncMovingStore:
         return went + (await self._old.purge(now=now, limit=limit - went) if went < limit else 0)
 
     async def bump_epoch(self) -> int:
-        unproved = await _unproved(self._old.bump_epoch())
+        _, unproved = await _ended(self._old.bump_epoch(), lambda _: 0)
         epoch = await self._new.bump_epoch()
         if unproved is not None:
             raise unproved
@@ -177,26 +181,22 @@ class AsyncMovingStore:
                 return
             after = page.after
 
-    async def _clear(self, id: str, *, durable: bool = True) -> None:
-        """Remove what a move that began before the end has left, or is about to finish."""
-        await self._new.delete(id, durable=durable)
 
+async def _ended(
+    end: Awaitable[T], outcome: Callable[[NotDurable], T]
+) -> tuple[T, NotDurable | None]:
+    """Carry out an end; what one store cannot prove must still be done in the other.
 
-async def _unproved(end: Awaitable[object]) -> NotDurable | None:
-    """Carry out an end; what one store cannot prove must still be done in the other."""
-    try:
-        await end
-    except NotDurable as error:
-        return error
-    return None
-
-
-async def _ended(end: Awaitable[tuple[str, ...]]) -> tuple[tuple[str, ...], NotDurable | None]:
-    """The ids that went, and what is not proved."""
+    What it came to, by `outcome` where it is not proved, and that error.
+    """
     try:
         return await end, None
     except NotDurable as error:
-        return error.ended, error
+        return outcome(error), error
+
+
+def _named(error: NotDurable) -> tuple[str, ...]:
+    return error.ended
 
 
 def _mark(record: Record) -> Record:

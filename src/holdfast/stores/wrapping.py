@@ -110,6 +110,7 @@ class Stack:
         self._revocations = Revocations(clock)
         self._circuits = Circuits(clock, spread)
         self._remote.on_loss(self._revocations.lost)
+        self._remote.on_change(self._moved)
         self._stack(opened)
         os.register_at_fork(after_in_child=partial(_after_fork, weakref.ref(self)))
 
@@ -148,6 +149,9 @@ class Stack:
 
     def _heard(self) -> tuple[float, tuple[str, ...]]:
         return self._whole.heard()
+
+    def _moved(self) -> None:
+        self._circuits.keep(self._remote.lines())
 
     def _stack(self, opened: Opened) -> None:
         blocking = cast("RemoteStore", opened.blocking)
