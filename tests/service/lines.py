@@ -72,7 +72,12 @@ class Line:
     def __init__(self, context):
         self.loop = Loop(asyncio.get_running_loop())
         config = Config(
-            create_app(context), lifespan="off", http=Connection, ws="none", log_config=None
+            create_app(context),
+            lifespan="off",
+            http=Connection,
+            ws="none",
+            log_config=None,
+            proxy_headers=False,
         )
         config.load()
         self.connection = Connection(config, ServerState(), {}, _loop=self.loop)

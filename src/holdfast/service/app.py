@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from holdfast.chain import error_reply
 from holdfast.service import (
@@ -44,6 +44,7 @@ from holdfast.web.asgi import HoldfastMiddleware
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+    from holdfast.service.connection import Answer
     from holdfast.service.context import ServiceContext
     from holdfast.web.asgi import App
     from holdfast.web.asgi_answer import Scope, Send
@@ -89,7 +90,7 @@ def create_app(context: ServiceContext) -> App:
         https=context.assembly.settings.cookie.secure,
         return_hosts=context.options.return_hosts,
     )
-    return _with_forward_auth(security, context)
+    return Service(security, ForwardAuth(context, security, context.metrics))
 
 
 def _routes(context: ServiceContext) -> list[BaseRoute]:
@@ -107,17 +108,22 @@ def _routes(context: ServiceContext) -> list[BaseRoute]:
     return routes
 
 
-def _with_forward_auth(app: SecurityHeaders, context: ServiceContext) -> App:
+class Service:
     """The application, with the questions of proxies ahead of it: they come with every request."""
-    decide: App = ForwardAuth(context, app)
-    if context.metrics is not None:
-        decide = Measured(decide, context.metrics, [Route(forward_auth.PATH, decide)])
 
-    async def chosen(scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, app: App, questions: ForwardAuth) -> None:
+        self._app = app
+        self._questions = questions
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI interface."""
         asked = scope["type"] == "http" and forward_auth.asked_of(scope["path"])
-        await (decide if asked else app)(scope, receive, send)
+        await (self._questions if asked else self._app)(scope, receive, send)
 
-    return chosen
+    def at_once(self, scope: Scope) -> Answer | None:
+        """The answer to a question, if nothing must be waited for; None: call this."""
+        asked = forward_auth.asked_of(scope["path"])
+        return self._questions.at_once(scope) if asked else None
 
 
 def _measuring(context: ServiceContext, routes: list[BaseRoute]) -> list[Middleware]:

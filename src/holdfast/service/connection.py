@@ -10,15 +10,18 @@ The server's own protocol takes heads of any size for any time, so that a few hu
 send a byte now and then would hold every connection there is; and it refuses what it cannot read in
 plain text that nobody is told of. Here the application refuses it as it refuses a request without a
 host: 400 with a code, and an audit event (promise 7).
+
+An application that has `at_once` is asked first whether it can answer a request without waiting for
+anything. A task, a scope and an answer in pieces would cost as much as a decision of forward-auth.
 """
 
 from __future__ import annotations
 
 from asyncio import TimerHandle
-from http import HTTPStatus
+from collections.abc import Callable
 from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 MAX_HEAD = 128 * 1024
 """Bytes of a request line with its headers; browsers send some, proxies allow 8 to 64 KiB."""
@@ -32,7 +35,16 @@ HEAD_WITHIN = 10.0
 _LINGER = 2.0
 """Seconds in which a client that is still sending may read its answer before the end."""
 
+_UNUSUAL = frozenset(
+    {b"connection", b"content-length", b"expect", b"transfer-encoding", b"upgrade"}
+)
+"""Headers of requests that have a body, or more to be considered than what is asked for."""
+
 Message = dict[str, Any]
+Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
+"""Status, headers and body."""
+
+AtOnce = Callable[[dict[str, Any]], Answer | None]
 
 
 class Connection(HttpToolsProtocol):
@@ -43,10 +55,15 @@ class Connection(HttpToolsProtocol):
     _refused = False
     _late: TimerHandle | None = None
     _unread: TimerHandle | None = None
+    _first = False  # of what has just come nothing has been read
+    _usual = False  # the head, as far as it has been read
+    _answer: Answer | None = None
 
     def connection_made(self, transport: Any) -> None:
         """The first head is awaited from now on."""
         super().connection_made(transport)
+        app: Any = cast("Any", self).app
+        self._at_once: AtOnce | None = getattr(app, "at_once", None)
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -57,6 +74,7 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Hand over as much as a head may have left; whatever comes after a refusal is dropped."""
+        self._first = True
         while data and not self._refused:
             room = MAX_HEAD - self._head
             piece, data = data[:room], data[room:]
@@ -76,12 +94,24 @@ class Connection(HttpToolsProtocol):
         if len(self.pipeline) >= MAX_PIPELINED:
             raise OverflowError
         super().on_message_begin()
+        self._usual, self._first = self._first, False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header of the head, or behind the body."""
+        name = name.lower()
+        if name in _UNUSUAL:
+            self._usual = False
+            super().on_header(name, value)
+        else:
+            self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """The head is complete: what follows is a body, which the routes bound."""
         self._in_head, self._head = False, 0
         self._head_came()
-        super().on_headers_complete()
+        self._answer = self._answered_at_once() if self._usual else None
+        if self._answer is None:
+            super().on_headers_complete()
         self.headers = []  # what comes behind a body goes here: no header (RFC 9110 §6.5.1)
 
     def on_body(self, body: bytes) -> None:
@@ -93,7 +123,13 @@ class Connection(HttpToolsProtocol):
         """The next bytes are a head again."""
         self._in_head, self._head = True, 0
         self._body_came()
-        super().on_message_complete()
+        if self._answer is None:
+            super().on_message_complete()
+        else:
+            status, headers, body = self._answer
+            ours = [*self.server_state.default_headers, *headers]
+            self.transport.write(_as_bytes(status, ours, body))
+            super().on_response_complete()
 
     def on_response_complete(self) -> None:
         """An answer is out. If its request is not all here, what is left of it is thrown away."""
@@ -101,6 +137,22 @@ class Connection(HttpToolsProtocol):
         cycle: Any = self.cycle
         if not self._in_head and cycle.response_complete and self._unread is None:
             self._unread = self.loop.call_later(_LINGER, self.transport.close)
+
+    def _answered_at_once(self) -> Answer | None:
+        """The answer of an application that has it; of what comes at once to one request only (P37)."""
+        parser: Any = self.parser
+        cycle: Any = self.cycle
+        under_way = cycle is not None and not cycle.response_complete
+        if self._at_once is None or under_way or self.flow.write_paused:
+            return None
+        path, _, query = self.url.partition(b"?")
+        plain = path.isascii() and b"#" not in self.url
+        if not plain or parser.get_method() != b"GET" or parser.get_http_version() != "1.1":
+            return None
+        scope: Any = self.scope
+        scope["method"] = "GET"
+        scope["path"], scope["raw_path"], scope["query_string"] = path.decode("ascii"), path, query
+        return self._at_once(scope)
 
     def _await_head(self) -> None:
         self._late = self.loop.call_later(HEAD_WITHIN, self._too_late)
@@ -143,7 +195,10 @@ class Connection(HttpToolsProtocol):
 
         app: Any = cast("Any", self).app
         await app(self._nothing(), _end, send)
-        self.transport.write(_as_bytes(sent))
+        start, bodies = sent[0], sent[1:]
+        headers = [*start["headers"], (b"connection", b"close")]
+        body = b"".join(message.get("body", b"") for message in bodies)
+        self.transport.write(_as_bytes(start["status"], headers, body))
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self.loop.call_later(_LINGER, self.transport.close)
@@ -173,10 +228,15 @@ async def _end() -> Any:
     return {"type": "http.request", "body": b"", "more_body": False}
 
 
-def _as_bytes(sent: list[Message]) -> bytes:
-    start, bodies = sent[0], sent[1:]
-    status = HTTPStatus(start["status"])
-    lines = [f"HTTP/1.1 {status.value} {status.phrase}".encode("ascii")]
-    lines += [name + b": " + value for name, value in start["headers"]]
-    body = b"".join(message.get("body", b"") for message in bodies)
-    return b"\r\n".join([*lines, b"connection: close", b"", body])
+def _as_bytes(status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> bytes:
+    """An answer as it is sent.
+
+    Raises:
+        ValueError: a header holds a line break, and so the beginning of another answer.
+    """
+    lines = [b"%b: %b\r\n" % pair for pair in headers]
+    head = b"".join((STATUS_LINE[status], *lines, b"\r\n"))
+    breaks = len(headers) + 2
+    if head.count(b"\n") != breaks or head.count(b"\r") != breaks:
+        raise ValueError("a line break in a header")
+    return head + body

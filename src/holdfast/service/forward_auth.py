@@ -10,7 +10,8 @@ for it, or a CSRF token in the header; the handshake of a WebSocket must not com
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, cast
+import time
+from typing import TYPE_CHECKING, NamedTuple, cast
 from urllib.parse import parse_qsl, quote, urlencode
 
 from holdfast.chain import Refusal, Reply, error_reply
@@ -24,8 +25,10 @@ from holdfast.web.asgi_request import headers_of
 if TYPE_CHECKING:
     from holdfast.chain import Visit
     from holdfast.chain.reply import Headers
+    from holdfast.service.connection import Answer
     from holdfast.service.context import ServiceContext
     from holdfast.service.headers import SecurityHeaders
+    from holdfast.service.metrics import Metrics
     from holdfast.session import Session
     from holdfast.web.asgi_answer import Scope, Send
     from holdfast.web.asgi_body import Receive
@@ -38,6 +41,9 @@ PATHS = (PATH, _BELOW)
 
 _FORWARDED = "/forwarded"
 """The path that the inner chain sees: the application's paths are not this service's."""
+
+_QUESTION = "holdfast.question"
+"""In a scope: how far its answer has come."""
 
 _PASSES = 200
 _MOST_KNOWN = 1024
@@ -55,12 +61,24 @@ def asked_of(path: str) -> bool:
     return path == PATH or path.startswith(_BELOW)
 
 
+class Question(NamedTuple):
+    """A request that a proxy asks about, and whether its address names a condition."""
+
+    visit: Visit
+    target: str
+    role: str | None
+    refused: bool
+
+
 class ForwardAuth:
     """The questions, as an ASGI application of their own: a proxy asks one for every request."""
 
-    def __init__(self, context: ServiceContext, security: SecurityHeaders) -> None:
+    def __init__(
+        self, context: ServiceContext, security: SecurityHeaders, metrics: Metrics | None = None
+    ) -> None:
         self._context = context
         self._security = security
+        self._metrics = metrics
         self._chain = context.assembly.chain
         self._wanted = {name.encode(): name for name in (*self._chain.headers, *_OWN)}
         self._proxies: set[str] = set()
@@ -68,19 +86,48 @@ class ForwardAuth:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - no body is read
         """Answer a question."""
-        try:
-            answer = await self._answer(scope)
-        except HoldfastError as error:
-            answer = self._chain.reply_to(error)
-        except Exception:  # noqa: BLE001 - whatever fails, nobody passes
-            answer = internal_error("forward-auth")
-        if isinstance(answer, Reply):  # for a browser, to which the proxy hands it on
-            headers = self._security.added([_length(answer.body), *_raw(answer.headers)])
-            await _send(send, answer.status or 500, headers, answer.body)
-        else:
-            await _send(send, _PASSES, answer)
+        begun = time.perf_counter()
+        status, headers, body = self._begun(scope) or await self._later(scope)
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+        self._count(scope, status, begun)
 
-    async def _answer(self, scope: Scope) -> Reply | RawHeaders:
+    def at_once(self, scope: Scope) -> Answer | None:
+        """The answer to a question, if nothing must be waited for; None: call this with the same scope."""
+        begun = time.perf_counter()
+        answer = self._begun(scope)
+        if answer is not None:
+            self._count(scope, answer[0], begun)
+        return answer
+
+    def _begun(self, scope: Scope) -> Answer | None:
+        """As far as nothing must be waited for; what has begun is in the scope, for who goes on."""
+        if _QUESTION in scope:
+            return None
+        try:
+            question = scope[_QUESTION] = self._ask(scope)
+            return self._decide(question) if question.visit.begun else None
+        except Exception as error:  # noqa: BLE001 - whatever fails, nobody passes
+            return self._failed(error)
+
+    async def _later(self, scope: Scope) -> Answer:
+        question: Question = scope[_QUESTION]
+        visit = question.visit
+        try:
+            if not visit.begun:
+                await self._chain.begin_anyway(visit)
+            return self._decide(question) or self._let_in(
+                question, await self._chain.commit(visit, _PASSES)
+            )
+        except Exception as error:  # noqa: BLE001 - as above
+            return self._failed(error)
+
+    def _ask(self, scope: Scope) -> Question:
+        """The question that this request is.
+
+        Raises:
+            Refusal: it is none, or nobody trusts who asks it.
+        """
         headers = headers_of(scope, self._wanted)
         client = scope.get("client")
         peer = client[0] if client else None
@@ -100,8 +147,8 @@ class ForwardAuth:
             body_unseen=True,
         )
         conditions = _conditions(scope)
-        answer = await self._decide(facts, target, conditions.get("role"))
-        return answer if isinstance(answer, Reply) or "refused" not in conditions else _CHANGED
+        visit = self._chain.begin_at_once(facts)
+        return Question(visit, target, conditions.get("role"), "refused" in conditions)
 
     def _meet(self, peer: str | None) -> None:
         """Note a proxy that may ask: to read its address costs more than most of the answer.
@@ -114,23 +161,46 @@ class ForwardAuth:
         if peer is not None and len(self._proxies) < _MOST_KNOWN:
             self._proxies.add(peer)
 
-    async def _decide(self, facts: Facts, target: str, role: str | None) -> Reply | RawHeaders:
-        """The answer about a request with these facts: a refusal, or who it is."""
+    def _decide(self, question: Question) -> Answer | None:
+        """A refusal, or who it is; None: there is something to be committed before."""
+        visit, target, role, _ = question
         chain = self._chain
-        visit = chain.begin_at_once(facts)
-        if not visit.begun:
-            await chain.begin_anyway(visit)
         if visit.reply is not None:
-            return visit.reply
+            return self._refused(visit.reply)
         try:
-            session = chain.require(visit) if role is None else chain.require_role(visit, role)
+            if role is None:
+                chain.require(visit)
+            else:
+                chain.require_role(visit, role)
         except Refusal as refusal:
-            return _to_sign_in(self._context, visit, target) or refusal.reply
-        reply = chain.commit_at_once(visit) or await chain.commit(visit, _PASSES)
+            return self._refused(_to_sign_in(self._context, visit, target) or refusal.reply)
+        reply = chain.commit_at_once(visit)
+        return None if reply is None else self._let_in(question, reply)
+
+    def _let_in(self, question: Question, reply: Reply) -> Answer:
+        """Who it is, with what its session was committed with."""
         if reply.status is not None:
-            return reply
+            return self._refused(reply)
+        if question.refused:
+            return self._refused(_CHANGED)
         added = _TOUCHED if reply.headers is PRIVATE else _raw(_with_one_cookie(reply.headers))
-        return [_EMPTY, *added, *self._identity(session)]
+        return _PASSES, [_EMPTY, *added, *self._identity(question.visit.session)], b""
+
+    def _failed(self, error: Exception) -> Answer:
+        """The refusal while an error is handled."""
+        if isinstance(error, HoldfastError):
+            return self._refused(self._chain.reply_to(error))
+        return self._refused(internal_error("forward-auth"))
+
+    def _refused(self, reply: Reply) -> Answer:
+        """For a browser, to which the proxy hands it on."""
+        headers = self._security.added([_length(reply.body), *_raw(reply.headers)])
+        return reply.status or 500, headers, reply.body
+
+    def _count(self, scope: Scope, status: int, begun: float) -> None:
+        if self._metrics is not None:
+            seconds = time.perf_counter() - begun
+            self._metrics.request(scope["method"], PATH, status, seconds)
 
     def _identity(self, session: Session) -> RawHeaders:
         """Who it is. Whatever is no visible ASCII is percent-encoded, and so is the percent sign."""
@@ -213,11 +283,6 @@ def _roles(session: Session) -> list[str]:
 
 def _encoded(text: str, kept: str) -> bytes:
     return (text if _PLAIN.fullmatch(text) else quote(text, safe=kept)).encode()
-
-
-async def _send(send: Send, status: int, headers: RawHeaders, body: bytes = b"") -> None:
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
 
 
 def _with_one_cookie(headers: Headers) -> Headers:
