@@ -31,9 +31,10 @@ from holdfast.rules.local_path import local_path
 from holdfast.session import Session
 from holdfast.settings import Settings
 from holdfast.signed_in import SignedIn
+from holdfast.web.flask import here as at
 from holdfast.web.flask import values
 from holdfast.web.flask.guards import require, require_csrf, require_fresh, require_role
-from holdfast.web.flask.here import exchange, session, signed_in
+from holdfast.web.flask.here import exchange
 from holdfast.web.flask.interface import HoldfastInterface
 from holdfast.web.wsgi import HoldfastMiddleware
 
@@ -121,6 +122,10 @@ def _answer(error: HoldfastError) -> Response:
     here.visit.raised = True
     reply = here.chain.reply_to(error)
     return Response(reply.body, reply.status, list(reply.headers))
+
+
+session = at.session  # the module of this name was here before
+signed_in = at.signed_in
 
 
 def csrf_token() -> str:
