@@ -1,4 +1,6 @@
 /** The specification's `SessionManager`, over the service. */
+import type { IncomingMessage } from "node:http";
+
 import type { Api } from "./api.js";
 import { Refused, UsageError } from "./errors.js";
 import { digest } from "./facts.js";
@@ -57,6 +59,11 @@ const ERRORS: Record<string, TokenError> = {
 /** What a token is made of. Other text, such as half a character, the service could not even read. */
 const SHAPE = /^[\w.-]*$/;
 
+/** Who asks: a request of Express, or of Node alone. */
+export interface By {
+  request?: IncomingMessage & { ip?: string | undefined };
+}
+
 /** Makes, verifies, refreshes and ends tokens. All of it rejects with a 503 error in an outage. */
 export class SessionManager {
   readonly #api: Api;
@@ -70,10 +77,16 @@ export class SessionManager {
     this.#keys = new LocalKeys(keys, keys.allowPlainHttp);
   }
 
-  /** Tokens for a user, who gets a session of their own; `role` and `email` become claims. */
-  async generateTokens(userId: string, email?: string, role = "user"): Promise<Tokens> {
+  /**
+   * Tokens for a user, who gets a session of their own; `role` and `email` become claims.
+   *
+   * With the request of the sign-in the session has an address and a name in the list of devices, and a
+   * refresh token that is used again inside the grace is known as another device's.
+   */
+  async generateTokens(userId: string, email?: string, role = "user", { request }: By = {}): Promise<Tokens> {
     const claims = email === undefined ? { role } : { email, role };
-    return pair(await this.#api.get<Pair>("POST", "/tokens", { subject: userId, claims }));
+    const body = { subject: userId, claims, ...clientOf(request) };
+    return pair(await this.#api.get<Pair>("POST", "/tokens", body));
   }
 
   /** Tokens for a session that there is: they end with it. */
@@ -149,11 +162,11 @@ export class SessionManager {
     }
   }
 
-  /** New tokens for a refresh token, which is used up. */
-  async refreshAccessToken(refreshToken: string): Promise<Refreshed> {
+  /** New tokens for a refresh token, which is used up; `request` as with `generateTokens`. */
+  async refreshAccessToken(refreshToken: string, { request }: By = {}): Promise<Refreshed> {
     if (!SHAPE.test(refreshToken)) return { tokens: null, error: "Invalid token" };
     try {
-      const body = { refresh_token: refreshToken };
+      const body = { refresh_token: refreshToken, ...clientOf(request) };
       return { tokens: pair(await this.#api.get<Pair>("POST", "/tokens/refresh", body)), error: null };
     } catch (error) {
       if (!(error instanceof Refused && error.status === 401)) throw error;
@@ -192,6 +205,13 @@ export class SessionManager {
     if (!SHAPE.test(token)) return { claims: null, reason: null };
     return this.#api.get<Judged>("POST", "/tokens/verify", { token, type, stateless, keep });
   }
+}
+
+/** What the service is told of a client; behind a proxy the address is that of Express' `trust proxy`. */
+function clientOf(request: By["request"]): object {
+  if (request === undefined) return {};
+  const address = request.ip ?? request.socket.remoteAddress ?? null;
+  return { client: { address, user_agent: request.headers["user-agent"] ?? null } };
 }
 
 function verdict({ claims, reason }: Judged): Verified {

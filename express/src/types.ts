@@ -10,7 +10,7 @@ declare global {
   // eslint-disable-next-line @typescript-eslint/no-namespace -- where Express' own types look for it
   namespace Express {
     interface Request extends Pick<HoldfastRequest, "session" | "csrfToken"> {
-      /** Who is signed in, behind a guard. What `authMiddleware` puts here has `userId` in place of `id`. */
+      /** Who is signed in, behind a guard. What `authMiddleware` puts here has `userId` as well. */
       user?: User;
     }
   }

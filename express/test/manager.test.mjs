@@ -93,6 +93,39 @@ test("two lines of Authorization are nobody's, at both guards", async () => {
   close();
 });
 
+test("who has signed in with a request is known by it: in the list, and when a token comes back", async () => {
+  const phone = (agent) => ({ request: { ip: "192.0.2.7", headers: { "user-agent": agent } } });
+  const made = await manager.generateTokens("may", undefined, undefined, phone("Shop/3 (Android 15)"));
+  const { sessions: listed } = await service.ask("GET", "/sessions?subject=may");
+  const [{ address, user_agent: agent }] = listed;
+  assert.deepEqual([address, agent], ["192.0.2.7", "Shop/3 (Android 15)"]);
+  const again = async (name) => manager.refreshAccessToken(made.refreshToken, phone(name));
+  const { tokens } = await again("Shop/3 (Android 15)");
+  assert.equal((await again("Shop/4 (Android 15)")).tokens.refreshToken, tokens.refreshToken);
+  assert.equal((await again("curl/8")).error, "Invalid token");
+  assert.equal((await manager.verifyToken(tokens.accessToken)).error, "Invalid token");
+});
+
+test("handlers behind a guard have a user with an id, and without one there is nobody", async () => {
+  const app = express();
+  const show = (req, res) => res.json(sessions.userOf(req));
+  app.get("/jwt", sessions.authMiddleware, show);
+  app.get("/me", sessions, sessions.requireAuth, show);
+  app.get("/forgotten", sessions, show);
+  app.use(sessions.errors);
+  const { origin, close } = await listening(app);
+  const { accessToken } = await manager.generateTokens("ada", "ada@example.org", "admin");
+  const headers = { authorization: `Bearer ${accessToken}` };
+  const said = async (path) => (await fetch(origin + path, { headers })).json();
+  for (const path of ["/jwt", "/me"]) {
+    const { id, email, role } = await said(path);
+    assert.deepEqual([id, email, role], ["ada", "ada@example.org", "admin"]);
+  }
+  assert.equal((await said("/jwt")).userId, "ada");
+  assert.deepEqual(await said("/forgotten"), { error: "Unauthorized", code: "unauthenticated" });
+  close();
+});
+
 test("all sessions of a user end at once where that was asked for", async () => {
   const made = [];
   for (let at = 0; at < 3; at++) made.push((await manager.generateTokens("zoe")).accessToken);

@@ -14,11 +14,16 @@ export function application(): express.Express {
     });
     app.get("/me", sessions.requireAuth, async (req, res) => {
         req.session.visits = (req.session.visits ?? 0) + 1;
-        const who: string | undefined = req.user?.id;
+        const who: string = sessions.userOf(req).id;
+        const maybe: string | undefined = req.user?.id;
         const token: string = await req.csrfToken();
         // @ts-expect-error -- a subject is a text
         req.session.signIn(1);
-        res.json({ who, token });
+        res.json({ who, maybe, token });
+    });
+    app.post("/token", async (req, res) => {
+        const by = { request: req };
+        res.json(await sessions.sessionManager.generateTokens("ada", "ada@example.org", "admin", by));
     });
     return app;
 }

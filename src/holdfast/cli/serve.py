@@ -113,8 +113,11 @@ def _say_durability(context: ServiceContext) -> None:
 
 
 def _say_users(administration: Administration, configuration: Configuration) -> None:
-    """A service without users lets nobody in: they may have stayed where the sessions were before."""
-    if configuration.authenticator is None:
+    """A service without users lets nobody in: they may have stayed where the sessions were before.
+
+    An application with a service key checks passwords itself.
+    """
+    if configuration.authenticator is None and not configuration.options.service_keys:
         missing = administration.missing_users(named=bool(configuration.users))
         if missing:
             logging.getLogger("holdfast").warning("nobody can sign in, %s", missing)
