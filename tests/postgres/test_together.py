@@ -4,6 +4,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
+import psycopg
 import pytest
 
 from holdfast import Settings
@@ -132,4 +133,19 @@ def test_an_outage_holds_activity_back(url, server):
     resumed(parts.background.flush)
     found = [parts.blocking_store.get(each.id, now=now()).record for each in records]
     assert found == [changed(each, seen_at=later) for each in records]
+    parts.close()
+
+
+def test_a_statement_that_fails_is_one_failure(url, server, schema):
+    """Somebody holds one row for long: what many calls lost by it must not pass for an outage."""
+    settings = Settings(flush_every=timedelta(minutes=10), store_timeout=timedelta(seconds=0.5))
+    parts = assemble(settings, secret=SECRET, store=url, audit=[])
+    records = Samples(parts.blocking_store, now).several(20)
+    for each in records:
+        parts.background.collect(Touch(each.id, now() + HOUR, each.expires_at, None))
+    with psycopg.connect(server.url) as elsewhere:
+        elsewhere.execute(f"SELECT 1 FROM {schema}.sessions LIMIT 1 FOR UPDATE")
+        with pytest.raises(StoreUnavailable):
+            parts.background.flush()
+        assert parts.blocking_store.get(records[0].id, now=now()).record == records[0]
     parts.close()

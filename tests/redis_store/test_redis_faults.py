@@ -8,10 +8,17 @@ import pytest
 
 from forking import require_both_to_read
 from holdfast.errors import StoreUnavailable
+from holdfast.faces import run
 from holdfast.protocols import Take
 from holdfast.record import changed
 from holdfast.stores import open_both
 from holdfast.stores.redis import wire
+from holdfast.stores.redis.calls import Call
+from holdfast.stores.redis.client import Client
+from holdfast.stores.redis.core import Core
+from holdfast.stores.redis.errors import Lost
+from holdfast.stores.redis.keys import ALL_TAGS
+from holdfast.stores.redis.target import target
 from holdfast.testing import BlockingStore
 from holdfast.testing.contracts.samples import Samples, listed
 from redis_waiting import resumed
@@ -282,3 +289,32 @@ def test_a_server_that_takes_no_writes_may_still_be_read(servers, opening, clock
     server.client.replicaof("127.0.0.1", 1)
     with pytest.raises(StoreUnavailable):  # a replica may be out of date
         store.get(record.id, now=clock())
+
+
+class Slow:
+    """Connections that break, and a search for the servers that takes long; `clock` is the time."""
+
+    def __init__(self):
+        self.clock = 1000.0
+        self.limits = []
+
+    async def send(self, address, payload, count, *, seconds):
+        self.limits.append(seconds)
+        raise Lost("the test says so")
+
+    async def discover(self, seen):
+        self.clock += 3
+
+    async def pause(self, seconds):
+        self.clock += seconds
+
+
+def test_nothing_is_sent_when_the_time_is_up(monkeypatch):
+    """To look for the servers took all of it: a connection that everybody uses would be given up as late."""
+    wires, core = Slow(), Core(target("redis+cluster://one"), 2.0)
+    core.topology.homes = dict.fromkeys(ALL_TAGS, core.target.seeds[0])
+    monkeypatch.setattr("holdfast.stores.redis.client.time.monotonic", lambda: wires.clock)
+    call = Call(ALL_TAGS[0], None, ("GET", "key"), safe=True)
+    with pytest.raises(StoreUnavailable):
+        run(Client(core, wires).carry_out([call]))
+    assert wires.limits == [2.0]

@@ -167,6 +167,22 @@ def test_a_caller_who_leaves_lets_another_try(breaker, store, clock):
     assert get(breaker).record is None
 
 
+def test_an_error_that_ends_many_calls_is_one_failure(breaker, store, circuits):
+    """Of calls that were one statement, say; another error is another failure."""
+    error = StoreUnavailable("the test says so")
+
+    def fails():
+        raise error
+
+    for _ in range(2 * FAILURES):
+        store.before("get", fails)
+        with pytest.raises(StoreUnavailable):
+            get(breaker)
+    assert circuits.away() == ()
+    fail(breaker, store, FAILURES - 1)
+    assert circuits.away() == ("a",)
+
+
 class Held:
     """A store whose answers the test hands in: a call stands still until it is told how it ends."""
 

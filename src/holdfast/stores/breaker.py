@@ -12,6 +12,7 @@ import random
 from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
+from weakref import ref
 
 from holdfast.errors import StoreError, StoreUnavailable
 
@@ -62,6 +63,7 @@ class Circuit:
         self._pause = FIRST_PAUSE
         self._until = 0.0
         self._trial: object | None = None
+        self._latest: Callable[[], BaseException | None] = _none
 
     @property
     def is_open(self) -> bool:
@@ -89,9 +91,14 @@ class Circuit:
             self._pause = FIRST_PAUSE
             self._trial = None
 
-    def failed(self, trial: object | None = None) -> None:
-        """The node did not answer this call, which may have begun before the circuit opened."""
+    def failed(self, trial: object | None = None, error: StoreUnavailable | None = None) -> None:
+        """The node did not answer this call, which may have begun before the circuit opened.
+
+        An `error` that ends many calls, which were one statement, is one failure.
+        """
         with self._lock:
+            if self._is_known(error) and not self._is_under_way(trial):
+                return
             self.failures += 1
             if not self.is_open:
                 return
@@ -106,8 +113,16 @@ class Circuit:
             if self._is_under_way(trial):
                 self._trial = None
 
+    def _is_known(self, error: StoreUnavailable | None) -> bool:
+        before, self._latest = self._latest(), ref(error) if error is not None else _none
+        return before is not None and before is error
+
     def _is_under_way(self, trial: object | None) -> bool:
         return trial is not None and trial is self._trial
+
+
+def _none() -> None:
+    return None
 
 
 class Circuits:
@@ -186,7 +201,7 @@ class Breaker:
     def _note(self, circuit: Circuit, error: BaseException, trial: object | None) -> None:
         """What an error says of the node, and to the client."""
         if isinstance(error, StoreUnavailable):
-            circuit.failed(trial)
+            circuit.failed(trial, error)
             error.retry_after = self._circuits.retry_after()
         elif isinstance(error, StoreError):  # it answers, though not as one would like
             circuit.succeeded()

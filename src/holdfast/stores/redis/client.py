@@ -122,8 +122,10 @@ class Client:
         """As `exchange`, for a verb that goes on if something is not proved, and says so at its end."""
         work, started, pause = Work(calls), time.monotonic(), _PAUSE_S
         while work.open:
-            looks, spent = self.core.topology.looks, time.monotonic() - started
-            error = await self._round(work, self.core.seconds - spent)
+            looks, left = self.core.topology.looks, self.core.seconds - time.monotonic() + started
+            if left <= 0:  # a search for the servers took all of it
+                raise StoreUnavailable("the Redis servers did not answer in time")
+            error = await self._round(work, left)
             if error is None and work.refusal is None:
                 continue
             if time.monotonic() - started > min(_PATIENCE_S, self.core.seconds / 2):
