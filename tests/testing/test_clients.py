@@ -1,7 +1,9 @@
 """`client`, `sign_in`, `csrf`, `isolated` and the clock: the same for the three frameworks."""
 
 import asyncio
+import importlib
 
+import httpx
 import pytest
 from flask import request
 from starlette.routing import WebSocketRoute
@@ -149,6 +151,32 @@ def test_helpers_work_inside_an_event_loop(app):
             return csrf(browser)
 
     assert asyncio.run(test())["X-CSRF-Token"]
+
+
+@pytest.mark.parametrize("library", ["httpx", "httpx2"])
+@pytest.mark.parametrize("make", [SHOPS["fastapi"], SHOPS["starlette"]])
+def test_a_client_of_coroutines(make, library):
+    """As FastAPI's manual has it for asynchronous tests."""
+    library, app = importlib.import_module(library), make()
+
+    async def steps():
+        to_app = library.ASGITransport(app=app)
+        async with library.AsyncClient(transport=to_app, base_url="https://test") as browser:
+            sign_in(browser, subject="ada")
+            assert (await browser.post("/cart")).status_code == 403
+            assert (await browser.post("/cart", headers=csrf(browser))).json() == {"n": 1}
+            await browser.post("/logout", headers=csrf(browser))
+            assert (await browser.get("/me")).status_code == 401
+
+    with isolated(app):
+        asyncio.run(steps())
+
+
+@pytest.mark.parametrize("other", [object(), httpx.Client, SHOPS["fastapi"]])
+def test_what_is_no_test_client(other):
+    """The application in place of its client, or a client of some server far away."""
+    with pytest.raises(UsageError, match="this is no test client"):
+        sign_in(other() if callable(other) else other, subject="ada")
 
 
 @pytest.mark.parametrize("framework", ["fastapi", "flask", "starlette"])

@@ -1,8 +1,10 @@
-"""The cookies of a test client, Starlette's or Flask's, by name."""
+"""The cookies of a test client, by name: Starlette's, Flask's, or httpx's `AsyncClient`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
+
+from holdfast.errors import UsageError
 
 if TYPE_CHECKING:
     from starlette.testclient import TestClient
@@ -26,16 +28,29 @@ class Jar(Protocol):
 
 
 def jar_of(client: Any) -> Jar:
-    """The jar of a test client."""
-    return FlaskJar(client) if hasattr(client, "application") else StarletteJar(client)
+    """The jar of a test client.
+
+    Raises:
+        UsageError: it is none, or it does not say which application it talks to.
+    """
+    if hasattr(client, "application"):
+        return FlaskJar(client)
+    # httpx shows its transport to nobody; ASGITransport shows its application.
+    app = getattr(client, "app", None) or getattr(getattr(client, "_transport", None), "app", None)
+    if app is None or not hasattr(client, "cookies"):
+        raise UsageError(
+            f"this is no test client ({type(client).__name__}); for example client(app) of"
+            " holdfast.testing, or httpx.AsyncClient(transport=ASGITransport(app=app), …)"
+        )
+    return StarletteJar(client, app)
 
 
 class StarletteJar:
-    """Of `starlette.testclient.TestClient`."""
+    """Of `starlette.testclient.TestClient`, and of `httpx.AsyncClient`, whose cookies are alike."""
 
-    def __init__(self, client: TestClient) -> None:
+    def __init__(self, client: TestClient, app: Any) -> None:
         self._client = client
-        self.app: Any = client.app
+        self.app = app
 
     def get(self, name: str) -> str | None:
         """The value of a cookie; None if there is none."""
