@@ -3,6 +3,12 @@ import express from "express";
 import { holdfast } from "@holdfast/express";
 import "@holdfast/express/types";
 
+declare module "@holdfast/express" {
+    interface Session {
+        visits?: number;
+    }
+}
+
 /** With the types of requests, handlers need no cast. */
 export function application(): express.Express {
     const sessions = holdfast({ url: "http://127.0.0.1:8080", serviceKey: "hfk1_x" });
@@ -14,6 +20,8 @@ export function application(): express.Express {
     });
     app.get("/me", sessions.requireAuth, async (req, res) => {
         req.session.visits = (req.session.visits ?? 0) + 1;
+        // @ts-expect-error -- it was named
+        req.session.visits = "two";
         const who: string = sessions.userOf(req).id;
         const maybe: string | undefined = req.user?.id;
         const token: string = await req.csrfToken();
