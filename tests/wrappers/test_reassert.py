@@ -4,7 +4,7 @@ from contextlib import nullcontext
 
 import pytest
 
-from holdfast.errors import NotDurable, StoreUnavailable
+from holdfast.errors import NotDurable, RecordReadOnly, StoreCorrupt, StoreUnavailable
 from holdfast.faces import async_shaped, run
 from holdfast.protocols import Take
 from holdfast.record import changed
@@ -274,6 +274,31 @@ def test_a_store_that_is_away_keeps_its_debts(world):
         world.get(other.id)
     assert world.get(other.id) == other
     assert world.stored_now(ended.id) is None
+
+
+@pytest.mark.parametrize("error", [StoreCorrupt, RecordReadOnly])
+@pytest.mark.parametrize("verb", ["delete", "update"])
+def test_what_the_store_refuses_for_good_stops_nobody_else(world, caplog, verb, error):
+    """A damaged record, or one of a newer release: it stays refused here, and all others are served."""
+    record, other, later = world.stored(revoked={}), world.stored("bob"), world.stored("bob")
+    if verb == "delete":
+        run(world.store.delete(record.id))
+    else:
+        revoked = rewritten(record, revoked={"new": 9})
+        run(world.store.update(revoked, expected=record.version, durable=True))
+    run(world.store.delete(later.id))
+    world.fail_over(record, later)
+
+    def refuses():
+        raise error("the test says so")
+
+    world.hooked.before(verb, refuses)
+    assert world.get(other.id) == other
+    assert not world.revocations.owes
+    assert world.stored_now(later.id) is None, "and what comes after it is asserted"
+    read = world.get(record.id)
+    assert read is None if verb == "delete" else read.revoked == {"new": 9}
+    assert "cannot be asserted again" in caplog.text
 
 
 def test_one_caller_says_only_a_part(world):

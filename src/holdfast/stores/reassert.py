@@ -16,7 +16,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from msgspec.structs import replace
 
-from holdfast.errors import NotDurable, StoreError, StoreUnavailable
+from holdfast.errors import (
+    NotDurable,
+    RecordReadOnly,
+    StoreCorrupt,
+    StoreError,
+    StoreUnavailable,
+)
 from holdfast.protocols import Page, Reading
 
 if TYPE_CHECKING:
@@ -72,6 +78,8 @@ class Reassert:
                 break
             try:
                 await self._pay(partial(self._assert, debt))
+            except (StoreCorrupt, RecordReadOnly) as error:  # as ever; others must not wait for it
+                _log.error("a revocation cannot be asserted again: %s", error)
             except BaseException:
                 self._revocations.put_back(debt)
                 raise

@@ -143,7 +143,7 @@ class Client:
         try:
             if not topology.known:
                 await wires.discover(topology.looks)
-            for batch in work.batches(topology, int(seconds * 500)):
+            for batch in work.batches(topology, max(int(seconds * 500), 1)):
                 count = len(batch.origin) + (batch.replicas > 0)
                 send = wires.send_durably if batch.durable else wires.send
                 replies, node = await send(batch.address, batch.payload, count, seconds=seconds)

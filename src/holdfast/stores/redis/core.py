@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 _PLACES_KEPT = 10_000
 
+DURABLE_WIRES = 8
+"""Connections on which durable writes wait for replicas: of each loop, and of all threads."""
+
 
 class Wires(Protocol):
     """The connections of one face of the store."""

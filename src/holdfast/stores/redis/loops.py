@@ -9,6 +9,7 @@ from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from holdfast.stores.redis.core import DURABLE_WIRES
 from holdfast.stores.redis.errors import Late, Lost
 from holdfast.stores.redis.facts import facts_of, greeting
 from holdfast.stores.redis.pace import Pace
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from holdfast.stores.redis.core import Core
     from holdfast.stores.redis.target import Address
     from holdfast.stores.redis.wire import Replies
-
-DURABLE_WIRES = 8
-"""Connections of a loop on which durable writes wait for replicas."""
 
 
 class LoopWires:

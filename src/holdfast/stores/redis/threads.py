@@ -10,6 +10,7 @@ import time
 from threading import BoundedSemaphore
 from typing import TYPE_CHECKING
 
+from holdfast.stores.redis.core import DURABLE_WIRES
 from holdfast.stores.redis.errors import Late
 from holdfast.stores.redis.facts import facts_of, greeting
 from holdfast.stores.redis.pace import Pace
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from holdfast.stores.redis.core import Core
     from holdfast.stores.redis.target import Address
     from holdfast.stores.redis.wire import Replies
-
-DURABLE_WIRES = 8
-"""Connections of a process on which durable writes wait for replicas."""
 
 
 class ThreadWires:
