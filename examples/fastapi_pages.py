@@ -93,6 +93,7 @@ PAGES = {
 <meta name="viewport" content="width=device-width">
 <meta name="color-scheme" content="light dark">
 <title>Basket</title>
+<script>addEventListener("pageshow", ({ persisted }) => persisted && location.reload())</script>
 {% block body %}{% endblock %}
 """,
     "csrf": """<input type="hidden" name="csrf_token" value="{{ csrf_token }}">""",

@@ -105,6 +105,7 @@ FRAME = """<!doctype html>
 <meta name="viewport" content="width=device-width">
 <meta name="color-scheme" content="light dark">
 <title>Notes</title>
+<script>addEventListener("pageshow", ({ persisted }) => persisted && location.reload())</script>
 {% for message in get_flashed_messages() %}<p role="status">{{ message }}</p>{% endfor %}
 <!-- body -->
 """

@@ -49,7 +49,7 @@ def test_an_old_page_of_an_ended_browser_does_nothing(serve, visit):
 
 
 def test_signing_out_empties_the_browser(service, visit):
-    """No cookie is left, and going back shows no list."""
+    """No cookie is left, and going back shows no list, where the browser keeps no pages in memory."""
     page = visit(service.url)
     sign_in(page, service)
     page.locator("header").get_by_role("button", name="Sign out").click()
