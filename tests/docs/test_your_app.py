@@ -5,7 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from web_django.new_project import suite_of
+
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "test-your-app.md"
+PROJECT = re.compile(r"^```py\n# mysite/tests.py\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"^```py\n# (\w+\.py)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -21,3 +24,11 @@ def test_the_tests_of_the_page_pass(tmp_path):
     )
     tests = sum(text.count("def test_") for _, text in blocks)
     assert f"{tests} passed" in done.stdout, done.stdout
+
+
+def test_the_tests_of_a_django_project_pass(tmp_path):
+    """In one that `startproject` has made, with the settings of the tutorial."""
+    tests = "".join(PROJECT.findall(PAGE.read_text(encoding="utf-8")))
+    ran = suite_of(tmp_path, tests)
+    assert ran.returncode == 0, ran.stderr
+    assert f"Ran {tests.count('def test_')} tests" in ran.stderr

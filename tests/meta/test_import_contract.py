@@ -82,7 +82,7 @@ OWNERS = {
     "flask_wtf": {"web.flask.wtf"},
     "werkzeug": {"web.flask"},
     "markupsafe": {"web.flask"},
-    "django": {"web.django"},
+    "django": {"web.django", "testing"},
     "asgiref": {"web.django"},
     "rest_framework": {"web.django"},
     "redis": {"stores.redis"},

@@ -1,9 +1,5 @@
 """Under Django's test runner an existing suite runs as it is, and touches no session of anybody."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 from django.conf import settings
 from django.core.management.utils import get_random_secret_key
@@ -13,15 +9,8 @@ from django.test.utils import setup_test_environment, teardown_test_environment
 from holdfast import ConfigurationError, Settings
 from holdfast.web.django import provisions
 from holdfast.web.django.configuration import settings_of
+from web_django.new_project import suite_of
 
-MOVED = """
-INSTALLED_APPS += ["holdfast.web.django"]
-SESSION_ENGINE = "holdfast.web.django.sessions"
-SESSION_COOKIE_NAME = "__Host-session"
-CSRF_USE_SESSIONS = True
-MIDDLEWARE.remove("django.middleware.csrf.CsrfViewMiddleware")
-MIDDLEWARE[1] = "holdfast.web.django.middleware.HoldfastMiddleware"
-"""
 SUITE = """
 from django.contrib.auth.models import User
 from django.test import TestCase
@@ -46,21 +35,7 @@ def under_test():
 
 def test_a_suite_that_was_there_before(tmp_path):
     """With the settings of the tutorial and nothing else, from the secret on."""
-    django = [sys.executable, "-m", "django"]
-    subprocess.run([*django, "startproject", "mysite", tmp_path], check=True)
-    with (tmp_path / "mysite" / "settings.py").open("a") as lines:
-        lines.write(MOVED)
-    (tmp_path / "mysite" / "tests.py").write_text(SUITE)
-    ours = ("HOLDFAST_", "DJANGO_")
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    ran = subprocess.run(
-        [sys.executable, "manage.py", "test"],
-        cwd=tmp_path,
-        env=environ,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ran = suite_of(tmp_path, SUITE)
     assert ran.returncode == 0, ran.stderr
     assert "Ran 1 test" in ran.stderr
     assert not (tmp_path / "holdfast.db").exists()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from holdfast.assembly import Assembly, assemble, now_ms
 from holdfast.errors import UsageError
+from holdfast.testing import django
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Generator, Iterator
@@ -20,13 +21,15 @@ T = TypeVar("T")
 
 
 def chain_of(app: Any) -> Chain:
-    """The chain of a Flask, FastAPI or Starlette application, or of the ASGI middleware around any.
+    """The chain of an application: Flask, FastAPI, Starlette, Django, or the middleware around any.
 
     Raises:
         UsageError: it has none.
     """
     if isinstance(app, Assembly):
         return app.chain
+    if django.is_project(app):
+        return django.parts().chain
     chain: Chain
     if _is_middleware(type(app)):
         chain = app.chain
@@ -94,6 +97,8 @@ def _assembly(app: Any) -> Assembly | None:
     """The parts of an application; None if only its chain is known."""
     if isinstance(app, Assembly):
         return app
+    if django.is_project(app):
+        return django.parts()
     if hasattr(app, "test_client"):
         holdfast = _extension(app)
     else:

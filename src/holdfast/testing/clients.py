@@ -1,6 +1,7 @@
-"""Test clients that are signed in, without a login page: for Flask, FastAPI and Starlette alike.
+"""Test clients that are signed in, without a login page: for Flask, FastAPI, Starlette and Django alike.
 
-For any other ASGI framework the application is `HoldfastMiddleware(…)` around it.
+Of a Django project, the application is that of its `wsgi.py` or `asgi.py`; of any other ASGI
+framework it is `HoldfastMiddleware(…)` around it.
 
 browser = client(app)
 sign_in(browser, subject="ada", role="admin")
@@ -16,9 +17,14 @@ from holdfast.protocols import ClientFacts
 from holdfast.signed_in import SignedIn
 from holdfast.testing import proving
 from holdfast.testing.apps import chain_of, finish
+from holdfast.testing.django import client as django_client
+from holdfast.testing.django import is_project
 from holdfast.testing.jars import jar_of
 
 if TYPE_CHECKING:
+    from django.core.handlers.asgi import ASGIHandler
+    from django.core.handlers.wsgi import WSGIHandler
+    from django.test import AsyncClient, Client
     from starlette.applications import Starlette
     from starlette.testclient import TestClient
 
@@ -44,6 +50,10 @@ class Clients(Protocol):
     ) -> TestClient: ...
     @overload
     def __call__(self, app: _Flask[C_co], *, csrf: bool = ..., **options: Any) -> C_co: ...
+    @overload
+    def __call__(self, app: WSGIHandler, *, csrf: bool = ..., **options: Any) -> Client: ...
+    @overload
+    def __call__(self, app: ASGIHandler, *, csrf: bool = ..., **options: Any) -> AsyncClient: ...
     def __call__(self, app: Any, *, csrf: bool = False, **options: Any) -> Any:
         """See `client`."""
         ...
@@ -55,12 +65,20 @@ def client(
 ) -> TestClient: ...
 @overload
 def client(app: _Flask[C_co], *, csrf: bool = ..., **options: Any) -> C_co: ...
+@overload
+def client(app: WSGIHandler, *, csrf: bool = ..., **options: Any) -> Client: ...
+@overload
+def client(app: ASGIHandler, *, csrf: bool = ..., **options: Any) -> AsyncClient: ...
 def client(app: Any, *, csrf: bool = False, **options: Any) -> Any:
     """The framework's own test client, speaking HTTPS, as `Secure` cookies need it.
 
     With `csrf` each unsafe request brings a CSRF token, as the scripts of your pages do; not beside an
-    `Authorization`. `options` are those of Starlette's `TestClient` or of Flask's `app.test_client`.
+    `Authorization`. `options` are those of Starlette's `TestClient`, of Flask's `app.test_client` or
+    of Django's `Client`, which checks CSRF tokens here unless `enforce_csrf_checks=False` is given.
     """
+    if is_project(app):
+        project = django_client(app, **options)
+        return proving.djangos(project, _header) if csrf else project
     if hasattr(app, "test_client"):
         browser = _over_https(app, app.test_client(**options))
         return proving.flasks(browser, _header) if csrf else browser

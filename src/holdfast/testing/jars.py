@@ -1,10 +1,11 @@
-"""The cookies of a test client, by name: Starlette's, Flask's, or httpx's `AsyncClient`."""
+"""The cookies of a test client, by name: Starlette's, Flask's, Django's, or httpx's `AsyncClient`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
 from holdfast.errors import UsageError
+from holdfast.testing.django import DjangoJar, is_project
 
 if TYPE_CHECKING:
     from starlette.testclient import TestClient
@@ -33,6 +34,8 @@ def jar_of(client: Any) -> Jar:
     Raises:
         UsageError: it is none, or it does not say which application it talks to.
     """
+    if is_project(getattr(client, "handler", None)):
+        return DjangoJar(client)
     if hasattr(client, "application"):
         return FlaskJar(client)
     # httpx shows its transport to nobody; ASGITransport shows its application.

@@ -40,6 +40,20 @@ def flasks(browser: Any, token: Token) -> Any:
     return browser
 
 
+def djangos(browser: Any, token: Token) -> Any:
+    """Every request of Django's clients goes through `generic`."""
+    plain = browser.generic
+
+    def proving(method: str, *args: Any, **options: Any) -> Any:
+        if "HTTP_AUTHORIZATION" not in options:
+            proved = _proved(browser, method, options.get("headers"), token)
+            options["headers"] = None if proved is None else dict(proved)
+        return plain(method, *args, **options)
+
+    browser.generic = proving
+    return browser
+
+
 def _proved(browser: Any, method: str, given: Any, token: Token) -> Any:
     """The headers of a request, with the token where it is due and the test says nothing else.
 
@@ -48,7 +62,7 @@ def _proved(browser: Any, method: str, given: Any, token: Token) -> Any:
     if method.upper() in _SAFE:
         return given
     headers = [*(given.items() if hasattr(given, "items") else given or ())]
-    names = {name.lower() for name, _ in (*headers, *getattr(browser, "headers", {}).items())}
+    names = {name.lower() for name, _ in (*headers, *(getattr(browser, "headers", None) or {}).items())}
     if "authorization" in names:
         return headers
     made = [(name, value) for name, value in token(browser).items() if name.lower() not in names]
