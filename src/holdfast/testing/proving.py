@@ -62,7 +62,9 @@ def _proved(browser: Any, method: str, given: Any, token: Token) -> Any:
     if method.upper() in _SAFE:
         return given
     headers = [*(given.items() if hasattr(given, "items") else given or ())]
-    names = {name.lower() for name, _ in (*headers, *(getattr(browser, "headers", None) or {}).items())}
+    names = {
+        name.lower() for name, _ in (*headers, *(getattr(browser, "headers", None) or {}).items())
+    }
     if "authorization" in names:
         return headers
     made = [(name, value) for name, value in token(browser).items() if name.lower() not in names]
