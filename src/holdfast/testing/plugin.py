@@ -42,6 +42,7 @@ def holdfast_client(holdfast_clock: FakeClock) -> Iterator[Clients]:
             if not any(app is each for each in isolated_apps):
                 until_the_end.enter_context(isolated(app, clock=holdfast_clock))
                 isolated_apps.append(app)
-            return client(app, **options)
+            made: Any = client(app, **options)
+            return made
 
         yield make

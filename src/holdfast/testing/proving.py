@@ -62,9 +62,8 @@ def _proved(browser: Any, method: str, given: Any, token: Token) -> Any:
     if method.upper() in _SAFE:
         return given
     headers = [*(given.items() if hasattr(given, "items") else given or ())]
-    names = {
-        name.lower() for name, _ in (*headers, *(getattr(browser, "headers", None) or {}).items())
-    }
+    always: Any = getattr(browser, "headers", None) or {}
+    names = {name.lower() for name, _ in (*headers, *always.items())}
     if "authorization" in names:
         return headers
     made = [(name, value) for name, value in token(browser).items() if name.lower() not in names]
