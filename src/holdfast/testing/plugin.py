@@ -13,7 +13,7 @@ import pytest
 from holdfast.testing.clock import FakeClock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from holdfast.testing.clients import Clients
 
@@ -35,6 +35,7 @@ def holdfast_client(holdfast_clock: FakeClock) -> Iterator[Clients]:
     from holdfast.testing.apps import isolated
     from holdfast.testing.clients import client
 
+    clients: Callable[..., Any] = client
     with ExitStack() as until_the_end:
         isolated_apps: list[Any] = []
 
@@ -42,7 +43,6 @@ def holdfast_client(holdfast_clock: FakeClock) -> Iterator[Clients]:
             if not any(app is each for each in isolated_apps):
                 until_the_end.enter_context(isolated(app, clock=holdfast_clock))
                 isolated_apps.append(app)
-            made: Any = client(app, **options)
-            return made
+            return clients(app, **options)
 
         yield make
