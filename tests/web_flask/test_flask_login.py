@@ -1,5 +1,6 @@
 """Flask-Login on top of `flask.session`: its users keep their code, and get what Holdfast promises."""
 
+import re
 from datetime import timedelta
 
 import flask
@@ -191,3 +192,72 @@ def test_staying_signed_in_by_a_policy(app, browser, parts):
     assert browser.get("/fresh").text == "fresh"
     browser.post("/logout", headers=csrf(browser))
     assert browser.get("/me").status_code == 401
+
+
+@pytest.fixture
+def paged(app):
+    """Pages with a form, also one that signs in and shows the next form at once."""
+    app.secret_key = "of Flask-Login's remember cookie"
+    form = "{{ csrf_field() }}"
+
+    @app.get("/remember")
+    def remember():
+        login_user(User(1), remember=True)
+        return "remembered"
+
+    @app.get("/page")
+    @login_required
+    def page():
+        flask.session["seen"] = [*flask.session.get("seen", []), current_user.id]
+        shown = flask.render_template_string(form)
+        flask.session["seen"].append("later")
+        return shown
+
+    @app.get("/seen")
+    def seen():
+        return {"seen": flask.session.get("seen")}
+
+    @app.post("/welcome")
+    def welcome():
+        login_user(User(2))
+        if "regenerate" in flask.request.args:
+            app.session_interface.regenerate(flask.session)
+        return flask.render_template_string(form)
+
+    return client(app)
+
+
+def token_in(answer):
+    return re.search(r'value="([^"]+)"', answer.text)[1]
+
+
+def test_a_remember_cookie_signs_in_while_a_page_is_made(app, paged):
+    """Those of an application that has moved in are still about; the page has a form, as pages do."""
+    paged.get("/remember")
+    paged.delete_cookie("__Host-session")
+    answer = paged.get("/page")
+    assert answer.status_code == 200
+    if app.login_manager.session_protection == "strong":
+        return  # Flask-Login itself drops such a session at its next request
+    assert paged.get("/me").json == {"id": 1, "subject": "1"}
+    assert paged.get("/seen").json == {"seen": [1, "later"]}
+    proof = {"csrf_token": token_in(answer)}
+    assert paged.post("/confirm", data=proof).text == "confirmed"
+
+
+@pytest.mark.parametrize("path", ["/welcome", "/welcome?regenerate"])
+def test_a_page_right_after_the_sign_in(paged, path):
+    """Not redirected to, as many applications do it: its form passes."""
+    answer = paged.post(path, json={})
+    proof = {"csrf_token": token_in(answer)}
+    assert paged.post("/confirm", data=proof).text == "confirmed"
+    renewed = paged.post("/welcome?regenerate", data=proof)
+    assert paged.post("/confirm", data={"csrf_token": token_in(renewed)}).text == "confirmed"
+
+
+def test_a_foreign_form_signs_nobody_in_by_such_a_page(paged, parts):
+    """The sign-in was carried out for the token, and is taken back (R82)."""
+    answer = paged.post("/welcome", data={"name": "eve"})
+    assert (answer.status_code, answer.json["code"]) == (403, "csrf_failed")
+    assert paged.get_cookie("__Host-session") is None
+    assert list(parts.blocking_store.page().records) == []

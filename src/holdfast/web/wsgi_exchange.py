@@ -87,6 +87,16 @@ class Exchange:
             return run(self.chain.fail(self.visit, error))
         return self.chain.commit_at_once(self.visit) or run(self.chain.commit(self.visit, status))
 
+    def commit_early(self) -> None:
+        """Carry out what was asked of the session so far, for a view that needs its new secret.
+
+        Raises:
+            HoldfastError: it could not be done.
+        """
+        if self.before_commit is not None:
+            self.before_commit()
+        run(self.chain.sessions.commit(self.visit.session))
+
     def fail(self, error: HoldfastError) -> Reply:
         """The answer to an error that the application raised; see `Chain.fail`."""
         self._closed = True

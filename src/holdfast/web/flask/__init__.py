@@ -28,7 +28,7 @@ from holdfast.assembly import Assembly, assemble
 from holdfast.chain import Chain, Refusal
 from holdfast.errors import HoldfastError, UsageError
 from holdfast.rules.local_path import local_path
-from holdfast.session import Session
+from holdfast.session import Rotate, Session, SignIn
 from holdfast.settings import Settings
 from holdfast.signed_in import SignedIn
 from holdfast.web.flask import here as at
@@ -129,8 +129,18 @@ signed_in = at.signed_in
 
 
 def csrf_token() -> str:
-    """A token for the next unsafe request: header `X-CSRF-Token` or field `csrf_token`."""
+    """A token for the next unsafe request: header `X-CSRF-Token` or field `csrf_token`.
+
+    Code for `flask.session` cannot know that a sign-in changes it, and Flask-Login's remember cookie
+    signs in while a page is made: such a sign-in is carried out here, and not after the page.
+
+    Raises:
+        UsageError: `session.sign_in` or `session.rotate` is still to be carried out; redirect instead.
+    """
     here = exchange()
+    held = here.seen().session
+    if held.last_wins and isinstance(held.intent, SignIn | Rotate):
+        here.commit_early()
     return here.chain.csrf.token(here.seen())
 
 

@@ -51,6 +51,7 @@ class HoldfastInterface(SessionInterface):
         """
         held = session.held if isinstance(session, FlaskSession) else None
         if held is not None and held.record is not None and held.intent != "sign_out":
+            held.last_wins = True  # as everything that code for `flask.session` does
             held.rotate()
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:  # noqa: ARG002 - Flask's signature
