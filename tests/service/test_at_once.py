@@ -151,6 +151,46 @@ def test_others_get_their_turn(context, cookie, tasks):
     assert len(tasks) == 19
 
 
+def test_an_answer_behind_it_may_take_long(context, cookie, tasks):
+    """The time that a connection may rest does not run while the next request is answered."""
+
+    async def story():
+        line = Line(context)
+        line.send(question(cookie) + SLOW)
+        assert line.loop.pending() == []
+        await line.answered()
+        assert statuses(line.wire.sent) == [200, 200]
+        assert len(line.loop.pending()) == 1
+
+    asyncio.run(story())
+    assert tasks == ["/healthz"]
+
+
+def test_half_a_head_behind_it_has_a_time_limit(context, cookie):
+    """Who sends it in one packet with a question does not hold the connection (P37)."""
+
+    async def story():
+        line = Line(context)
+        line.send(question(cookie) + SLOW[:10])
+        assert len(line.loop.pending()) == 1
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("name", [b"Connection", b"Proxy-Connection"])
+def test_who_asks_for_the_end_of_the_connection_gets_it(context, cookie, name):
+    """The parser takes both names for one."""
+
+    async def story():
+        line = Line(context)
+        line.send(question(cookie, name + b": close\r\n"))
+        await line.answered()
+        assert statuses(line.wire.sent) == [200]
+        assert line.wire.closed
+
+    asyncio.run(story())
+
+
 def test_a_client_that_does_not_read_is_not_written_to(context, cookie, tasks):
     async def story():
         line = Line(context)

@@ -36,7 +36,14 @@ _LINGER = 2.0
 """Seconds in which a client that is still sending may read its answer before the end."""
 
 _UNUSUAL = frozenset(
-    {b"connection", b"content-length", b"expect", b"transfer-encoding", b"upgrade"}
+    {
+        b"connection",
+        b"content-length",
+        b"expect",
+        b"proxy-connection",  # to the parser another name of the first
+        b"transfer-encoding",
+        b"upgrade",
+    }
 )
 """Headers of requests that have a body, or more to be considered than what is asked for."""
 
@@ -111,6 +118,7 @@ class Connection(HttpToolsProtocol):
         self._head_came()
         self._answer = self._answered_at_once() if self._usual else None
         if self._answer is None:
+            self._unset_keepalive_if_required()  # an answer at once, before it in one packet, has set it
             super().on_headers_complete()
         self.headers = []  # what comes behind a body goes here: no header (RFC 9110 §6.5.1)
 
