@@ -218,10 +218,11 @@ def test_a_sign_in_waits_for_no_replica(clock, begun):
 
 
 def test_what_a_newer_release_has_written_can_be_ended(clock):
-    """This one cannot move it; its owner signs out all the same (P1)."""
+    """This one cannot move it; its owner signs out all the same (P1), and in, and sees the others."""
     old, new = AsyncMemoryStore(), AsyncMemoryStore()
     record = Samples(BlockingStore(old), clock).stored()
     mine = AsyncMovingStore(new, old)
+    other = Samples(BlockingStore(new), clock).record("alice")
 
     async def refused(record, *, expected, durable=False):
         raise RecordReadOnly("a newer release has written this record")
@@ -231,6 +232,9 @@ def test_what_a_newer_release_has_written_can_be_ended(clock):
     async def end():
         with pytest.raises(RecordReadOnly):
             await mine.get(record.id, now=clock())
+        assert (await mine.page("alice")).records == ()
+        cap = Cap(2, "reject")
+        assert await mine.insert(other, now=clock(), cap=cap) == Admitted()
         assert await mine.delete(record.id)
         assert (await mine.get(record.id, now=clock())).record is None
         assert not await mine.delete(record.id)

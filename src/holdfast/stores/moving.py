@@ -13,9 +13,10 @@ a network stands around each of the two, inside this one: what one process ends,
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
-from holdfast.errors import NotDurable, StoreUnavailable
+from holdfast.errors import NotDurable, RecordReadOnly, StoreUnavailable
 from holdfast.protocols import Admitted, Page, Reading
 from holdfast.record import Policy, Record
 
@@ -176,7 +177,8 @@ class AsyncMovingStore:
         while True:
             page = await self._old.page(subject, after=after)
             for record in page.records:
-                await self.move(record.id, now=record.seen_at)
+                with suppress(RecordReadOnly):  # of a newer release: it stays where it is
+                    await self.move(record.id, now=record.seen_at)
             if page.after is None:
                 return
             after = page.after

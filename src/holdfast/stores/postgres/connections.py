@@ -220,7 +220,7 @@ class Connections:
             idle, self._idle = self._idle, []
         for each in idle:
             if is_quiet(each.pgconn):
-                self._serve(each)
+                self.give(each)
             else:
                 self._shut(each)
                 self._serve(None)
