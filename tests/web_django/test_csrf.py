@@ -142,6 +142,21 @@ def test_a_planted_cookie_of_django_counts_for_nothing(browser, run, ada):
         )
 
 
+@pytest.mark.parametrize("token", [None, "A" * 64, "x"])
+@pytest.mark.parametrize("signed_in", [True, False])
+def test_csrf_protect_asks_for_a_token_of_everybody(browser, run, ada, token, signed_in):
+    """Also of who is not signed in, as a form of contact does; any other such view may go without."""
+    fields = {"item": "3"} | ({} if token is None else {"csrfmiddlewaretoken": token})
+    if signed_in:
+        run(login(ada))
+    for _ in range(2):
+        assert browser.post("/protected", fields).status_code == 403
+        assert browser.post("/form", fields).status_code == (403 if signed_in else 200)
+        field_of(browser, "/protected")
+    header = {"HTTP_X_CSRF_TOKEN": field_of(browser, "/protected")}
+    assert browser.post("/protected", {"item": "3"}, **header).status_code == 200
+
+
 def exempt(browser, step, **headers):
     urls.STEPS.append(step)
     return browser.post("/exempt", b"", "application/x-www-form-urlencoded", **headers)
