@@ -42,15 +42,20 @@ def signed_in(session: Session) -> str | None:
 
 
 class Proved:
-    """When a session was last known to live, `at` a moment, and whether it still does."""
+    """When a session was last known to live, `at` a moment, and whether it still does.
 
-    __slots__ = ("_at", "_every", "_most", "_session", "_sessions")
+    With `cookie` a rotation by somebody else counts as the end, too: the cookie that it came with is
+    worth nothing then.
+    """
 
-    def __init__(self, chain: Chain, session: Session, at: float) -> None:
+    __slots__ = ("_at", "_cookie", "_every", "_most", "_session", "_sessions")
+
+    def __init__(self, chain: Chain, session: Session, at: float, *, cookie: bool = False) -> None:
         settings = chain.sessions.settings
         bound = settings.cache_bound.total_seconds()
         self._sessions = chain.sessions
         self._session = session
+        self._cookie = cookie
         self._every = bound / 2
         self._most = bound + settings.stale_reads.total_seconds()
         self._at = at
@@ -68,10 +73,17 @@ class Proved:
             record = (await self._sessions.look(self._session.id or "")).record
         except StoreError as error:
             return error if moment() - self._at >= self._most else None
-        self._at = asked_at
-        if lasts(self._sessions, self._session, record):
+        if lasts(self._sessions, self._session, record) and not self._replaced(record):
+            self._at = asked_at
             return None
         return SessionEnded("the session ended before its request or answer was complete")
+
+    def _replaced(self, record: Record | None) -> bool:
+        """Whether the session has another secret by now than this request knows."""
+        own = self._session.record
+        if not self._cookie or record is None or own is None:
+            return False
+        return record.secret_hash != own.secret_hash
 
 
 async def in_time(chain: Chain, visit: Visit, since: float) -> Proved | None:
@@ -81,7 +93,7 @@ async def in_time(chain: Chain, visit: Visit, since: float) -> Proved | None:
     """
     if visit.reply is not None or signed_in(visit.session) is None:
         return None
-    proved = Proved(chain, visit.session, since)
+    proved = Proved(chain, visit.session, since, cookie=visit.came_by == "cookie")
     error = await proved.over()
     if error is not None:
         visit.reply = await chain.fail(visit, error)
