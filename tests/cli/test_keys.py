@@ -88,6 +88,14 @@ def test_the_active_key_is_not_retired(holdfast, started):
         assert holdfast("keys", "list", "--json").json == [active]
 
 
+@pytest.mark.parametrize("name", ["-Wq3x", "-hq3x", "--q3x"])
+@pytest.mark.parametrize("command", ["activate", "retire"])
+def test_a_name_may_begin_with_a_dash(holdfast, started, command, name):
+    """Names are base64url: one in 64 does, and is no option."""
+    done = holdfast("keys", command, name)
+    assert (done.status, "first" in done.err) == (1, True)
+
+
 def test_without_a_key_file(holdfast):
     """Before the first start, and with keys of the environment, each with what to do."""
     before = holdfast("keys", "rotate")

@@ -25,6 +25,9 @@ commands = typer.Typer(help="Keys of the service.", no_args_is_help=True)
 
 _BYTES = 32
 _RSA_BITS, _RSA_EXPONENT = 3072, 65537
+_TAKES_NAMES = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
+"""Of commands that are given the name of a key, which may begin with a dash."""
+
 _TAKES_EFFECT = "Restart the service, or send SIGHUP to it if it has several workers."
 
 
@@ -84,7 +87,7 @@ def announce(*, home: Home = None, json: Json = False) -> None:
     output.said(said, json=json, kid=kid)
 
 
-@commands.command()
+@commands.command(context_settings=_TAKES_NAMES)
 def activate(
     kid: Annotated[str, typer.Argument(help="Name of a key that verifies, as `keys list` says.")],
     *,
@@ -117,7 +120,7 @@ def asymmetric(
     output.said(f"New signing key {key.kid}. {_TAKES_EFFECT}", json=json, kid=key.kid)
 
 
-@commands.command()
+@commands.command(context_settings=_TAKES_NAMES)
 def retire(
     kid: Annotated[str, typer.Argument(help="Name of an older key, as `keys list` shows it.")],
     *,
