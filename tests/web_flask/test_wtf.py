@@ -1,6 +1,7 @@
 """Flask-WTF's forms, templates and scripts over Holdfast's token: they go on as they were."""
 
 import re
+from functools import partial
 
 import flask
 import pytest
@@ -113,6 +114,18 @@ def test_what_is_exempt(browser):
     assert browser.post("/hook").text == "taken"
     assert browser.post("/exempt").status_code == 422
     assert browser.post("/exempt", headers=csrf(browser)).text == "done"
+
+
+def test_what_is_exempt_without_a_name(parts):
+    """One of several made of the same parts; the others keep their check."""
+    app = flask.Flask("parts")
+    holdfast.Holdfast(app, assembly=parts)
+    hook, form = (partial(str, kind) for kind in ("hook", "form"))
+    app.add_url_rule("/hook", "hook", CSRFProtect(app).exempt(hook), methods=["POST"])
+    app.add_url_rule("/form", "form", form, methods=["POST"])
+    browser = client(app)
+    assert browser.post("/hook").text == "hook"
+    assert browser.post("/form").status_code == 400
 
 
 def test_no_exemption_opens_a_signed_in_browser(browser):

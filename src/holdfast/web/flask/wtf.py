@@ -40,7 +40,7 @@ class CSRFProtect:
     """
 
     def __init__(self, app: Flask | None = None) -> None:
-        self._exempt: set[Blueprint | str] = set()
+        self._exempt: list[object] = []
         if app is not None:
             self.init_app(app)
 
@@ -72,7 +72,7 @@ class CSRFProtect:
 
     def exempt(self, view: V) -> V:
         """Let a view, or all of a blueprint, take unsafe requests without a token."""
-        self._exempt.add(view if isinstance(view, Blueprint | str) else _name_of(view))
+        self._exempt.append(view if isinstance(view, Blueprint | str) else _named(view))
         return view
 
     def protect(self) -> None:
@@ -99,12 +99,14 @@ class CSRFProtect:
         blueprint = current_app.blueprints.get(request.blueprint or "")
         return (
             blueprint in self._exempt
-            or _name_of(current_app.view_functions[endpoint]) in self._exempt
+            or _named(current_app.view_functions[endpoint]) in self._exempt
         )
 
 
-def _name_of(view: object) -> str:
-    return f"{view.__module__}.{getattr(view, '__name__', '')}"
+def _named(view: object) -> object:
+    """The name of a view, which decorators keep; what has none, such as a `partial`, stands for itself."""
+    name = getattr(view, "__name__", "")
+    return f"{view.__module__}.{name}" if name else view
 
 
 def _with_tokens(base: Any, field: str) -> type[Any]:
