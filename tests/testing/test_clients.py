@@ -190,7 +190,7 @@ def test_an_application_without_sessions_is_told_so(framework):
         "flask": lambda: flask.Flask("bare"),
         "starlette": starlette.applications.Starlette,
     }
-    with pytest.raises(UsageError, match=r"Holdfast\(app\)"):
+    with pytest.raises(UsageError, match=r"Holdfast\(app\); of Litestar, Quart"):
         sign_in(client(bare[framework]()), subject="ada")
 
 

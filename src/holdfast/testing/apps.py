@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from holdfast.protocols import Clock
 
 T = TypeVar("T")
+_NONE = (
+    "this application has no sessions: make them with Holdfast(app); of Litestar, Quart or another"
+    " ASGI framework, hand over the HoldfastMiddleware around it (in Quart app.asgi_app)"
+)
 
 
 def chain_of(app: Any) -> Chain:
@@ -110,7 +114,7 @@ def _assembly(app: Any) -> Assembly | None:
 def _extension(app: Any) -> Any:
     found = app.extensions.get("holdfast")
     if found is None:
-        raise UsageError("this application has no sessions: make them with Holdfast(app)")
+        raise UsageError(_NONE)
     return found
 
 
@@ -118,7 +122,7 @@ def _middleware(app: Any) -> Any:
     for entry in getattr(app, "user_middleware", ()):
         if "chain" in entry.kwargs and _is_middleware(entry.cls):
             return entry
-    raise UsageError("this application has no sessions: make them with Holdfast(app)")
+    raise UsageError(_NONE)
 
 
 def _is_middleware(cls: Any) -> bool:
