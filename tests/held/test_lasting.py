@@ -1,5 +1,6 @@
 """What the rest of a request is held to: the end of its session, and of the cookie that it came with."""
 
+import io
 from datetime import timedelta
 
 import pytest
@@ -8,11 +9,13 @@ from held.site import SECRET, settings
 from holdfast.assembly import assemble
 from holdfast.chain import Request as Facts
 from holdfast.chain import Visit
+from holdfast.errors import SessionEnded
 from holdfast.faces import run
 from holdfast.session import Session
 from holdfast.stores import Opened
 from holdfast.testing import AsyncMemoryStore, MemoryStore
 from holdfast.web import lasting
+from holdfast.web.wsgi_body import Body
 
 BOUND = 0.1
 
@@ -92,3 +95,35 @@ def test_a_rotation_ends_no_token(parts, session, passing):
     parts.blocking.rotate(session)
     passing[0] += BOUND
     assert code(proved) is None
+
+
+class Server(io.RawIOBase):
+    """A body of which always as much has come as is asked for."""
+
+    def __init__(self):
+        self.asked = []
+
+    def read(self, size=-1, /):
+        self.asked.append(size)
+        return b"x" * size
+
+    def readline(self, size=-1, /):
+        self.asked.append(size)
+        return b"line\n"
+
+
+def test_no_more_is_waited_for_than_is_asked(parts, session, passing):
+    """A handler that takes a body as it comes, line by line, sees each line when it is there."""
+    server = Server()
+    environ = {"wsgi.input": server, "CONTENT_LENGTH": "99"}
+    Body(environ).hold_to(held(parts, session))
+    body = environ["wsgi.input"]
+    assert body.read(5) == b"xxxxx"
+    assert body.readline(80) == b"line\n"
+    assert body.readinto(bytearray(3)) == 3
+    assert server.asked == [5, 80, 3]
+    parts.blocking.revoke_all("ann")
+    passing[0] += BOUND
+    for read in (body.read, body.readline):
+        with pytest.raises(SessionEnded):
+            read(3)

@@ -1,4 +1,4 @@
-"""A request body that can be looked into once and is then replayed in full."""
+"""A request body that can be looked into once, is then replayed in full, and ends with its session."""
 
 from __future__ import annotations
 
@@ -44,25 +44,51 @@ class Body:
 
     def hold_to(self, proved: Proved) -> None:
         """Have what is still to be read end with the session: reading it raises then."""
-        rest = _length(self._environ)
-        if rest != 0:
-            late = Replay(b"", self._environ["wsgi.input"], rest, proved)
-            self._environ["wsgi.input"] = io.BufferedReader(late)
+        self._environ["wsgi.input"] = Lasting(self._environ["wsgi.input"], proved)
+
+
+class Lasting(io.RawIOBase):
+    """A body for as long as its session lives: what comes after the end raises `SessionEnded`.
+
+    It asks the server for what it is asked for, and so waits for no more than that.
+    """
+
+    def __init__(self, stream: Any, proved: Proved) -> None:
+        self._stream = stream
+        self._proved = proved
+
+    def readable(self) -> bool:
+        """Always; `io` asks."""
+        return True
+
+    def read(self, *size: Any) -> bytes:
+        """As the server's."""
+        return self._in_time(self._stream.read(*size))
+
+    def readline(self, *size: Any) -> bytes:
+        """As the server's."""
+        return self._in_time(self._stream.readline(*size))
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Fill the buffer as far as one read goes; 0 at the end."""
+        chunk = self.read(len(buffer))
+        buffer[: len(chunk)] = chunk
+        return len(chunk)
+
+    def _in_time(self, chunk: bytes) -> bytes:
+        error = run(self._proved.over()) if self._proved.due() else None
+        if error is not None:
+            raise error
+        return chunk
 
 
 class Replay(io.RawIOBase):
-    """First what was read already, then the rest of the stream; `rest` None: up to its end.
+    """First what was read already, then the rest of the stream; `rest` None: up to its end."""
 
-    What comes once the session that it is held to has ended raises `SessionEnded`.
-    """
-
-    def __init__(
-        self, head: bytes, stream: Readable, rest: int | None, proved: Proved | None = None
-    ) -> None:
+    def __init__(self, head: bytes, stream: Readable, rest: int | None) -> None:
         self._head = io.BytesIO(head)
         self._stream = stream
         self._rest = rest
-        self._proved = proved
 
     def readable(self) -> bool:
         """Always; `io` asks."""
@@ -72,11 +98,6 @@ class Replay(io.RawIOBase):
         """Fill the buffer as far as one read goes; 0 at the end."""
         size = len(buffer)
         chunk = self._head.read(size) or self._next(size)
-        error = (
-            run(self._proved.over()) if self._proved is not None and self._proved.due() else None
-        )
-        if error is not None:
-            raise error
         buffer[: len(chunk)] = chunk
         return len(chunk)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from holdfast.chain.request import MAX_FORM
 from holdfast.rules import form
 from holdfast.web.django import csrf
-from holdfast.web.wsgi_body import Readable, Replay, read_up_to
+from holdfast.web.wsgi_body import Lasting, Readable, Replay, read_up_to
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -54,21 +54,34 @@ class Body:
 def hold_to(proved: Proved, request: HttpRequest) -> None:
     """Have what is still to be read of its body end with the session: reading it raises then."""
     state = vars(request)
-    stream: Readable | None = state.get("_stream")
-    if stream is not None and "_body" not in state and not state.get("_read_started"):
-        state["_stream"] = io.BufferedReader(_Whole(b"", stream, proved))
+    stream: Any = state.get("_stream")
+    if stream is not None and "_body" not in state:
+        state["_stream"] = _Lasting(stream, proved)
 
 
 class _Whole(Replay):
     """What was read and the rest; closing it closes the file that ASGI bodies are kept in."""
 
-    def __init__(self, head: bytes, stream: Readable, proved: Proved | None = None) -> None:
-        super().__init__(head, stream, None, proved)
+    def __init__(self, head: bytes, stream: Readable) -> None:
+        super().__init__(head, stream, None)
         self._inner = stream
 
     def close(self) -> None:
         """Close both."""
-        inner_close = getattr(self._inner, "close", None)
-        if inner_close is not None and not self.closed:
-            inner_close()
+        _close(self, self._inner)
         super().close()
+
+
+class _Lasting(Lasting):
+    """The same for a body that ends with its session."""
+
+    def close(self) -> None:
+        """Close both."""
+        _close(self, self._stream)
+        super().close()
+
+
+def _close(outer: io.RawIOBase, inner: Any) -> None:
+    close = getattr(inner, "close", None)
+    if close is not None and not outer.closed:
+        close()
