@@ -3,11 +3,13 @@
 import pytest
 from django.conf import settings
 from django.core.management.utils import get_random_secret_key
-from django.test import override_settings
+from django.core.wsgi import get_wsgi_application
+from django.test import Client, override_settings
 from django.test.utils import setup_test_environment, teardown_test_environment
 
 from holdfast import ConfigurationError, Settings
-from holdfast.web.django import provisions
+from holdfast.testing import isolated
+from holdfast.web.django import assembly, provisions
 from holdfast.web.django.configuration import settings_of
 from web_django.new_project import suite_of
 
@@ -89,3 +91,22 @@ def test_the_test_clients_host_is_one_more(under_test):
     """Beside those that the project names."""
     with override_settings(HOLDFAST=Settings(plain_http_hosts=("box.lan",))):
         assert settings_of(settings).plain_http_hosts == ("box.lan", "testserver")
+
+
+@pytest.mark.parametrize("by", ["isolated", "client"])
+def test_parts_that_an_import_has_made_before_the_tests_began(monkeypatch, by):
+    """As pytest does with `from mysite.wsgi import application` at the head of a file."""
+    monkeypatch.delenv("HOLDFAST_STORE", raising=False)
+    with override_settings(ALLOWED_HOSTS=[]):
+        application = get_wsgi_application()
+        assert assembly().settings.plain_http_hosts == ()
+        setup_test_environment()
+        try:
+            if by == "isolated":
+                with isolated(application) as parts:
+                    assert parts.settings.plain_http_hosts == ("testserver",)
+            assert Client().get("/open").status_code == 200
+        finally:
+            teardown_test_environment()
+        get_wsgi_application()
+        assert assembly().settings.plain_http_hosts == ()

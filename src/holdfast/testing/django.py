@@ -18,9 +18,9 @@ def is_project(app: Any) -> bool:
 
 def parts() -> Assembly:
     """The parts of the project; there is one in a process."""
-    from holdfast.web.django import assembly
+    from holdfast.web.django.here import config
 
-    return assembly()
+    return config().settled()
 
 
 def client(app: Any, **options: Any) -> Any:

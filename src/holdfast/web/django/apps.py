@@ -12,7 +12,7 @@ from django.core.checks import Tags, register
 from django.core.signals import setting_changed
 
 from holdfast.assembly import Assembly, assemble
-from holdfast.web.django import adoption, checks, configuration, csrf, provisions
+from holdfast.web.django import adoption, checks, configuration, csrf, provisions, trial
 
 if TYPE_CHECKING:
     from holdfast.settings import Settings
@@ -33,6 +33,7 @@ class HoldfastConfig(AppConfig):
         self._lock = Lock()
         self._own: Assembly | None = None
         self._given: Assembly | None = None
+        self._trial = False
 
     def ready(self) -> None:
         """Take part in Django's checks and signals."""
@@ -59,6 +60,12 @@ class HoldfastConfig(AppConfig):
         found = self._given or self._own
         return self._assembled() if found is None else found
 
+    def settled(self) -> Assembly:
+        """The parts as they must be now: those made before the tests began, at an import, go."""
+        if self._own is not None and self._trial != trial.is_on():
+            self._forget(setting="HOLDFAST")
+        return self.assembly
+
     def run_on(self, assembly: Assembly | None) -> None:
         """Go on with other parts, as a test does that sets the clock; None: with our own again."""
         self._given = assembly
@@ -66,6 +73,7 @@ class HoldfastConfig(AppConfig):
     def _assembled(self) -> Assembly:
         with self._lock:
             if self._own is None:
+                self._trial = trial.is_on()
                 self._own = assemble(
                     self.settings,
                     secret=provisions.secrets_of(settings),

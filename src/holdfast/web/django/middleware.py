@@ -45,7 +45,7 @@ class HoldfastMiddleware(SessionMiddleware):
         self._threaded = not here.awaits(get_response)
         self._config = here.config()
         self._streams = Streams()
-        self._config.assembly  # noqa: B018 - to be put together, or refused, before the first request
+        self._config.settled()  # to be put together, or refused, before the first request
         self.process_view = self._judge if self._threaded else self._judge_awaiting
 
     def __call__(self, request: HttpRequest) -> Any:
