@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+from contextlib import suppress
 from datetime import timedelta
 from typing import Annotated
 
@@ -52,11 +53,23 @@ def shop(assembly):
     def form(session=Depends(require)):
         app.state.paid.append(session.subject)
 
+    app.mount("/both", answering_and_listening)
+
     @app.post("/field")
     def field(to: Annotated[str, Form()], session=Depends(require)):
         app.state.paid.append((session.subject, to))
 
     return app
+
+
+async def answering_and_listening(scope, receive, send):
+    scope["session"]["seen"] = True
+    start = {"type": "http.response.start", "status": 200, "headers": []}
+    answer = asyncio.create_task(send(start))
+    with suppress(OSError):
+        await receive()
+    await answer
+    await send({"type": "http.response.body", "body": b"done"})
 
 
 class Half:
@@ -165,6 +178,34 @@ async def test_its_judge_was_kept_waiting(path, passing):
     half.send(token.encode() + b"&to=eve")
     assert await half.status() == 401
     assert site.paid == []
+
+
+@pytest.mark.parametrize("first", [0, 1], ids=["the answer first", "the refusal first"])
+@in_a_loop
+async def test_it_comes_while_an_answer_begins(first, passing, monkeypatch):
+    """A handler may listen to its client meanwhile: one of two answers is sent."""
+    site = Shop()
+    session = site.sign_in()
+    chain, commits, may_end = site.assembly.chain, [], [asyncio.Event(), asyncio.Event()]
+    commit = chain.commit
+
+    async def slow(visit, status):
+        commits.append(status)
+        await may_end[len(commits) - 1].wait()
+        return await commit(visit, status)
+
+    monkeypatch.setattr(chain, "commit", slow)
+    half = await Half(site, session, "/both/").waiting()
+    await until(lambda: len(commits) == 1)
+    passing[0] += LATER
+    site.sessions.revoke_all("ann")
+    half.send(BODY)
+    await until(lambda: len(commits) == 2)
+    may_end[first].set()
+    await until(lambda: half.sent)
+    may_end[1 - first].set()
+    assert await half.status() == 401
+    assert [each["type"] for each in half.sent] == ["http.response.start", "http.response.body"]
 
 
 @in_a_loop

@@ -67,10 +67,10 @@ class Answer(msgspec.Struct, eq=False):
 
     async def _begin(self, message: Message) -> None:
         reply = await self._chain.commit(self._visit, message.get("status", _SWITCHING))
-        if reply.status is None:
-            await self.pass_on(self._first(message, reply))
-        else:
+        if reply.status is not None:
             await self.replace(reply)
+        elif not self.begun:  # by another answer in its place, meanwhile
+            await self.pass_on(self._first(message, reply))
 
     async def _sure(self, messages: list[Message]) -> None:
         if self.begun:  # by another answer in its place
@@ -116,7 +116,9 @@ class Answer(msgspec.Struct, eq=False):
         await self.replace(reply)
 
     async def replace(self, reply: Reply) -> None:
-        """Answer in place of the application."""
+        """Answer in place of the application, unless an answer has begun meanwhile."""
+        if self.begun:
+            return
         self.begun = self.replaced = True
         kind = self._kind()
         if kind is None:
