@@ -1,7 +1,6 @@
 """Requests whose bodies are held back: the rest of one is worth nothing once its session has ended."""
 
 import asyncio
-import io
 from contextlib import suppress
 from datetime import timedelta
 from typing import Annotated
@@ -20,6 +19,7 @@ from holdfast.testing import AsyncMemoryStore, MemoryStore
 from holdfast.web import asgi, lasting, wsgi_exchange
 from holdfast.web import flask as holdfast
 from holdfast.web.fastapi import Holdfast, require
+from slow_bodies import Slow, time_in
 
 BODY = b'{"to": "eve"}'
 FORM = b"csrf_token="
@@ -30,10 +30,7 @@ LATER = 1.0
 @pytest.fixture
 def passing(monkeypatch):
     """Time, as requests see it, in seconds."""
-    now = [100.0]
-    for each in (lasting, asgi, wsgi_exchange):
-        monkeypatch.setattr(each, "moment", lambda: now[0])
-    return now
+    return time_in(monkeypatch, lasting, asgi, wsgi_exchange)
 
 
 def shop(assembly):
@@ -247,18 +244,6 @@ async def test_nobody_knows_whether_it_has_ended(stale, status, passing):
     half.send(BODY)
     assert await half.status() == status
     assert site.paid == ([("ann", "eve")] if stale else [])
-
-
-class Slow(io.RawIOBase):
-    """A body of a server in threads, before whose end something happens."""
-
-    def __init__(self, body, happens):
-        self._body = io.BytesIO(body)
-        self._happens = happens
-
-    def read(self, size=-1, /):
-        self._happens()
-        return self._body.read(size)
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """A POST whose body is held back, in threads: the rest is worth nothing once its session has ended."""
 
-import io
-
 import pytest
 from django.core.handlers.wsgi import WSGIHandler
 from django.http import JsonResponse
@@ -9,31 +7,17 @@ from django.http import JsonResponse
 from holdfast.session import Session
 from holdfast.web import lasting
 from holdfast.web.django import exchange
+from slow_bodies import Slow, time_in
 from web_django import urls
 
 LATER = 10.0
 FORM = "application/x-www-form-urlencoded"
 
 
-class Slow(io.RawIOBase):
-    """A body before whose end something happens."""
-
-    def __init__(self, body, happens):
-        self._body = io.BytesIO(body)
-        self._happens = happens
-
-    def read(self, size=-1, /):
-        self._happens()
-        return self._body.read(size)
-
-
 @pytest.fixture
 def passing(monkeypatch):
     """Time, as requests see it, in seconds."""
-    now = [100.0]
-    for each in (lasting, exchange):
-        monkeypatch.setattr(each, "moment", lambda: now[0])
-    return now
+    return time_in(monkeypatch, lasting, exchange)
 
 
 @pytest.fixture

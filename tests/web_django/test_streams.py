@@ -14,6 +14,7 @@ from holdfast.errors import SessionEnded
 from holdfast.session import Session
 from holdfast.settings import Settings
 from holdfast.web import lasting, wsgi_stream
+from slow_bodies import time_in
 from web_django import urls
 
 EVENTS, PLAIN = "text/event-stream", "text/plain"
@@ -168,10 +169,7 @@ async def test_a_view_that_goes_on_all_the_same(parts, session):
 @pytest.fixture
 def passing(monkeypatch):
     """Time, as streams of threads see it, in seconds."""
-    now = [100.0]
-    for each in (lasting, wsgi_stream):
-        monkeypatch.setattr(each, "moment", lambda: now[0])
-    return now
+    return time_in(monkeypatch, lasting, wsgi_stream)
 
 
 def test_streams_of_threads_end_with_their_session(parts, browser, session, passing):

@@ -9,6 +9,7 @@ from holdfast.errors import SessionEnded, StoreUnavailable
 from holdfast.testing import sign_in
 from holdfast.web import flask as holdfast
 from holdfast.web import lasting, wsgi, wsgi_stream
+from slow_bodies import time_in
 
 BOUND = 1.0
 PLAIN, EVENTS = "text/plain", "text/event-stream"
@@ -17,10 +18,7 @@ PLAIN, EVENTS = "text/plain", "text/event-stream"
 @pytest.fixture
 def passing(monkeypatch):
     """Time, as streams see it, in seconds."""
-    now = [100.0]
-    for each in (lasting, wsgi_stream):
-        monkeypatch.setattr(each, "moment", lambda: now[0])
-    return now
+    return time_in(monkeypatch, lasting, wsgi_stream)
 
 
 @pytest.fixture

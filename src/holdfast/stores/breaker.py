@@ -97,7 +97,8 @@ class Circuit:
         An `error` that ends many calls, which were one statement, is one failure.
         """
         with self._lock:
-            if self._is_known(error) and not self._is_under_way(trial):
+            before, self._latest = self._latest(), ref(error) if error is not None else _none
+            if before is not None and before is error and not self._is_under_way(trial):
                 return
             self.failures += 1
             if not self.is_open:
@@ -112,10 +113,6 @@ class Circuit:
         with self._lock:
             if self._is_under_way(trial):
                 self._trial = None
-
-    def _is_known(self, error: StoreUnavailable | None) -> bool:
-        before, self._latest = self._latest(), ref(error) if error is not None else _none
-        return before is not None and before is error
 
     def _is_under_way(self, trial: object | None) -> bool:
         return trial is not None and trial is self._trial

@@ -174,9 +174,7 @@ class Feed:
             watch = self._watches.get(name)
             if watch is None:
                 watch, now = Watch(self, name), self.clock()
-                if (
-                    now < self._start_at
-                ):  # or each request would ask for a thread that is not to be had
+                if now < self._start_at:  # or each request would ask for a thread in vain
                     return watch
                 if watch.started():
                     self._watches[name] = watch

@@ -48,16 +48,13 @@ class Proved:
     worth nothing then.
     """
 
-    __slots__ = ("_at", "_cookie", "_every", "_most", "_session", "_sessions")
+    __slots__ = ("_at", "_cookie", "_every", "_session", "_sessions")
 
     def __init__(self, chain: Chain, session: Session, at: float, *, cookie: bool = False) -> None:
-        settings = chain.sessions.settings
-        bound = settings.cache_bound.total_seconds()
         self._sessions = chain.sessions
         self._session = session
         self._cookie = cookie
-        self._every = bound / 2
-        self._most = bound + settings.stale_reads.total_seconds()
+        self._every = chain.sessions.settings.cache_bound.total_seconds() / 2
         self._at = at
 
     def due(self) -> bool:
@@ -72,7 +69,8 @@ class Proved:
         try:
             record = (await self._sessions.look(self._session.id or "")).record
         except StoreError as error:
-            return error if moment() - self._at >= self._most else None
+            stale = self._sessions.settings.stale_reads.total_seconds()
+            return error if moment() - self._at >= 2 * self._every + stale else None
         if lasts(self._sessions, self._session, record) and not self._replaced(record):
             self._at = asked_at
             return None
