@@ -1,8 +1,10 @@
 """A POST whose body is held back, in threads: the rest is worth nothing once its session has ended."""
 
 import pytest
+from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler
 from django.http import JsonResponse
+from django.test import override_settings
 
 from holdfast.session import Session
 from holdfast.web import lasting
@@ -100,3 +102,54 @@ def test_the_rest_comes_after_the_end(parts, session, token, done, passing, send
     urls.STEPS.append(views[view])
     assert send(session, token, ends) == 401
     assert len(what) == 1
+
+
+class Looks:
+    """A middleware that reads the body where `when` says, as a logger of requests does."""
+
+    when = "view"
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        response = self.get_response(request)
+        if self.when == "answer":
+            len(request.body)
+        return response
+
+    def process_view(self, request, *_):
+        if self.when == "view":
+            len(request.body)
+
+
+class LooksAtTheEnd(Looks):
+    when = "answer"
+
+
+class Shrugs(Looks):
+    """It answers for itself, whatever it has met."""
+
+    def process_view(self, request, *_):
+        try:
+            len(request.body)
+        except Exception:
+            return JsonResponse({})
+
+
+@pytest.mark.parametrize("kind", [Looks, LooksAtTheEnd, Shrugs])
+def test_a_later_middleware_reads_the_rest(parts, session, token, done, passing, kind):
+    """Django keeps what is raised there from any `process_exception`; it is no fault of the server."""
+    views, _ = done
+
+    def ends():
+        parts.sessions.revoke(session.id)
+        passing[0] += LATER
+
+    with override_settings(
+        MIDDLEWARE=[*settings.MIDDLEWARE, f"web_django.test_late.{kind.__name__}"]
+    ):
+        urls.STEPS.append(views["reads_not"])
+        assert json(session, token, lambda: None) == 200
+        urls.STEPS.append(views["reads_not"])
+        assert json(session, token, ends) == 401

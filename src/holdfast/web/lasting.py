@@ -45,10 +45,10 @@ class Proved:
     """When a session was last known to live, `at` a moment, and whether it still does.
 
     With `cookie` a rotation by somebody else counts as the end, too: the cookie that it came with is
-    worth nothing then.
+    worth nothing then. `error` is why nothing more came of it, once that was said.
     """
 
-    __slots__ = ("_at", "_cookie", "_every", "_session", "_sessions")
+    __slots__ = ("_at", "_cookie", "_every", "_session", "_sessions", "error")
 
     def __init__(self, chain: Chain, session: Session, at: float, *, cookie: bool = False) -> None:
         self._sessions = chain.sessions
@@ -56,6 +56,7 @@ class Proved:
         self._cookie = cookie
         self._every = chain.sessions.settings.cache_bound.total_seconds() / 2
         self._at = at
+        self.error: HoldfastError | None = None
 
     def due(self) -> bool:
         """Whether to ask again: half of the bound is over."""
@@ -63,6 +64,10 @@ class Proved:
 
     async def over(self) -> HoldfastError | None:
         """Why nothing more may come of it; asks the store if that is due."""
+        self.error = await self._asked()
+        return self.error
+
+    async def _asked(self) -> HoldfastError | None:
         asked_at = moment()
         if asked_at - self._at < self._every:
             return None

@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from holdfast.engine import AsyncSessions
     from holdfast.session import Session
     from holdfast.web.django.view import View
-
-_OUTAGE = 503
+    from holdfast.web.lasting import Proved
 
 
 class Exchange:
@@ -41,6 +40,7 @@ class Exchange:
         self.chain: Chain = assembly.blocking_chain if threaded else assembly.chain
         self.visit: Visit = self.chain.arrive(facts(request, self.chain))
         self.view: View | None = None
+        self.proved: Proved | None = None  # what the rest of the body is held to
         self._judged = self._closed = False
         self._failure: StoreError | None = None
 
@@ -118,8 +118,8 @@ class Exchange:
 
     def commit_at_once(self) -> Reply | None:
         """`commit` where nothing was left to do, as in most requests; None: it has to be awaited."""
-        visit = self.visit
-        if self._failure is not None or visit.reply is not None:
+        visit, held = self.visit, self.proved
+        if self._failure or visit.reply is not None or (held and held.error):
             return None
         if not visit.identified or (visit.unsafe and not self._judged):
             return None
@@ -133,9 +133,9 @@ class Exchange:
         Raises:
             SessionInterrupted: Django's session was written, and was ended meanwhile.
         """
-        self._closed = True
-        if self._failure is not None:
-            return Reply() if status == _OUTAGE else self.chain.reply_to(self._failure)
+        self._closed, failed = True, self._failure
+        if failed is not None:
+            return Reply() if status == failed.http_status else self.chain.reply_to(failed)
         if self.visit.reply is not None or not self.visit.identified:
             return Reply()
         # If no view was reached, somebody may have looked at the session all the same.

@@ -45,6 +45,9 @@ async def finish(exchange: Exchange, status: int) -> Reply:
     """
     chain, visit, view = exchange.chain, exchange.visit, exchange.view
     exchange.view = None  # nothing is left to settle, and a circle would wait for the collector
+    late = None if exchange.proved is None else exchange.proved.error
+    if late is not None and late.http_status != status:  # whatever a middleware has made of it
+        return await chain.fail(visit, late)
     try:
         if view is not None and status < _SERVER_ERROR and not visit.raised:
             await view.settle(chain.sessions)

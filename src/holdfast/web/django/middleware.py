@@ -86,10 +86,10 @@ class HoldfastMiddleware(SessionMiddleware):
         exchange, refused = here.exchange_of(request), None
         if exchange.visit.unsafe:
             run(exchange.judge(exempt=_exempt(request, view)))
-            proved = run(in_time(exchange.chain, exchange.visit, exchange.since))
+            exchange.proved = run(in_time(exchange.chain, exchange.visit, exchange.since))
             refused = exchange.visit.reply
-            if proved is not None:
-                hold_to(proved, request)
+            if exchange.proved is not None:
+                hold_to(exchange.proved, request)
         return _verdict(request, view, refused)
 
     async def _judge_awaiting(
