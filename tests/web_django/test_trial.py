@@ -11,6 +11,7 @@ from holdfast import ConfigurationError, Settings
 from holdfast.testing import isolated
 from holdfast.web.django import assembly, provisions
 from holdfast.web.django.configuration import settings_of
+from web_django import urls
 from web_django.new_project import suite_of
 
 SUITE = """
@@ -40,6 +41,7 @@ def test_a_suite_that_was_there_before(tmp_path):
     ran = suite_of(tmp_path, SUITE)
     assert ran.returncode == 0, ran.stderr
     assert "Ran 1 test" in ran.stderr
+    assert "plain HTTP" not in ran.stderr
     assert not (tmp_path / "holdfast.db").exists()
 
 
@@ -110,3 +112,16 @@ def test_parts_that_an_import_has_made_before_the_tests_began(monkeypatch, by):
             teardown_test_environment()
         get_wsgi_application()
         assert assembly().settings.plain_http_hosts == ()
+
+
+@pytest.mark.parametrize("under", [True, False])
+def test_tests_are_not_warned_of_plain_http(under, request, caplog, ada):
+    """Django's own clients send `Secure` cookies all the same; others are to know that some do not."""
+    if under:
+        request.getfixturevalue("under_test")
+    with isolated(get_wsgi_application()), caplog.at_level("WARNING", "holdfast"):
+        browser = Client(SERVER_NAME="localhost")
+        browser.force_login(ada)
+        urls.STEPS.append(lambda asked: asked.session.cycle_key())
+        assert "Secure" in str(browser.get("/visit").cookies)
+    assert ("over plain HTTP" in caplog.text) is not under

@@ -73,7 +73,7 @@ class SessionCookie:
         return expired, ("Clear-Site-Data", self._clear_site_data)
 
     def _warn_of_loss(self, visit: Visit) -> None:
-        if not self._warned and visit.origin.startswith("http:"):
+        if not self._warned and visit.origin.startswith("http:") and not visit.trial:
             self._warned = True
             _log.warning(
                 "a Secure cookie was set over plain HTTP: browsers keep it on loopback only, other"

@@ -111,6 +111,7 @@ class Visit(msgspec.Struct, eq=False):
     one that takes no change.
     `raised`: the answer is for one of our errors, so nothing of this request is kept.
     `forget_old`: its session of another library is gone, so the answer erases that cookie.
+    `trial`: a test asks, with a client that sends a `Secure` cookie over plain HTTP too.
     """
 
     request: Request
@@ -129,6 +130,7 @@ class Visit(msgspec.Struct, eq=False):
     rest: Rest | None = None
     raised: bool = False
     forget_old: bool = False
+    trial: bool = False
 
     def __repr__(self) -> str:
         return f"<Visit by {self.request!r}>"

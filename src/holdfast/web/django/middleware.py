@@ -12,7 +12,7 @@ from django.contrib.sessions.middleware import SessionMiddleware
 
 from holdfast.errors import HoldfastError, StoreError
 from holdfast.faces import run
-from holdfast.web.django import csrf, here
+from holdfast.web.django import csrf, here, trial
 from holdfast.web.django.answers import answer, applied
 from holdfast.web.django.body import hold_to
 from holdfast.web.django.exchange import Exchange
@@ -44,7 +44,7 @@ class HoldfastMiddleware(SessionMiddleware):
         self._answer = get_response
         self._threaded = not here.awaits(get_response)
         self._config = here.config()
-        self._streams = Streams()
+        self._streams, self._trial = Streams(), trial.is_on()
         self._config.settled()  # to be put together, or refused, before the first request
         self.process_view = self._judge if self._threaded else self._judge_awaiting
 
@@ -75,6 +75,7 @@ class HoldfastMiddleware(SessionMiddleware):
 
     def _begin(self, request: HttpRequest) -> Exchange:
         exchange = Exchange(self._config.assembly, request, threaded=self._threaded)
+        exchange.visit.trial = self._trial
         request.holdfast_exchange = exchange  # type: ignore[attr-defined]  # for `here`
         request.session = SessionStore(source=exchange)
         request.META[csrf.META] = csrf.Secret(exchange)
