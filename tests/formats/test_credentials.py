@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from holdfast.record import FORMAT, Refresh
-from holdfast.rules import csrf, quota, refresh, sealing, secret
+from holdfast.rules import base64url, csrf, quota, refresh, sealing, secret
 from holdfast.rules.keys import FILE_FORMAT, KeyRing
 from holdfast.service.known_device import KnownDevices
 from holdfast.settings import Cookie
@@ -40,7 +40,7 @@ def test_the_cookie():
 
 def test_the_names_of_tokens():
     """`<sid>.<family>.<generation>` and `<sid>.<random>`; nine digits of generation are enough."""
-    family = secret.random_text(bytes(range(12)))
+    family = base64url.encode(bytes(range(12)))
     assert str(refresh.RefreshId(ID, family, 7)) == f"{ID}.AAECAwQFBgcICQoL.7"
     assert refresh.access_jti(ID, bytes(range(9))) == f"{ID}.AAECAwQFBgcI"
     assert refresh.parse_jti(f"{ID}.{family}.7") == (ID, family, 7)

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 from holdfast.engine.core import ATTEMPTS
 from holdfast.errors import Conflict, SessionEnded, UsageError
 from holdfast.events import EventName
-from holdfast.rules import jose, policy
+from holdfast.rules import base64url, jose, policy
 from holdfast.rules import refresh as rules
 from holdfast.rules.refresh import RefreshId
-from holdfast.rules.secret import random_text
 from holdfast.settings import ms
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ async def issue(core: Core, session: Session) -> Tokens:
     record = session.record
     if record is None or record.subject is None:
         raise UsageError("issue_tokens: nobody is signed in")
-    family = random_text(core.entropy(_FAMILY_BYTES))
+    family = base64url.encode(core.entropy(_FAMILY_BYTES))
     for attempt in range(ATTEMPTS):
         now = core.clock()
         if attempt or core.record_ended(record, now):

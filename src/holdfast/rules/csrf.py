@@ -44,13 +44,13 @@ def _framed(part: bytes) -> bytes:
     return len(part).to_bytes(4, "big") + part
 
 
-_SESSION = _framed(b"holdfast/1/csrf/session")
+_SESSION_LABEL = _framed(b"holdfast/1/csrf/session")
 _PRESESSION_LABEL = _framed(b"holdfast/1/csrf/presession")
 
 
 def session_binding(id: str, secret_hash: bytes) -> bytes:
     """What the tokens of a session are bound to: its id and the hash of its secret."""
-    return sha256(_SESSION + _framed(id.encode()) + _framed(secret_hash)).digest()
+    return sha256(_SESSION_LABEL + _framed(id.encode()) + _framed(secret_hash)).digest()
 
 
 def presession_binding(nonce: bytes) -> bytes:

@@ -130,14 +130,14 @@ def _require_unchanged(edit: Edit, before: dict[str, bytes], stored: dict[str, b
             raise Conflict("another request changed the same key of this session")
 
 
-def require_key(key: object) -> None:
+def require_key(key: object, place: str = "session") -> None:
     """Check that a key is text: JSON has no others, and would turn 1 into "1".
 
     Raises:
         NotSerializable: it is not.
     """
     if not isinstance(key, str):
-        raise NotSerializable(f"session has a key of type {type(key).__name__}; keys are str")
+        raise NotSerializable(f"{place} has a key of type {type(key).__name__}; keys are str")
 
 
 def require_edit(edit: Edit, data: Data) -> None:
@@ -154,17 +154,16 @@ def require_edit(edit: Edit, data: Data) -> None:
             require_json(data[key], f"session[{key!r}]")
 
 
-def require_fit(raw: bytes, limit: int) -> bytes:
-    """`raw` itself, if it is at most `limit` bytes.
+def require_fit(raw: bytes, limit: int) -> None:
+    """Check that data as JSON have at most `limit` bytes.
 
     Raises:
-        TooLarge: it is longer.
+        TooLarge: they have more.
     """
     if len(raw) > limit:
         raise TooLarge(
             f"session data has {len(raw)} bytes; the limit is {limit} (Settings.data_limit)"
         )
-    return raw
 
 
 def require_json(value: object, place: str = "session") -> None:
@@ -183,10 +182,7 @@ def _require_json(value: object, place: str, depth: int) -> None:
         )
     if isinstance(value, dict):
         for key, item in cast("dict[object, object]", value).items():
-            if not isinstance(key, str):
-                raise NotSerializable(
-                    f"{place} has a key of type {type(key).__name__}; keys are str"
-                )
+            require_key(key, place)
             _require_json(item, f"{place}[{key!r}]", depth - 1)
     elif isinstance(value, (list, tuple)):
         for index, item in enumerate(cast("Sequence[object]", value)):

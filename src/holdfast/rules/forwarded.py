@@ -91,11 +91,6 @@ def parse_address(text: str | None) -> Address | None:
     return (isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped) or address
 
 
-def valid_host(host: str) -> bool:
-    """Whether a `Host` header can be believed to name a host at all."""
-    return hosts.canonical(host) is not None
-
-
 def limit_key(address: str) -> str:
     """What a limit per address counts by: IPv4 itself, IPv6 by /64, which one client owns (P53)."""
     return _cut(address, v4=32, v6=64)

@@ -17,7 +17,6 @@ import msgspec
 from holdfast.errors import Reason
 from holdfast.rules import base64url
 from holdfast.rules.keys import TYP
-from holdfast.rules.verified import VerifiedCache
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
     from holdfast.rules.keys import Key, KeyRing, TokenKind
 
-__all__ = ["MAX_TOKEN", "VerifiedCache", "sign", "verify"]
+__all__ = ["MAX_TOKEN", "sign", "verify"]
 
 MAX_TOKEN = 8 * 1024
 """Characters; longer texts are refused before any work (P37)."""

@@ -20,7 +20,7 @@ from enum import Enum, auto
 from typing import NamedTuple
 
 from holdfast.record import Refresh
-from holdfast.rules.secret import random_text
+from holdfast.rules import base64url
 
 ROTATIONS_KEPT = 8
 ACCESS_BYTES = 9
@@ -63,7 +63,7 @@ def parse_jti(jti: str) -> RefreshId | None:
 
 def access_jti(sid: str, random: bytes) -> str:
     """A new access token's `jti`, from 9 random bytes."""
-    return f"{sid}.{random_text(random)}"
+    return f"{sid}.{base64url.encode(random)}"
 
 
 def parse_access_jti(jti: str) -> str | None:

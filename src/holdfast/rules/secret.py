@@ -11,11 +11,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from base64 import urlsafe_b64encode
 from binascii import a2b_base64
 
 import msgspec
 
+from holdfast.rules import base64url
 from holdfast.rules.cookies import MAX_HEADER
 
 TAGS = 1024
@@ -42,7 +42,7 @@ class Token(msgspec.Struct, frozen=True, gc=False):
 
 def new_id(tag: int, random: bytes) -> str:
     """An id of this tag (0 to 1023) from 16 random bytes."""
-    return f"{_LETTERS[tag >> 5]}{_LETTERS[tag & 31]}1{random_text(random)}"
+    return f"{_LETTERS[tag >> 5]}{_LETTERS[tag & 31]}1{base64url.encode(random)}"
 
 
 def subject_tag(subject: str, salt: bytes) -> int:
@@ -67,7 +67,7 @@ def valid_id(text: str) -> bool:
 
 def cookie_text(id: str, secret: bytes) -> str:
     """What the session cookie holds."""
-    return f"1.{id}.{random_text(secret)}"
+    return f"1.{id}.{base64url.encode(secret)}"
 
 
 def parse_cookie(text: str) -> Token | None:
@@ -102,8 +102,3 @@ def digest(secret: bytes) -> bytes:
 
 matches = hmac.compare_digest
 """Whether a digest is the stored one, in constant time."""
-
-
-def random_text(raw: bytes) -> str:
-    """Random bytes as unpadded base64url text."""
-    return urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")

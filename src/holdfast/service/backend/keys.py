@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from holdfast.errors import ConfigurationError
-from holdfast.rules.secret import random_text
+from holdfast.rules import base64url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,7 +41,7 @@ class ServiceKey:
 
 def new_key(entropy: Entropy) -> str:
     """A key to hand to an application; the prefix lets scanners find one that was leaked."""
-    return _PREFIX + random_text(entropy(_KEY_BYTES))
+    return _PREFIX + base64url.encode(entropy(_KEY_BYTES))
 
 
 def entry(name: str, scopes: Iterable[str], key: str) -> str:
