@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from holdfast.engine import Touch
     from holdfast.faces import Together
-    from holdfast.protocols import AsyncStore, Clock, Store
+    from holdfast.protocols import Clock, Store
     from holdfast.settings import Settings
 
 _LEASE = "lease/sweep"
@@ -139,13 +139,13 @@ class Background:
 
     def _sent(self, touch: Touch) -> object:
         try:
-            return run(_send(async_shaped(self._store), touch))
+            return run(touch.noted_in(async_shaped(self._store)))
         except StoreError as error:
             return error
 
     def _sent_together(self, some: Sequence[Touch]) -> list[object]:
         together = cast("Together", self._together)
-        return together.run(_send(together.store, touch) for touch in some)
+        return together.run(touch.noted_in(together.store) for touch in some)
 
     def sweep(self) -> int | None:
         """Remove what has expired, if this process gets the lease; how many went, None without."""
@@ -210,9 +210,3 @@ class Background:
             if turn % looks == 0:
                 self.work()
             self.look()
-
-
-async def _send(store: AsyncStore, touch: Touch) -> bool:
-    return await store.touch(
-        touch.id, seen_at=touch.seen_at, expires_at=touch.expires_at, address=touch.address
-    )

@@ -23,7 +23,7 @@ from holdfast.engine.core import Core, Times, Touch, limits_under, policies_of, 
 from holdfast.engine.minting import Tokens
 from holdfast.engine.refreshing import Refreshed
 from holdfast.engine.verifying import Kind, Verified
-from holdfast.protocols import ClientFacts
+from holdfast.protocols import NOBODY, ClientFacts
 from holdfast.rules.verified import VerifiedCache
 from holdfast.session import Session
 from holdfast.settings import ms
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncSessions", "Refreshed", "Tokens", "Touch", "Verified"]
 
-_NOBODY = ClientFacts()
 _VERIFIED_KEPT = 10_000
 
 
@@ -72,9 +71,10 @@ class AsyncSessions:
         self.settings = settings
         self.keys = keys
         self.auditor = Auditor(keys.derive("audit")[0], clock, sinks)
+        direct, policies = store if fresh is None else fresh, policies_of(settings)
         self._core = Core(
             store=store,
-            fresh=store if fresh is None else fresh,
+            fresh=direct,
             settings=settings,
             keys=keys,
             clock=clock,
@@ -82,11 +82,11 @@ class AsyncSessions:
             auditor=self.auditor,
             verified=VerifiedCache(_VERIFIED_KEPT),
             collect=collect,
-            policies=policies_of(settings),
-            limits=limits_under(policies_of(settings)),
+            policies=policies,
+            limits=limits_under(policies),
             times=Times.of(settings),
             prompt=prompt_of(store),
-            fresh_prompt=prompt_of(store if fresh is None else fresh),
+            fresh_prompt=prompt_of(direct),
         )
         # `begin` where nothing has to be waited for, and that of a parsed cookie.
         self.begin_at_once = partial(reading.begin_at_once, self._core)
@@ -97,7 +97,7 @@ class AsyncSessions:
     def begin(
         self,
         token: str | None,
-        client: ClientFacts = _NOBODY,
+        client: ClientFacts = NOBODY,
         *,
         rate: Rate | None = None,
         fresh: bool = False,
@@ -115,7 +115,7 @@ class AsyncSessions:
     async def begin_bearer(
         self,
         token: str,
-        client: ClientFacts = _NOBODY,
+        client: ClientFacts = NOBODY,
         *,
         rate: Rate | None = None,
         fresh: bool = False,
@@ -133,12 +133,12 @@ class AsyncSessions:
             token_claims=dict(verified.claims),
         )
 
-    def refused(self, reason: Reason, client: ClientFacts = _NOBODY) -> Session:
+    def refused(self, reason: Reason, client: ClientFacts = NOBODY) -> Session:
         """An empty session for a credential that an adapter could not even read; audited."""
         return reading.empty(self._core, reason, client)
 
     async def adopt(
-        self, old: OldSessions, key: str, client: ClientFacts = _NOBODY
+        self, old: OldSessions, key: str, client: ClientFacts = NOBODY
     ) -> Session | None:
         """Take over the session that another library keeps under `key`; None: there is none.
 
@@ -215,7 +215,7 @@ class AsyncSessions:
         token: str,
         kind: Kind = "access",
         *,
-        client: ClientFacts = _NOBODY,
+        client: ClientFacts = NOBODY,
         stateless: bool = False,
         rate: Rate | None = None,
         fresh: bool = False,
@@ -231,7 +231,7 @@ class AsyncSessions:
         )
 
     def refresh(
-        self, token: str, client: ClientFacts = _NOBODY, *, rate: Rate | None = None
+        self, token: str, client: ClientFacts = NOBODY, *, rate: Rate | None = None
     ) -> Coroutine[Any, Any, Refreshed]:
         """Exchange a refresh token for new tokens; say who asks, by `session.client`.
 
@@ -240,32 +240,32 @@ class AsyncSessions:
         """
         return refreshing.refresh(self._core, token, client, rate)
 
-    async def revoke_token(self, token: str, client: ClientFacts = _NOBODY) -> bool:
+    async def revoke_token(self, token: str, client: ClientFacts = NOBODY) -> bool:
         """End one access token; a refresh token ends its session with every credential (RFC 7009).
 
         False: it was no valid token, so there is nothing to end.
         """
         return await revoking.revoke_token(self._core, token, client)
 
-    async def revoke_jti(self, jti: str, client: ClientFacts = _NOBODY) -> bool:
+    async def revoke_jti(self, jti: str, client: ClientFacts = NOBODY) -> bool:
         """`revoke_token` for who kept only the `jti`."""
         return await revoking.revoke_jti(self._core, jti, client)
 
     # Ending and listing
 
     async def revoke(
-        self, id: str, client: ClientFacts = _NOBODY, *, reason: str = "revoked"
+        self, id: str, client: ClientFacts = NOBODY, *, reason: str = "revoked"
     ) -> bool:
         """End one session by its public id; False: there is none. Durable in either case."""
         return await revoking.revoke(self._core, id, client, reason)
 
     async def revoke_all(
-        self, subject: str | int, *, keep: str | None = None, client: ClientFacts = _NOBODY
+        self, subject: str | int, *, keep: str | None = None, client: ClientFacts = NOBODY
     ) -> int:
         """End all sessions of a subject but `keep`, an id; how many ended (R32, R33)."""
         return await revoking.revoke_all(self._core, subject, keep, client)
 
-    async def revoke_everyone(self, client: ClientFacts = _NOBODY) -> int:
+    async def revoke_everyone(self, client: ClientFacts = NOBODY) -> int:
         """End every session there is, in constant work (R35); the new epoch."""
         return await revoking.revoke_everyone(self._core, client)
 
@@ -274,7 +274,10 @@ class AsyncSessions:
         return await revoking.find(self._core, id)
 
     async def look(self, id: str) -> Reading:
-        """What the store itself, and no cache, says of a living session; its `record` is as in `find`."""
+        """What the store itself, and no cache, says of a living session; no record for any other text.
+
+        Unlike `find` it also shows what has a policy of `holdfast.record.CLAIMS`.
+        """
         return await revoking.look(self._core, id)
 
     def keep_for(self, record: Record, most: timedelta, *, cookie: bool) -> timedelta:
@@ -285,7 +288,7 @@ class AsyncSessions:
         now = self._core.clock()
         return timedelta(milliseconds=self._core.keep_for(record, now, ms(most), cookie=cookie))
 
-    async def load(self, id: str, client: ClientFacts = _NOBODY) -> Session | None:
+    async def load(self, id: str, client: ClientFacts = NOBODY) -> Session | None:
         """A living session by its public id, for code that acts in its owner's name; None: gone.
 
         No credential was presented, so sealed data stay closed.
@@ -293,7 +296,7 @@ class AsyncSessions:
         record = await self.find(id)
         return None if record is None else self.opened(record, client)
 
-    def opened(self, record: Record, client: ClientFacts = _NOBODY) -> Session:
+    def opened(self, record: Record, client: ClientFacts = NOBODY) -> Session:
         """The session of a record that `find` has found."""
         return Session(record, plain=self._core.opened(record, None), client=client)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hmac
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from holdfast.errors import NotDurable, Reason
 from holdfast.events import Event, EventName, Severity
-from holdfast.protocols import ClientFacts, Clock, Sink
+from holdfast.protocols import NOBODY, ClientFacts, Clock, Sink
 from holdfast.rules.agent import clean
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Auditor:
     def emit(
         self,
         name: EventName,
-        client: ClientFacts = ClientFacts(),
+        client: ClientFacts = NOBODY,
         *,
         id: str | None = None,
         subject: str | None = None,
@@ -71,18 +72,14 @@ class Auditor:
         id: str | None = None,
         subject: str | None = None,
         reason: str | None = None,
-    ) -> Generator[None]:
-        """Around a durable write: what was done without proof is in the log as well (P13)."""
+    ) -> Generator[partial[None]]:
+        """Around a durable write: what was done without proof is in the log as well (P13).
+
+        Gives the `emit` of this event, for who learns that it was done with proof.
+        """
+        emit = partial(self.emit, name, client, id=id, subject=subject, reason=reason)
         try:
-            yield
+            yield emit
         except NotDurable:
-            self.emit(
-                name,
-                client,
-                id=id,
-                subject=subject,
-                reason=reason,
-                severity=Severity.WARN,
-                durability="unproved",
-            )
+            emit(severity=Severity.WARN, durability="unproved")
             raise

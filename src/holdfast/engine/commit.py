@@ -192,9 +192,7 @@ async def _touch(core: Core, session: Session, record: Record) -> None:
     if core.collect is not None:
         core.collect(touch)
     else:
-        await core.store.touch(
-            touch.id, seen_at=touch.seen_at, expires_at=touch.expires_at, address=touch.address
-        )
+        await touch.noted_in(core.store)
 
 
 def _renewal_due(core: Core, session: Session, record: Record, now: int) -> bool:

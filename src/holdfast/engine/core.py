@@ -16,7 +16,7 @@ from holdfast.rules.data import require_fit
 from holdfast.settings import Settings, ms
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Coroutine, Mapping
 
     from holdfast.engine.audit import Auditor
     from holdfast.errors import Reason
@@ -63,6 +63,12 @@ class Touch(NamedTuple):
     seen_at: int
     expires_at: int
     address: str | None
+
+    def noted_in(self, store: AsyncStore) -> Coroutine[Any, Any, bool]:
+        """The call of the store's `touch`, and its answer."""
+        return store.touch(
+            self.id, seen_at=self.seen_at, expires_at=self.expires_at, address=self.address
+        )
 
 
 class Times(msgspec.Struct, frozen=True):

@@ -26,8 +26,8 @@ async def end(
     """
     with core.auditor.unproved(
         EventName.SESSION_LOGOUT, client, id=id, subject=subject, reason=reason
-    ):
+    ) as emit:
         gone = await core.store.delete(id, durable=True)
     if gone:
-        core.auditor.emit(EventName.SESSION_LOGOUT, client, id=id, subject=subject, reason=reason)
+        emit()
     return gone

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from holdfast.errors import Reason, StoreError
 from holdfast.events import EventName, Severity
-from holdfast.protocols import Reading, Take
+from holdfast.protocols import Take
 from holdfast.rules import data, policy, secret
 from holdfast.session import Session
 from holdfast.settings import Rate, ms
 
 if TYPE_CHECKING:
     from holdfast.engine.core import Core
-    from holdfast.protocols import ClientFacts
+    from holdfast.protocols import ClientFacts, Reading
     from holdfast.record import Record
 
 Rest = partial[Coroutine[Any, Any, Session]]
@@ -114,8 +114,7 @@ async def _asked(  # noqa: PLR0917 - as `_judged`
 
 async def _damaged(core: Core, id: str, client: ClientFacts) -> Session:
     """The rest of `begin`: what was read makes no session, and ends here."""
-    damaged = Reading(None, corrupt=True)
-    return Session(reason=await absent(core, id, damaged, client), client=client)
+    return Session(reason=await _absent(core, id, client, corrupt=True), client=client)
 
 
 def _judged(  # noqa: PLR0917 - what both ways of reading know by then
@@ -165,7 +164,8 @@ async def living(
     """The record, if it lives for tokens; otherwise why not, audited."""
     record = found.record
     if record is None or not _intact(record):
-        return await absent(core, id, Reading(None, corrupt=bool(record) or found.corrupt), client)
+        corrupt = record is not None or found.corrupt
+        return await _absent(core, id, client, corrupt=corrupt)
     reason = core.record_ended(record, now)
     if reason is None:
         return record
@@ -182,9 +182,9 @@ def _intact(record: Record) -> bool:
     return record.data[:1] != b"{" or data.well_formed(record.data)
 
 
-async def absent(core: Core, id: str, found: Reading, client: ClientFacts) -> Reason:
+async def _absent(core: Core, id: str, client: ClientFacts, *, corrupt: bool) -> Reason:
     """Why there is no record, audited; a damaged one ends here, and only that one."""
-    if not found.corrupt:
+    if not corrupt:
         note_refused(core, Reason.UNKNOWN, client, id=id)
         return Reason.UNKNOWN
     core.auditor.emit(

@@ -36,20 +36,18 @@ async def revoke_all(core: Core, subject: str | int, keep: str | None, client: C
     """End all sessions of a subject, but `keep`."""
     who, name = subject_text(subject), EventName.SESSION_LOGOUT
     kept = keep if keep is not None and valid_id(keep) else None
-    with core.auditor.unproved(name, client, subject=who, reason="everywhere"):
+    with core.auditor.unproved(name, client, subject=who, reason="everywhere") as emit:
         ended = await core.store.delete_all(who, keep=kept)
     for id in ended:
-        core.auditor.emit(name, client, id=id, subject=who, reason="everywhere")
+        emit(id=id)
     return len(ended)
 
 
 async def revoke_everyone(core: Core, client: ClientFacts) -> int:
     """End every session there is; the new epoch."""
-    with core.auditor.unproved(EventName.AUTHZ_ADMIN, client, reason="everyone"):
+    with core.auditor.unproved(EventName.AUTHZ_ADMIN, client, reason="everyone") as emit:
         epoch = await core.store.bump_epoch()
-    core.auditor.emit(
-        EventName.AUTHZ_ADMIN, client, reason="everyone", severity=Severity.CRITICAL, epoch=epoch
-    )
+    emit(severity=Severity.CRITICAL, epoch=epoch)
     return epoch
 
 
@@ -88,16 +86,10 @@ async def _revoke_access(core: Core, jti: str, client: ClientFacts, ends: int | 
             return False
         draft = _with_revoked(core, found.record, part, ends, now)
         who = {"id": id, "subject": found.record.subject, "reason": "access_token"}
-        with core.auditor.unproved(EventName.AUTHN_TOKEN_REVOKED, client, **who):
+        with core.auditor.unproved(EventName.AUTHN_TOKEN_REVOKED, client, **who) as emit:
             done = await core.store.update(draft, expected=found.record.version, durable=True)
         if done:
-            core.auditor.emit(
-                EventName.AUTHN_TOKEN_REVOKED,
-                client,
-                id=id,
-                subject=found.record.subject,
-                reason="access_token",
-            )
+            emit()
             return True
     raise Conflict("other requests kept changing this session")
 
@@ -119,7 +111,7 @@ def _with_revoked(core: Core, record: Record, part: str, ends: int | None, now: 
 
 
 async def look(core: Core, id: str) -> Reading:
-    """What the store itself says of a living session, by its public id."""
+    """What the store itself says of a living session, or of a claim, by its public id."""
     if not valid_id(id):
         return Reading(None)
     now = core.clock()
