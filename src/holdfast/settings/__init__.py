@@ -23,6 +23,7 @@ from holdfast.settings.limits import Limits, Rate
 __all__ = ["Cookie", "Limits", "Rate", "SameSite", "Settings", "ms"]
 
 _FLUSH_EVERY = timedelta(seconds=10)
+_ABOVE_0 = ("touch_every", "flush_every", "presession_lifetime", "sweep_every", "store_timeout")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,34 +145,23 @@ class Settings:
             refuse("policies", f"{name!r} is that of our own claims", "{'remember': Limits(…)}")
 
     def _check_times(self) -> None:
-        for name, limits in {
-            "": Limits(idle=self.idle, absolute=self.absolute),
-            **self.policies,
-        }.items():
-            where = f"policies[{name!r}]." if name else ""
-            if limits.idle <= timedelta(0):
-                refuse(f"{where}idle", "must be above 0", "timedelta(hours=24)")
-            if limits.absolute < limits.idle:
-                refuse(
-                    f"{where}absolute",
-                    "must not be below idle",
-                    f"timedelta(seconds={2 * limits.idle.total_seconds():.0f})",
-                )
-            if self.touch_every > limits.idle / 10:
-                refuse(
-                    "touch_every",
-                    f"must be at most a tenth of {where}idle",
-                    f"timedelta(seconds={limits.idle.total_seconds() / 10:.0f})",
-                )
-        for name in (
-            "touch_every",
-            "flush_every",
-            "presession_lifetime",
-            "sweep_every",
-            "store_timeout",
-        ):
+        self._check_limits("", Limits(idle=self.idle, absolute=self.absolute))
+        for name, limits in self.policies.items():
+            self._check_limits(f"policies[{name!r}].", limits)
+        for name in _ABOVE_0:
             if getattr(self, name) <= timedelta(0):
                 refuse(name, "must be above 0", "timedelta(minutes=1)")
+
+    def _check_limits(self, where: str, limits: Limits) -> None:
+        seconds = limits.idle.total_seconds()
+        if seconds <= 0:
+            refuse(f"{where}idle", "must be above 0", "timedelta(hours=24)")
+        if limits.absolute < limits.idle:
+            twice = f"timedelta(seconds={2 * seconds:.0f})"
+            refuse(f"{where}absolute", "must not be below idle", twice)
+        if self.touch_every > limits.idle / 10:
+            tenth = f"timedelta(seconds={seconds / 10:.0f})"
+            refuse("touch_every", f"must be at most a tenth of {where}idle", tenth)
 
     def _check_cache(self) -> None:
         if not timedelta(milliseconds=50) <= self.cache_bound <= timedelta(minutes=1):
