@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from holdfast.engine import AsyncSessions, Touch
 from holdfast.faces import async_shaped, run
-from holdfast.protocols import ClientFacts
+from holdfast.protocols import NOBODY, ClientFacts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-_NOBODY = ClientFacts()
 
 
 def sync(
@@ -73,7 +71,7 @@ class Sessions:
     def begin(
         self,
         token: str | None,
-        client: ClientFacts = _NOBODY,
+        client: ClientFacts = NOBODY,
         *,
         rate: Rate | None = None,
         fresh: bool = False,

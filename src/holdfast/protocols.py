@@ -46,6 +46,10 @@ class ClientFacts(msgspec.Struct, frozen=True, gc=False):
     request_id: str | None = None
 
 
+NOBODY = ClientFacts()
+"""A client of which nothing is known."""
+
+
 class Take(msgspec.Struct, frozen=True, gc=False):
     """A quota to spend one from, in the same step as a `get`.
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from holdfast.errors import SessionClosed, SessionSealed, UsageError
-from holdfast.protocols import ClientFacts
+from holdfast.protocols import NOBODY, ClientFacts
 from holdfast.record import Assurance
 from holdfast.rules import data as rules
 from holdfast.rules import intents
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["Rotate", "Session", "SignIn", "Via"]
 
 Via = Literal["cookie", "bearer"]
-_NOBODY = ClientFacts()
 
 
 class Session(MutableMapping[str, Any]):
@@ -55,7 +54,7 @@ class Session(MutableMapping[str, Any]):
         via: Via | None = None,
         secret: bytes | None = None,
         plain: bytes | None = rules.EMPTY,
-        client: ClientFacts = _NOBODY,
+        client: ClientFacts = NOBODY,
         taken: Taken | None = None,
         quiet: bool = False,  # noqa: FBT001, FBT002 - as above
         *,
@@ -187,8 +186,7 @@ class Session(MutableMapping[str, Any]):
 
         Raises:
             UsageError: nobody is signed in, `acr` or `amr` come without a re-authentication (R11),
-            or a
-                claim has a reserved name.
+                or a claim has a reserved name.
             DataError: the claims are too large or not JSON.
             SessionClosed: the answer has begun.
         """

@@ -11,7 +11,7 @@ import msgspec
 from holdfast.chain.reply import Reply
 from holdfast.engine.reading import Rest
 from holdfast.errors import UsageError
-from holdfast.protocols import ClientFacts
+from holdfast.protocols import NOBODY, ClientFacts
 from holdfast.session import Session, Via
 
 Proof = Literal["bearer", "token", "preflight", "origin", "exempt"]
@@ -44,7 +44,6 @@ FORM_TYPES = frozenset({"application/x-www-form-urlencoded", "multipart/form-dat
 """Content types that a page of another site can send without asking first (R67, R68)."""
 
 _MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")
-_NOBODY = ClientFacts()
 _UNSEEN = Session()
 _UNSEEN.closed = True
 
@@ -117,7 +116,7 @@ class Visit(msgspec.Struct, eq=False):
     request: Request
     unsafe: bool
     origin: str = ""
-    client: ClientFacts = _NOBODY
+    client: ClientFacts = NOBODY
     session: Session = _UNSEEN
     reply: Reply | None = None
     came_by: Via | None = None
