@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from holdfast.adoption import Adopted, Faces
-    from holdfast.protocols import AsyncStore, Changes, Clock, OldSessions, Sink, Store
+    from holdfast.protocols import AsyncStore, Changes, Clock, Sink, Store
     from holdfast.settings import Settings
     from holdfast.stores import Opened
     from holdfast.stores.near_cache import Bounds
@@ -113,11 +113,10 @@ def assemble(
         )
     cache = _asks_for_cache(settings, url)
     timeout = settings.store_timeout.total_seconds()
-    parts = _Parts(
-        *_opened(settings, chosen, timeout, cache=cache),
-        None if adopt is None else adopt.open(timeout=timeout),
-    )
-    return _assembled(settings, ring, parts, audit, clock)
+    opened = _opened(settings, chosen, timeout, cache=cache)
+    old = None if adopt is None else adopt.open(timeout=timeout)
+    events = [sinks.to_logging()] if audit is None else audit
+    return _assembled(settings, ring, opened, old, events=events, clock=clock)
 
 
 def _opened(settings: Settings, chosen: str | Opened, timeout: float, *, cache: bool) -> _Store:
@@ -137,24 +136,25 @@ def _opened(settings: Settings, chosen: str | Opened, timeout: float, *, cache: 
 def _assembled(
     settings: Settings,
     ring: KeyRing,
-    parts: _Parts,
-    audit: Sequence[Sink] | None,
+    store: _Store,
+    old: Faces | None,
+    *,
+    events: Sequence[Sink],
     clock: Clock,
 ) -> Assembly:
-    opened, fresh, wrapped, old = parts
+    opened, fresh, wrapped = store
     chore = None if wrapped is None else wrapped.settle
     outage = Outage(clock)
     background = Background(
         opened.blocking, settings, clock, chore=chore, together=opened.together, outage=outage
     )
-    chosen = [sinks.to_logging()] if audit is None else audit
     sessions = AsyncSessions(
         opened.asynchronous,
         settings,
         ring,
         clock=clock,
         entropy=os.urandom,
-        sinks=chosen,
+        sinks=events,
         collect=background.collect,
         fresh=fresh.asynchronous,
     )
@@ -164,12 +164,12 @@ def _assembled(
         ring,
         clock=clock,
         entropy=os.urandom,
-        sinks=chosen,
+        sinks=events,
         collect=background.collect,
         fresh=fresh.blocking,
     )
     changes = opened.changes if wrapped is None else wrapped.changes
-    chain = partial(_chain, clock, background, outage)
+    chain = partial(Chain, clock=clock, entropy=os.urandom, at_use=background.start, outage=outage)
     return Assembly(
         settings=settings,
         keys=ring,
@@ -194,15 +194,6 @@ class _Store(NamedTuple):
     wrapped: Wrapped | None
 
 
-class _Parts(NamedTuple):
-    """A store, as `_Store`, and the sessions of another library."""
-
-    opened: Opened
-    fresh: Opened
-    wrapped: Wrapped | None
-    old: Faces | None
-
-
 def _wrapped(settings: Settings, opened: Opened, *, cache: bool) -> _Store:
     """The store with what belongs around one behind a network; any other is left as it is."""
     if opened.remote is None:
@@ -218,26 +209,6 @@ def _bounds(settings: Settings) -> Bounds:
 
     age, stale = settings.cache_bound.total_seconds(), settings.stale_reads.total_seconds()
     return Bounds(settings.cache_entries, settings.cache_bytes, age, stale)
-
-
-def _chain(
-    clock: Clock,
-    background: Background,
-    outage: Outage,
-    sessions: AsyncSessions,
-    *,
-    old: OldSessions | None,
-    changes: Changes | None = None,
-) -> Chain:
-    return Chain(
-        sessions,
-        clock=clock,
-        entropy=os.urandom,
-        at_use=background.start,
-        old=old,
-        changes=changes,
-        outage=outage,
-    )
 
 
 def _ring(settings: Settings, secret: str | Sequence[str] | None, url: str) -> KeyRing:

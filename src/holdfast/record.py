@@ -117,8 +117,7 @@ def decode(raw: bytes, seen_at: int, expires_at: int, address: str | None) -> Re
 
     Raises:
         RecordReadOnly: a newer major format, of a shape that this release cannot even read. It is
-        not
-            damaged, so nobody may end it for that.
+            not damaged, so nobody may end it for that.
     """
     try:
         record = _decoder.decode(raw)

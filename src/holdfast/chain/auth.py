@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from holdfast.chain.request import Visit
     from holdfast.engine.audit import Auditor
-    from holdfast.protocols import Clock
+    from holdfast.protocols import ClientFacts, Clock
     from holdfast.signed_in import SignedIn
 
 
@@ -45,13 +45,7 @@ def require_fresh(visit: Visit, max_age: timedelta, clock: Clock, auditor: Audit
     allowed = max(ms(max_age), 0)
     if clock() - (session.authenticated_at or 0) <= allowed:
         return session
-    auditor.emit(
-        EventName.AUTHZ_FAIL,
-        visit.client,
-        id=session.id,
-        subject=session.subject,
-        reason="not_fresh",
-    )
+    _note(auditor, visit.client, session, "not_fresh", Severity.INFO)
     challenge = f'Bearer error="insufficient_user_authentication", max_age="{allowed // 1000}"'
     header = ("WWW-Authenticate", challenge)
     raise Refusal(error_reply(401, "reauthentication_required", "Please sign in again", header))
@@ -67,15 +61,15 @@ def require_role(visit: Visit, role: str, auditor: Auditor) -> SignedIn:
     held = session.claims.get("role")
     if role == held or (isinstance(held, list | tuple) and role in held):
         return session
-    auditor.emit(
-        EventName.AUTHZ_FAIL,
-        visit.client,
-        id=session.id,
-        subject=session.subject,
-        reason="role",
-        severity=Severity.WARN,
-    )
+    _note(auditor, visit.client, session, "role", Severity.WARN)
     raise Refusal(error_reply(403, "forbidden", "Forbidden"))
+
+
+def _note(
+    auditor: Auditor, client: ClientFacts, session: SignedIn, reason: str, severity: Severity
+) -> None:
+    id, subject, name = session.id, session.subject, EventName.AUTHZ_FAIL
+    auditor.emit(name, client, id=id, subject=subject, reason=reason, severity=severity)
 
 
 def require_argument(guard: str, given: object, kind: type, example: str) -> None:

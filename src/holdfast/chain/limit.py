@@ -39,10 +39,5 @@ def refuse(auditor: Auditor, visit: Visit, taken: Taken | None) -> Reply | None:
         subject=session.record.subject if session.record else None,
         severity=Severity.WARN,
     )
-    return too_many(taken)
-
-
-def too_many(taken: Taken) -> Reply:
-    """The answer to a request over its quota."""
     seconds = str(max(-(-taken.retry_after // 1000), 1))
     return error_reply(429, "rate_limited", "Too many requests", ("Retry-After", seconds))

@@ -33,8 +33,7 @@ class ServiceContext:
     `throttle` bounds how often it may be asked, `readiness` proves that the store can be used,
     `known_devices` signs the cookie of a browser that has signed in before. `service_keys` open the
     back-end API, `claims` are those on requests that may come twice, `streams` bounds the streams of
-    changes that are open. `database` holds the service's
-    own tables.
+    changes that are open. `database` holds the service's own tables.
     """
 
     assembly: Assembly
