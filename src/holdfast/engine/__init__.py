@@ -71,10 +71,9 @@ class AsyncSessions:
         self.settings = settings
         self.keys = keys
         self.auditor = Auditor(keys.derive("audit")[0], clock, sinks)
-        direct, policies = store if fresh is None else fresh, policies_of(settings)
         self._core = Core(
             store=store,
-            fresh=direct,
+            fresh=store if fresh is None else fresh,
             settings=settings,
             keys=keys,
             clock=clock,
@@ -82,11 +81,11 @@ class AsyncSessions:
             auditor=self.auditor,
             verified=VerifiedCache(_VERIFIED_KEPT),
             collect=collect,
-            policies=policies,
-            limits=limits_under(policies),
+            policies=policies_of(settings),
+            limits=limits_under(policies_of(settings)),
             times=Times.of(settings),
             prompt=prompt_of(store),
-            fresh_prompt=prompt_of(direct),
+            fresh_prompt=prompt_of(store if fresh is None else fresh),
         )
         # `begin` where nothing has to be waited for, and that of a parsed cookie.
         self.begin_at_once = partial(reading.begin_at_once, self._core)
@@ -274,10 +273,7 @@ class AsyncSessions:
         return await revoking.find(self._core, id)
 
     async def look(self, id: str) -> Reading:
-        """What the store itself, and no cache, says of a living session; no record for any other text.
-
-        Unlike `find` it also shows what has a policy of `holdfast.record.CLAIMS`.
-        """
+        """What the store itself, and no cache, says of a living session, or of a claim; else nothing."""
         return await revoking.look(self._core, id)
 
     def keep_for(self, record: Record, most: timedelta, *, cookie: bool) -> timedelta:
