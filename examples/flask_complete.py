@@ -8,7 +8,7 @@ Both are views of one session, so every log-out ends both.
     flask --app flask_complete run
 """
 
-from flask import Flask, request
+from flask import Flask, abort, request
 from werkzeug.security import check_password_hash, generate_password_hash
 
 from holdfast import Reason
@@ -31,7 +31,10 @@ REFUSED = {Reason.TOKEN_EXPIRED: "Token expired", Reason.WRONG_TYPE: "Invalid to
 
 def fields():
     """The JSON object that was sent."""
-    body = request.get_json()
+    try:
+        body = request.get_json()
+    except RecursionError:  # nested ten thousand deep
+        abort(400)
     return body if isinstance(body, dict) else {}
 
 

@@ -25,7 +25,7 @@ BLOCK = re.compile(
 APPLICATION = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 CURL = re.compile(r"^```sh\n(curl .*?)^```$", re.MULTILINE | re.DOTALL)
 SERVICE = ("README.md", "docs/tutorial/service-curl.md", "docs/how-to/run-the-service.md")
-APPLICATIONS = {"README.md": '"user":"ada@example.org"', "docs/tutorial/fastapi.md": '"visits":2'}
+APPLICATIONS = {"README.md": '"user":"user-1"', "docs/tutorial/fastapi.md": '"visits":2'}
 END = "--- end of block ---"
 
 

@@ -1,5 +1,7 @@
 r"""Half a character, `"\ud800"` in JSON or its bytes in a form, at every way in of every example: no 500.
 
+Nor of JSON of another shape than was meant; test_bad_bodies has more of those, without servers.
+
 JSON may name it (RFC 8259 §8.2), Python and JavaScript decode it, and nothing can encode it again.
 """
 
@@ -21,7 +23,7 @@ HALF = "\\ud800"
 BYTES = "%ED%A0%80"
 JSON = {"Content-Type": "application/json"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-CLEAR = {400, 401, 422}
+CLEAR = {400, 401, 413, 422}
 TOKEN = re.compile(r'name="(csrf_token|csrfmiddlewaretoken)" value="([^"]+)"')
 
 
@@ -35,11 +37,21 @@ LOGINS = [
     as_json(password=HALF),
     as_json(email=EMAIL + HALF, password=PASSWORD + HALF),
 ]
+SHAPES = ["", "{", "[]", "1", '"x"', "null", "{}", as_json(email="x")]
+SHAPES += [
+    "[" * 10_000,
+    "[" * 10_000 + "]" * 10_000,
+    '{"email":' * 10_000,
+    "9" * 5_000,
+    "\0",
+    "\xff",
+]
 BY_TOKEN = [("/login", body) for body in LOGINS]
 IN_JSON = [
     *BY_TOKEN,
     ("/refresh", as_json(refresh_token=HALF)),
     *[("/api/login", body) for body in LOGINS],
+    *[(path, body) for path in ("/login", "/refresh", "/api/login") for body in SHAPES],
 ]
 
 
