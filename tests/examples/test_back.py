@@ -1,39 +1,16 @@
-"""The back button after a sign-out, in a Chromium that keeps whole pages in its memory as people's do.
+"""The back button after a sign-out of the examples, in a Chromium that keeps pages.
 
-Playwright turns that memory off; and `no-store` alone keeps no page out of it any more. What ends a kept
-page is that cookies of its site have changed, which Chromium 156 misses after some redirects; so the
-examples have a line of script.
+They have a line of script against it, as the service's own pages do.
 """
 
-from contextlib import suppress
-
 import pytest
-from playwright.sync_api import Error, sync_playwright
 
-from browser.conftest import ARGUMENTS, CHROMIUM
+from browser.kept_pages import back, elsewhere, keeping, page, until
 from examples.test_pages import FASTAPI, FLASK, sign_in
 
+__all__ = ["keeping", "page"]
+
 pytestmark = pytest.mark.browser
-
-MOMENT_MS = 500
-SHOWN = """addEventListener('pageshow', ({ persisted }) => {
-    window.shown = true
-    if (persisted) sessionStorage.kept = 'yes'
-})"""
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    """The browser of the system, with its memory of pages."""
-    if CHROMIUM is None:
-        pytest.skip("needs Chromium on PATH")
-    kept = ["--disable-back-forward-cache"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=ARGUMENTS, ignore_default_args=kept
-        )
-        yield browser
-        browser.close()
 
 
 class Notes:
@@ -65,23 +42,6 @@ def site(request, served):
     return kind(served(*command))
 
 
-@pytest.fixture
-def page(chromium):
-    context = chromium.new_context()
-    page = context.new_page()
-    page.set_default_timeout(15_000)
-    page.add_init_script(SHOWN)
-    yield page
-    context.close()
-
-
-def back(page):
-    """Press the button. Playwright waits in vain for a load where the page was kept."""
-    with suppress(Error):
-        page.go_back(wait_until="commit", timeout=MOMENT_MS)
-    page.wait_for_function("window.shown")
-
-
 def test_the_browser_keeps_pages(served, page):
     """Or the other tests show nothing: one that says `no-store`, too, as long as no cookie changes."""
     url = served(*FASTAPI)
@@ -89,7 +49,7 @@ def test_the_browser_keeps_pages(served, page):
         answer = page.goto(f"{url}/sign-in?{again}")
     assert answer.headers["cache-control"] == "no-store"
     back(page)
-    page.wait_for_function("sessionStorage.kept === 'yes'")
+    until(page, "sessionStorage.kept === 'yes'")
 
 
 def test_after_a_sign_out_back_shows_no_page_of_it(site, page):
@@ -105,8 +65,7 @@ def test_after_a_sign_out_in_another_tab(site, page):
     site.sign_in(page)
     other = page.context.new_page()
     other.goto(site.url)
-    page.route("http://elsewhere.example/*", lambda route: route.fulfill(body="elsewhere"))
-    page.goto("http://elsewhere.example/")
+    elsewhere(page)
     site.sign_out(other)
     back(page)
     page.wait_for_url(site.out)

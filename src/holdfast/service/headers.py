@@ -1,12 +1,14 @@
 """Security headers of every answer of the service (ASVS 3.4, R66, R83, R84).
 
-The pages run no script and load nothing from elsewhere, so the policy forbids both outright. A
-header that the application has set itself stays as it is: static files may be kept.
+The pages run one script, which the policy names by its hash, and load nothing from elsewhere; all
+else is forbidden. A header that the application has set itself stays: static files may be kept.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from holdfast.service import back_button
 
 if TYPE_CHECKING:
     from holdfast.web.asgi import App
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from holdfast.web.asgi_headers import Message
 
 CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; style-src 'self'; img-src 'self' data:; "
+    f"default-src 'none'; script-src {back_button.SOURCE}; style-src 'self'; img-src 'self' data:; "
     "form-action {targets}; frame-ancestors 'none'; base-uri 'none'"
 )
 

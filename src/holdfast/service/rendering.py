@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
-from holdfast.service import moments
+from holdfast.service import back_button, moments
 
 if TYPE_CHECKING:
     from holdfast.protocols import Clock
@@ -31,11 +31,12 @@ class Templates:
             lstrip_blocks=True,
             keep_trailing_newline=True,
         )
-        self._names: dict[str, Callable[..., str]] = {
+        self._names: dict[str, Callable[..., str] | str] = {
             "asset": assets.url,
             "iso": moments.iso,
             "exact": moments.exact,
             "ago": self._ago,
+            "back_button": back_button.SCRIPT,
         }
 
     def page(
