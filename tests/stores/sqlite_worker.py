@@ -7,7 +7,7 @@ import warnings
 
 from holdfast.protocols import Cap, Take
 from holdfast.record import changed
-from holdfast.stores.sqlite import SqliteStore
+from holdfast.stores.sqlite import SqliteStore, writer
 from holdfast.testing import FakeClock
 from holdfast.testing.contracts.samples import Samples
 
@@ -33,6 +33,13 @@ def count(store, id, times):
     for _ in range(int(times)):
         step(store, id)
     say(times)
+
+
+def write_on(store, id, times):
+    """Count, with a checkpoint every 100 times, and stay: a process that ends cuts the log."""
+    writer._CHECKPOINT_AFTER = 100
+    count(store, id, times)
+    threading.Event().wait()
 
 
 def sign_in(store, subject, times):

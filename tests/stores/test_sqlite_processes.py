@@ -40,6 +40,18 @@ def test_counters_of_several_processes_lose_nothing(store, samples, clock, path)
     assert int(found.data) == sum(int(done) for (done,) in outputs) == 160
 
 
+def test_the_log_does_not_grow_while_several_processes_write(samples, path):
+    """It begins anew also where another process writes beside every checkpoint."""
+    workers = [start(path, "write_on", samples.stored(data=b"0").id, "2000") for _ in range(2)]
+    for worker in workers:
+        assert worker.stdout.readline() == "2000\n"
+    pages = path.with_name(f"{path.name}-wal").stat().st_size // 4096
+    for worker in workers:
+        worker.kill()
+        worker.communicate(timeout=10)
+    assert pages < 1000  # of 4000 that were written; 100 of each process between two checkpoints
+
+
 def test_a_cap_holds_over_processes(store, samples, path):
     """Sign-ins of one subject in four processes leave exactly as many sessions as the cap (P10)."""
     finish([start(path, "sign_in", "alice", "25") for _ in range(4)])

@@ -17,7 +17,9 @@ lock and at most one sync of the disk.
   transaction of its own. So an operation may run twice, and must only work on its connection.
 - A BEGIN or COMMIT that fails, fails the whole group. Nobody retries a failed sync: the second one
   may succeed without the data being there.
-- Checkpoints happen between groups, after the answers have gone out.
+- Checkpoints happen between groups, after the answers have gone out, and hold up everybody who
+  writes: beside the writes of another process the log would never be copied to its end, could never
+  begin anew, and would grow as long as both are busy.
 """
 
 from __future__ import annotations
@@ -48,6 +50,8 @@ _MOST = 256
 """Operations in one group, so that nobody waits for an endless one."""
 _CHECKPOINT_AFTER = 1000
 """Operations between two checkpoints: some 4 to 20 MB of log."""
+_LET_FINISH = 50
+"""Milliseconds that a checkpoint waits for other processes to finish a write or a read."""
 _TURN = 0.05
 """Seconds that a thread waits for its turn, before it queues like the others."""
 _CLOSED = "the session store is closed"
@@ -309,7 +313,9 @@ class Writer:
             return
         self._since_checkpoint = 0
         try:
-            self._conn.execute(f"PRAGMA wal_checkpoint({'TRUNCATE' if idle else 'PASSIVE'})")
+            self._conn.execute(f"PRAGMA busy_timeout = {_LET_FINISH}")
+            self._conn.execute(f"PRAGMA wal_checkpoint({'TRUNCATE' if idle else 'FULL'})")
+            self._conn.execute("PRAGMA busy_timeout = 0")
         except sqlite3.Error:
             self._disconnect()  # the next operation meets the same obstacle and reports it
 
