@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Sequence
 
-    from holdfast.stores.sqlite.writer import Params
-
 T = TypeVar("T")
 
 _LOOK_EVERY = 1000
@@ -77,17 +75,17 @@ class SqliteCore:
             self._turn_over()
         return self._readers.one(sql, params)
 
-    def attempt(self, sql: str, params: Params, *, wait: bool) -> int | None:
+    def attempt(self, sql: str, params: Sequence[Any], *, wait: bool) -> int | None:
         """Change something by one statement, in the calling thread; how many rows, once committed.
 
         None: not now. Other processes or, unless the caller may `wait` for them, other threads are
         writing, or the disk is to be synced. The same change as an operation for `write` is sure.
         """
-        return self._writer.attempt(sql, params, wait=wait)
+        return self._writer.attempt(lambda conn: conn.execute(sql, params).rowcount, wait=wait)
 
     def attempt_all(self, op: Callable[[sqlite3.Connection], T], *, wait: bool) -> T | None:
         """`attempt` with several statements, each committed by itself; `op` looks after what comes between."""
-        return self._writer.attempt_all(op, wait=wait)
+        return self._writer.attempt(op, wait=wait)
 
     def write(self, op: Callable[[sqlite3.Connection], T], *, durable: bool = False) -> T:
         """Run `op` in a transaction of the writer; its result, once that is committed.

@@ -36,12 +36,10 @@ from holdfast.stores.sqlite.errors import is_busy, spoils, store_error
 from holdfast.stores.sqlite.ticket import answer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable
 
     from holdfast.stores.sqlite.file import DatabaseFile
     from holdfast.stores.sqlite.ticket import Ticket
-
-    Params = Sequence[Any] | Mapping[str, Any]
 
 T = TypeVar("T")
 
@@ -72,18 +70,14 @@ class Writer:
         self._conn: sqlite3.Connection | None = None
         self._reset()
 
-    def attempt(self, sql: str, params: Params, *, wait: bool) -> int | None:
-        """Change something by one statement, here and now; how many rows, or None: not now.
+    def attempt(self, op: Callable[[sqlite3.Connection], T], *, wait: bool) -> T | None:
+        """Change something here and now, each statement a transaction of its own; None: not now.
 
         `wait` says whether the caller may wait for other threads that write.
 
         Raises:
-            StoreError: SQLite cannot carry it out; nothing has changed.
+            StoreError: SQLite cannot carry it out.
         """
-        return self.attempt_all(lambda conn: conn.execute(sql, params).rowcount, wait=wait)
-
-    def attempt_all(self, op: Callable[[sqlite3.Connection], T], *, wait: bool) -> T | None:
-        """`attempt` with several statements, each committed by itself; `op` looks after what comes between."""
         if not self._take_turn(wait=wait):
             return None
         try:
