@@ -18,7 +18,7 @@ from bench._drive import Load, Server, redis_server
 
 SECONDS = 1 if measure.QUICK else int(os.environ.get("HOLDFAST_BENCH_SECONDS", "3"))
 # Few enough to sign in quickly, many enough that no two requests of one meet.
-VISITORS = 400 if measure.QUICK else int(os.environ.get("HOLDFAST_BENCH_VISITORS", "10000"))
+VISITORS = 100 if measure.QUICK else int(os.environ.get("HOLDFAST_BENCH_VISITORS", "10000"))
 
 UVICORN = [
     "uvicorn",

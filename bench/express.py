@@ -38,9 +38,17 @@ def prepared() -> Path:
         raise SystemExit(npm.MISSING)
     npm.install(node, SERVERS)
     npm.install(node, PACKAGE)
-    build = npm.command(node, "run", "build")
-    subprocess.run(build, cwd=PACKAGE, env=npm.environment(node), stdout=sys.stderr, check=True)
+    if not built():
+        build = npm.command(node, "run", "build")
+        subprocess.run(build, cwd=PACKAGE, env=npm.environment(node), stdout=sys.stderr, check=True)
     return node
+
+
+def built() -> bool:
+    """Whether the package is newer than its sources; the last file of a build says so."""
+    last = PACKAGE / "dist" / "cjs" / "package.json"
+    sources = [PACKAGE / "tsconfig.json", *PACKAGE.glob("src/**/*.ts")]
+    return last.exists() and last.stat().st_mtime > max(each.stat().st_mtime for each in sources)
 
 
 def versions(node: Path) -> dict[str, str]:

@@ -25,13 +25,13 @@ from pathlib import Path
 from bench import _measure as measure
 from bench._drive import (
     CLIENT_CPU,
-    CONNECTIONS,
     SERVER_CPU,
     cpu_s,
     free_port,
     pinned,
     process,
     service,
+    wrk,
 )
 from bench.chain import SECONDS, UVICORN
 
@@ -74,9 +74,8 @@ def cost(pid: int, url: str, headers: dict[str, str]) -> tuple[float, float]:
 def drive(url: str, headers: dict[str, str], script: str = "") -> tuple[float, float, int]:
     """Requests a second, median milliseconds and how many there were; stops if one is not 200."""
     lines = [each for name, text in headers.items() for each in ("-H", f"{name}: {text}")]
-    command = [*pinned(CLIENT_CPU), "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "--latency"]
     said = subprocess.run(
-        [*command, *lines, *(["-s", script] if script else []), url],
+        [*wrk(SECONDS), "--latency", *lines, *(["-s", script] if script else []), url],
         capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
     if "Non-2xx" in said:
