@@ -3,10 +3,11 @@
 import re
 import runpy
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from nested_pytest import COMMAND
 
 BROKEN_STORES = Path(__file__).with_name("broken_stores.py")
 BROKEN = runpy.run_path(str(BROKEN_STORES))["BROKEN"]
@@ -16,9 +17,9 @@ BROKEN = runpy.run_path(str(BROKEN_STORES))["BROKEN"]
 def failed():
     """The tests that failed in one run of the contract over all broken stores."""
     tests = [f"{BROKEN_STORES}::Test{each.__name__}::{each.found_by}" for each in BROKEN]
-    options = ["-q", "--tb=no", "-rf", "-p", "no:cacheprovider", "-o", "addopts=", "-W", "error"]
+    options = ["--tb=no", "-rf", "-o", "addopts=", "-W", "error"]
     run = subprocess.run(
-        [sys.executable, "-m", "pytest", *options, *tests],
+        [*COMMAND, *options, *tests],
         capture_output=True,
         text=True,
         timeout=110,
@@ -62,7 +63,7 @@ def pytester_run(tmp_path):
             f"import pytest\nfrom holdfast.testing import MemoryStore, StoreContract\n{text}"
         )
         return subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", file],
+            [*COMMAND, file],
             capture_output=True,
             text=True,
             timeout=60,

@@ -2,9 +2,9 @@
 
 import re
 import subprocess
-import sys
 from pathlib import Path
 
+from nested_pytest import COMMAND
 from web_django.new_project import suite_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "test-your-app.md"
@@ -18,7 +18,7 @@ def test_the_tests_of_the_page_pass(tmp_path):
     for name, text in blocks:
         with (tmp_path / name).open("a", encoding="utf-8") as file:
             file.write(text + "\n")
-    command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider"]
+    command = [*COMMAND, "-W", "error"]
     done = subprocess.run(
         command, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False
     )

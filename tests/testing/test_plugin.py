@@ -1,9 +1,10 @@
 """The pytest plugin, as somebody else's project meets it: installed, and nothing configured."""
 
 import subprocess
-import sys
 
 import pytest
+
+from nested_pytest import COMMAND
 
 APP = """
 from fastapi import Depends, FastAPI
@@ -68,9 +69,13 @@ def pytest_in(tmp_path):
     def run(*options, **files):
         for name, text in files.items():
             (tmp_path / f"{name}.py").write_text(text, encoding="utf-8")
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
         return subprocess.run(
-            command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+            [*COMMAND, *options],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
         ).stdout
 
     return run
@@ -91,5 +96,4 @@ def test_the_plugin_can_be_refused(pytest_in):
 
 def test_who_does_not_use_the_fixtures_loads_no_framework(pytest_in):
     """It is loaded in every run of everybody who has Holdfast installed."""
-    options = ("-p", "no:anyio", "-p", "no:hypothesispytest", "-p", "no:playwright")
-    assert "1 passed" in pytest_in(*options, test_bare=BARE)
+    assert "1 passed" in pytest_in(test_bare=BARE)
