@@ -8,6 +8,7 @@ syntax of the files: nothing needs to be installed, and an import inside a funct
 import ast
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -151,17 +152,20 @@ def walk(node, *, lazy=False):
     for child in ast.iter_child_nodes(node):
         yield child, lazy
         inside = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-        inside = inside or (
-            isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"
-        )
+        if isinstance(child, ast.If) and isinstance(child.test, ast.Name):
+            inside = child.test.id == "TYPE_CHECKING"
         yield from walk(child, lazy=lazy or inside)
 
 
+@cache
 def trees(source):
-    for path in sorted(source.rglob("*.py")):
-        yield path, ast.parse(path.read_text(encoding="utf-8"))
+    """The syntax of all files; they are as they are when a test begins to ask."""
+    return [
+        (path, ast.parse(path.read_text(encoding="utf-8"))) for path in sorted(source.rglob("*.py"))
+    ]
 
 
+@cache
 def imports(source):
     return [
         Import(name_of(path, source), target, node.lineno, lazy)
