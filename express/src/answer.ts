@@ -33,6 +33,7 @@ export class Held {
   #ended = false;
   #written = false;
   #queue: (() => void)[] | undefined;
+  #instead: Reply | undefined;
 
   constructor(
     readonly response: ServerResponse,
@@ -44,6 +45,14 @@ export class Held {
   /** Nothing waits any more. */
   get open(): boolean {
     return this.#phase === "open";
+  }
+
+  /** Answer with this instead; false: an answer is on its way already. */
+  replace(reply: Reply): boolean {
+    if (this.#phase === "open") return false;
+    this.#instead = reply;
+    if (this.#phase === "new") this.#settled({ headers: [] });
+    return true;
   }
 
   writeHead(status: number, reason: unknown, given: unknown): void {
@@ -124,7 +133,7 @@ export class Held {
     this.#phase = "replaced";
   }
 
-  #settled({ headers, reply }: Settled): void {
+  #settled({ headers, reply = this.#instead }: Settled): void {
     const { response } = this;
     if (reply) {
       this.#phase = "open";

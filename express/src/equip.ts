@@ -10,8 +10,9 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 
 import { Held } from "./answer.js";
 import type { Sending } from "./answer.js";
+import { holdBody, isComing } from "./body.js";
 import { UsageError } from "./errors.js";
-import { addHeaders } from "./replies.js";
+import { addHeaders, replyTo } from "./replies.js";
 import type { User } from "./session.js";
 import type { Visit } from "./visit.js";
 
@@ -100,6 +101,7 @@ export function carry(request: IncomingMessage, visit: Visit): boolean {
 export function enter(request: Request, response: ServerResponse, visit: Visit): void {
   visit.response = response;
   const equipment = request.app && equipped(request.app);
+  let held: Held;
   if (
     equipment !== undefined &&
     response.req === request &&
@@ -107,13 +109,23 @@ export function enter(request: Request, response: ServerResponse, visit: Visit):
   ) {
     const { theirs } = equipment;
     const outer = heldBy(visit.outer);
-    visit.held = new Held(response, visit, outer === undefined ? theirs : sendingBy(() => outer, theirs));
+    held = visit.held = new Held(
+      response,
+      visit,
+      outer === undefined ? theirs : sendingBy(() => outer, theirs),
+    );
   } else {
-    const held = new Held(response, visit, sendingOf(response));
+    held = new Held(response, visit, sendingOf(response));
     Object.assign(
       response,
       sendingBy(() => held, sendingOf(response)),
     );
+  }
+  if (isComing(request) && visit.owner() !== null) {
+    holdBody(request, response, visit, (error) => {
+      visit.begun = visit.state.closed = true;
+      return held.replace(replyTo(error));
+    });
   }
   showSession(request, visit);
 }

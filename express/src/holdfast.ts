@@ -4,6 +4,7 @@ import type { Duplex } from "node:stream";
 import { STATUS_CODES } from "node:http";
 
 import { Api } from "./api.js";
+import { holdBody, isComing } from "./body.js";
 import { Changes } from "./changes.js";
 import { carry, enter, showSession, showUser, visitOf } from "./equip.js";
 import { ConfigurationError, HoldfastError, Refused, UsageError } from "./errors.js";
@@ -138,7 +139,7 @@ function assembled(parts: Parts): Holdfast {
       return guard(near, (user) => (holds(user["role"], role) ? null : forbidden()));
     },
     userOf,
-    authMiddleware: bearerGuard(manager),
+    authMiddleware: bearerGuard(parts),
     errors: answerErrors,
     upgrade: (request: IncomingMessage, socket: Duplex) => upgrade(parts, request, socket),
     closeWhenEnded(socket: Closable, session: Session) {
@@ -218,7 +219,7 @@ function userOf({ user }: { user?: User | Payload }): User {
   throw new Refused("unauthenticated", 401, "userOf: nobody is signed in; put a guard before the handler");
 }
 
-function bearerGuard(manager: SessionManager): Middleware {
+function bearerGuard({ api, near, manager }: Parts): Middleware {
   return (request: HoldfastRequest, response: ServerResponse, next: Next) => {
     const token = /^bearer +(.+)$/i.exec(authorizationOf(request) ?? "")?.[1];
     if (token === undefined) {
@@ -233,6 +234,15 @@ function bearerGuard(manager: SessionManager): Middleware {
         if (response.headersSent) return undefined;
         if (payload === null) return send(response, invalid(error));
         request.user = { ...payload, id: payload.sub };
+        if (isComing(request)) {
+          const { provedAt, within } = near;
+          const owner = { id: payload.sid, token: payload };
+          holdBody(request, response, { api, provedAt, within, owner: () => owner }, (error) => {
+            if (response.headersSent) return false;
+            send(response, replyTo(error));
+            return true;
+          });
+        }
         return next();
       })
       .catch((error: unknown) => answerErrors(error, request, response, next));

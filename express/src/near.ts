@@ -89,6 +89,16 @@ export class Near<T> {
     this.#changes.tell([id]);
   }
 
+  /** A moment at which all that is kept counted. */
+  get provedAt(): number {
+    return this.#changes.proved;
+  }
+
+  /** Milliseconds that may have passed before an end is felt. */
+  get within(): number {
+    return this.#changes.within;
+  }
+
   get size(): number {
     return this.#entries.size;
   }

@@ -11,6 +11,8 @@ export interface Described {
   authenticated_at: string | null;
   last_seen_at: string;
   version: string;
+  /** Another one after each rotation. */
+  rotation?: string;
 }
 
 export type Intent =

@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 
 import type { Api } from "./api.js";
+import type { Owner } from "./body.js";
 import { HoldfastError, ServiceUnavailable, UsageError } from "./errors.js";
 import { factsOf, isSafe, keyOf, pathOf } from "./facts.js";
 import type { Facts } from "./facts.js";
@@ -70,11 +71,15 @@ export class Visit {
   outer: Visit | undefined;
   /** Another one is within this one, and handlers may see that. */
   covered = false;
+  /** A moment at which the session lived. */
+  provedAt = -Infinity;
   #proof: string | null = null;
   #due = false;
   #kept = false;
   #facts: Facts | undefined;
   #seen: Seen | undefined;
+  /** What the handler has made of the session. */
+  #saved: Described | null | undefined;
   #session: Session | undefined;
 
   constructor(
@@ -88,6 +93,18 @@ export class Visit {
   /** What handlers see of `state`. */
   get session(): Session {
     return (this.#session ??= sessionOver((this.#seen = new Seen(this.state, this))));
+  }
+
+  /** Milliseconds for which what is open may outlive its session. */
+  get within(): number {
+    return this.near.within;
+  }
+
+  /** Whose the request is; null: nobody is signed in, or the handler has signed them out. */
+  owner(): Owner | null {
+    const { described } = this.state;
+    const now = this.#saved === undefined ? described : this.#saved;
+    return now?.subject == null ? null : { id: now.id, rotation: now.rotation, token: this.token };
   }
 
   /** The token that the request came with; the service has verified it. */
@@ -153,6 +170,7 @@ export class Visit {
     try {
       const done = await this.#commit({ status, session: this.state.id, ...changes });
       if (done.reply) return { headers: [], reply: done.reply };
+      this.#saved = done.session;
       const depends = changes !== null || this.state.accessed;
       return { headers: [...done.headers, ...(depends ? PRIVATE : [])] };
     } catch (error) {
@@ -170,6 +188,7 @@ export class Visit {
   async #ask(key?: string): Promise<void> {
     const question = this.near.ask();
     let kept: Keeping<Known> | undefined;
+    this.provedAt = question.sent;
     try {
       const body = { request: this.#told(), ...(key === undefined ? {} : { keep: true }) };
       const { status, body: begun, date } = await this.api.begin<Begun>(body);
@@ -201,6 +220,7 @@ export class Visit {
 
   #is(known: Known): void {
     this.#kept = true;
+    this.provedAt = this.near.provedAt;
     this.#see(known.described, known.text, known.via);
   }
 

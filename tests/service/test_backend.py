@@ -102,6 +102,14 @@ def test_a_change_can_insist_on_a_version(ask, signed_in):
     assert ask("PATCH", path, {"set": {"a": 2}, "if_version": seen}) == (409, "conflict")
 
 
+def test_a_rotation_shows_and_nothing_else_does(ask, signed_in):
+    """Who has let a request in can tell whether its cookie still counts."""
+    path = f"/sessions/{signed_in['session']['id']}"
+    seen = signed_in["session"]["rotation"]
+    assert ask("PATCH", path, {"set": {"a": 1}})["rotation"] == ask("GET", path)["rotation"] == seen
+    assert ask("POST", f"{path}/rotate", {})["session"]["rotation"] != seen
+
+
 def test_a_new_secret_ends_the_old_cookie(ask, signed_in, client):
     """The id stays, the old cookie is refused at once (R14)."""
     rotated = ask("POST", f"/sessions/{signed_in['session']['id']}/rotate", {})

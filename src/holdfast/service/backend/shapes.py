@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,7 +18,7 @@ def described(session: Session) -> dict[str, Any] | None:
     """A session with its data, for who keeps the application; None for an empty one.
 
     `data` is None where it is sealed and no cookie came along, and otherwise the JSON that is stored,
-    as it is. `version` is opaque.
+    as it is. `version` and `rotation` are opaque.
     """
     record = session.record
     if record is None:
@@ -43,4 +44,5 @@ def listed(record: Record) -> dict[str, Any]:
         "user_agent": record.client.user_agent,
         "address": record.address,
         "version": f"{record.version:016x}",
+        "rotation": sha256(record.secret_hash).hexdigest()[:16],
     }
