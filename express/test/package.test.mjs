@@ -18,6 +18,8 @@ test("applications of both kinds of modules fit its types", () => compiled("appl
 test("an import gives every request of Express its session", () =>
   compiled("requests.mts", "--types", "node"));
 
+test("tests fit the types of their tools", () => compiled("tests.mts", "--types", "node"));
+
 function compiled(source, ...more) {
   const tsc = `${root}node_modules/typescript/bin/tsc`;
   // One text, and its ending says of which kind it is; beside the tests, where the packages are found.
@@ -34,7 +36,7 @@ function compiled(source, ...more) {
 }
 
 test("both kinds have the same names, and work", async () => {
-  for (const path of ["@holdfast/express", "@holdfast/express/store", "@holdfast/express/types"]) {
+  for (const path of ["", "/store", "/testing", "/types"].map((each) => `@holdfast/express${each}`)) {
     assert.deepEqual(
       Object.keys(require(path)).sort(),
       Object.keys(await import(path))

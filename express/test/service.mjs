@@ -11,6 +11,8 @@ import { fileURLToPath } from "node:url";
 
 const checkout = fileURLToPath(new URL("../..", import.meta.url));
 const python = process.env.HOLDFAST_PYTHON ?? join(checkout, ".venv/bin/python");
+/** What runs the command `holdfast` of this checkout. */
+export const command = [python, "-m", "holdfast.cli"];
 const DEADLINE_MS = 60_000;
 
 /** Wait until something holds; there is no other waiting here. */
