@@ -11,6 +11,7 @@ import secrets
 import time
 from contextlib import contextmanager
 from threading import Thread
+from urllib.parse import unquote_plus
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -32,6 +33,7 @@ class Provider:
         self.person = {"sub": "1093", "email": "ada@example.org", "email_verified": True}
         self.claims = {}  # what a test wants otherwise in the next ID tokens
         self.asks = False  # with a page of its own, before it sends anybody back
+        self.away = False  # as a machine behind a load balancer that answers for it
         self._codes = {}
         self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
@@ -60,7 +62,7 @@ class Provider:
         asked = self._codes.pop(form["code"], None)
         challenge = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
         told = base64.urlsafe_b64encode(challenge).decode().rstrip("=")
-        client = (credentials.username, credentials.password)
+        client = tuple(map(unquote_plus, (credentials.username, credentials.password)))
         if client != (self.client["id"], self.client["secret"]) or asked is None:
             return None
         if (asked["code_challenge"], asked["redirect_uri"]) != (told, form["redirect_uri"]):
@@ -90,6 +92,10 @@ class _Quiet(WSGIRequestHandler):
 
 def _routes(provider):
     app = Flask("identity")
+
+    @app.before_request
+    def here():
+        return ("Bad gateway", 502) if provider.away else None
 
     @app.get("/.well-known/openid-configuration")
     def metadata():
