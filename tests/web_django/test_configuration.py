@@ -74,6 +74,7 @@ def test_trusted_origins_are_honoured():
     [
         ({"SESSION_COOKIE_HTTPONLY": False}, ("SESSION_COOKIE_HTTPONLY", "True")),
         ({"SESSION_COOKIE_SAMESITE": False}, ("SESSION_COOKIE_SAMESITE", "'Strict'")),
+        ({"SESSION_COOKIE_SAMESITE": None}, ("SESSION_COOKIE_SAMESITE", "'Strict'")),
         ({"SESSION_COOKIE_SAMESITE": "Loose"}, ("SESSION_COOKIE_SAMESITE",)),
         ({"SESSION_COOKIE_SECURE": False}, ("SESSION_COOKIE_SECURE", "cookie.name", "'session'")),
         ({"SESSION_COOKIE_DOMAIN": "example.org"}, ("SESSION_COOKIE_DOMAIN", "__Host-")),
@@ -110,6 +111,7 @@ def test_a_sound_project_has_no_message():
         ({"SESSION_SAVE_EVERY_REQUEST": True}, "W001", "does nothing"),
         ({"SECURE_PROXY_SSL_HEADER": ("HTTP_X_FORWARDED_PROTO", "https")}, "W002", "trusted_proxies"),
         ({"USE_X_FORWARDED_HOST": True}, "W002", "trusted_proxies"),
+        ({"CSRF_FAILURE_VIEW": "shop.views.sorry"}, "W004", "JSON"),
     ],
 )  # fmt: skip
 def test_the_checks(changes, id, word):

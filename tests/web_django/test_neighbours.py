@@ -187,6 +187,17 @@ def test_a_session_may_end_sooner_than_the_settings_say(run, parts):
     assert parts.records() == []
 
 
+@pytest.mark.parametrize(
+    ("limit", "kept"), [(-1, False), (-0.5, False), (0.5, True), (599.5, True)]
+)
+def test_a_limit_below_zero_or_of_a_fraction(run, parts, limit, kept):
+    """As in Django: the first has passed already, the second counts like any other."""
+    run(put(a=1), lambda request: request.session.set_expiry(limit))
+    assert run(everything).get("a") == (1 if kept else None)
+    parts.clock.advance(600_000 + parts.assembly.settings.touch_slack)
+    assert run(everything) == {}
+
+
 def test_a_session_may_end_at_a_moment(run, parts):
     """A `datetime`."""
     moment = dt.datetime.fromtimestamp(parts.clock() / 1000 + 60, dt.UTC)

@@ -90,7 +90,7 @@ def _refuse(conf: LazySettings) -> None:
         raise ConfigurationError(
             "SESSION_COOKIE_HTTPONLY: no script may read the session cookie (R53); for example True"
         )
-    if str(conf.SESSION_COOKIE_SAMESITE).capitalize() not in {"Strict", "Lax", "None"}:
+    if not _names_same_site(conf.SESSION_COOKIE_SAMESITE):
         raise ConfigurationError(
             "SESSION_COOKIE_SAMESITE: must say which requests the cookie travels with (R54); for"
             " example 'Strict'"
@@ -105,6 +105,11 @@ def _refuse(conf: LazySettings) -> None:
             "SESSION_SERIALIZER: sessions hold JSON, which other services read too, and never"
             " pickles; for example 'django.contrib.sessions.serializers.JSONSerializer'"
         )
+
+
+def _names_same_site(value: object) -> bool:
+    """Whether this is a text that browsers know; Django's None is none: it leaves the attribute out."""
+    return isinstance(value, str) and value.capitalize() in {"Strict", "Lax", "None"}
 
 
 def _writes_json(path: str) -> bool:

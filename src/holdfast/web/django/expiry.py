@@ -36,9 +36,9 @@ def browser_only(session: Session) -> bool:
 
 
 def over(value: object, seen_at: int, now: int, slack: int) -> bool:
-    """Whether the limit has passed: a moment, as text, or seconds without a request."""
-    if isinstance(value, int) and value > 0:
-        return now >= seen_at + value * 1000 + slack
+    """Whether the limit has passed: a moment, as text, or seconds without a request; 0 is none."""
+    if isinstance(value, int | float):
+        return value < 0 or (value > 0 and now >= seen_at + value * 1000 + slack)
     if not isinstance(value, str):
         return False
     try:
