@@ -195,13 +195,54 @@ def test_the_same_key_twice_is_a_mistake():
         ring(1, signing=[key, Key.from_pem(PEMS["EdDSA"]["public"], status="verify")])
 
 
-@pytest.mark.parametrize("statuses", [["verify"], ["retired"], ["active", "active"]])
-def test_exactly_one_signing_key_is_active(statuses):
-    """None could sign, of two nobody knows which does."""
-    texts = [PEMS["EdDSA"]["private"], PEMS["ES256"]["private"]]
-    keys = [Key.from_pem(text, status=s) for text, s in zip(texts, statuses, strict=False)]
+def test_of_two_active_signing_keys_nobody_knows_which_signs():
+    """So there is at most one."""
+    keys = [Key.from_pem(PEMS[name]["private"]) for name in ("EdDSA", "ES256")]
     with pytest.raises(ConfigurationError):
         ring(1, signing=keys)
+
+
+def kids_of(made):
+    return {kid for kid in (made.masters[0].kid, made.signing[0].kid) if made.find("access", kid)}
+
+
+def test_the_first_signing_key_is_announced_takes_over_and_settles():
+    """Each step knows what its neighbours sign; R86 holds again at the end of the change."""
+    key = Key.from_pem(PEMS["ES256"]["private"])
+    announced = ring(1).announced(key)
+    master = announced.masters[0].kid
+    assert announced.jwks()["keys"][0]["kid"] == key.kid
+    assert announced.signer("access").kid == master
+    assert kids_of(announced) == {master, key.kid}
+
+    active = announced.activated(key.kid)
+    assert active.signer("access").kid == key.kid
+    assert kids_of(active) == kids_of(KeyRing.load(active.dump())) == {master, key.kid}
+    assert kids_of(active.settled()) == kids_of(KeyRing.load(active.settled().dump())) == {key.kid}
+    assert active.signer("refresh").kid == announced.signer("refresh").kid == master
+
+
+def test_a_later_signing_key_brings_the_masters_tokens_not_back():
+    """They were settled, or never mixed."""
+    first, second = (Key.from_pem(PEMS[name]["private"]) for name in ("EdDSA", "ES256"))
+    for before in (
+        ring(1).signed_by(first),
+        ring(1).announced(first).activated(first.kid).settled(),
+    ):
+        after = before.announced(second).activated(second.kid)
+        assert after.find("access", after.masters[0].kid) is None
+        assert after.find("access", first.kid)
+        assert after.signer("access").kid == second.kid
+
+
+def test_what_cannot_take_over():
+    """A public half cannot sign; before a key has taken over there is nothing to settle."""
+    public = Key.from_pem(PEMS["EdDSA"]["public"], status="verify")
+    with pytest.raises(ConfigurationError, match="public key"):
+        ring(1).announced(public).activated(public.kid)
+    for made in (ring(1), ring(1).announced(public)):
+        with pytest.raises(ConfigurationError, match="activate one first"):
+            made.settled()
 
 
 def test_signing_keys_are_asymmetric_and_master_secrets_symmetric():

@@ -133,11 +133,14 @@ def test_who_has_not_reloaded_refuses_what_a_new_key_signs(home):
     assert (one.stop(), other.stop()) == (0, 0)
 
 
-def test_an_announced_key_is_known_before_it_signs(home):
+@pytest.mark.parametrize("kind", [(), ("--algorithm", "ES256")])
+def test_an_announced_key_is_known_before_it_signs(home, kind):
     """The order of the how-to: nobody refuses anything, whoever restarts first."""
     one, other = Server(home, "--demo"), Server(home, "--demo")
-    kid = command(home, "keys", "announce", "--json").stdout.split('"')[3]
+    kid = command(home, "keys", "announce", *kind, "--json").stdout.split('"')[3]
     one = _restarted(one, home)
+    published = httpx.get(f"{one.url}/.well-known/jwks.json").json()["keys"]
+    assert [key["kid"] for key in published] == ([kid] if kind else [])
     assert other.me(one.login()) == 200
     other = _restarted(other, home)
     command(home, "keys", "activate", kid)
@@ -145,5 +148,11 @@ def test_an_announced_key_is_known_before_it_signs(home):
     tokens = one.login()
     assert kid_of(tokens) == kid
     assert (one.me(tokens), other.me(tokens)) == (200, 200)
-    assert one.me(other.login()) == 200
+    before = other.login()
+    assert kid_of(before) != kid
+    assert one.me(before) == 200
+    if kind:
+        assert command(home, "keys", "settle").returncode == 0
+        other = _restarted(other, home)
+        assert (other.me(before), other.me(tokens)) == (401, 200)
     assert (one.stop(), other.stop()) == (0, 0)

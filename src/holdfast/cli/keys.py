@@ -75,14 +75,29 @@ def rotate(*, home: Home = None, json: Json = False) -> None:
 
 
 @commands.command()
-def announce(*, home: Home = None, json: Json = False) -> None:
+def announce(
+    *,
+    algorithm: Annotated[
+        Algorithm | None,
+        typer.Option(
+            help="EdDSA, ES256 or RS256: for access tokens, instead of a master secret.",
+            case_sensitive=False,
+        ),
+    ] = None,
+    home: Home = None,
+    json: Json = False,
+) -> None:
     """Add a key that only verifies yet, for several workers or machines.
 
     Once every process knows it, `keys activate` lets it sign. So none meets a token of a key that
-    it does not know, which it would refuse.
+    it does not know, which it would refuse. With an algorithm its public half is published from the
+    next restart on, for other programs to learn before the first token that it signs.
     """
-    ring = _changed(home, lambda ring: ring.announced(secrets.token_urlsafe(_BYTES)))
-    kid = ring.masters[-1].kid
+    from holdfast.rules.keys import Key
+
+    new = Key.from_pem(_private_pem(algorithm)) if algorithm else secrets.token_urlsafe(_BYTES)
+    ring = _changed(home, lambda ring: ring.announced(new))
+    kid = (ring.signing if algorithm else ring.masters)[-1].kid
     said = f"Announced {kid}. {_TAKES_EFFECT} Then: holdfast keys activate {kid}"
     output.said(said, json=json, kid=kid)
 
@@ -94,9 +109,20 @@ def activate(
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Sign with a key that was announced; what older ones signed stays valid."""
+    """Sign with a key that was announced; what older ones signed stays valid.
+
+    After the first asymmetric one: `keys settle`, once the last access token of before has expired.
+    """
     _changed(home, lambda ring: ring.activated(kid))
     output.said(f"New active key {kid}. {_TAKES_EFFECT}", json=json, kid=kid)
+
+
+@commands.command()
+def settle(*, home: Home = None, json: Json = False) -> None:
+    """Refuse access tokens of the master secret, now that an asymmetric key signs them."""
+    ring = _changed(home, lambda ring: ring.settled())
+    kid = ring.signer("access").kid
+    output.said(f"Access tokens are of asymmetric keys alone. {_TAKES_EFFECT}", json=json, kid=kid)
 
 
 @commands.command()
@@ -111,7 +137,8 @@ def asymmetric(
     """Sign access tokens with a new asymmetric key, for verifiers that must not sign.
 
     Its public half is at /.well-known/jwks.json. An older asymmetric key still verifies; access
-    tokens that were signed with the master secret are refused from now on, and refreshed.
+    tokens that were signed with the master secret are refused from now on, and refreshed. `keys
+    announce --algorithm` and `keys activate` refuse none, and give verifiers time to learn the key.
     """
     from holdfast.rules.keys import Key
 

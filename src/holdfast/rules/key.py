@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, Self
 
 from holdfast.errors import ConfigurationError
-from holdfast.rules import pem
+from holdfast.rules import pem, strength
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
@@ -77,3 +77,52 @@ class Key:
     def verifying_key(self) -> bytes | PublicKeyTypes:
         """What verifies."""
         return self.material if self.algorithm == "HS256" else pem.public(self.material)
+
+    def jwk(self) -> dict[str, str]:
+        """The public half, for a JWKS (RFC 7517, R105). Of asymmetric keys only."""
+        return {
+            **pem.public_jwk(self.material), "kid": self.kid, "alg": self.algorithm, "use": "sig",
+        }  # fmt: skip
+
+
+def live(keys: tuple[Key, ...]) -> list[Key]:
+    """Those that are not retired, the active one first."""
+    usable = [key for key in keys if key.status != "retired"]
+    return sorted(usable, key=lambda key: key.status)  # "active" comes before "verify"
+
+
+def demoted(key: Key) -> Key:
+    """The key, which only verifies if it was active."""
+    return replace(key, status="verify") if key.status == "active" else key
+
+
+def verifies(keys: tuple[Key, ...], kid: str) -> bool:
+    """Whether one of this name only verifies, and could be activated."""
+    return any(key.kid == kid and key.status == "verify" for key in keys)
+
+
+def activated(keys: tuple[Key, ...], kid: str) -> tuple[Key, ...]:
+    """The keys, of which that of this name is the active one."""
+    return tuple(replace(key, status="active") if key.kid == kid else demoted(key) for key in keys)
+
+
+def require_one_active(name: str, keys: tuple[Key, ...]) -> None:
+    """None could sign; of two nobody knows which does. `name` is that of the argument."""
+    if sum(key.status == "active" for key in keys) != 1:
+        raise ConfigurationError(f"{name}: exactly one key must be active; {strength.ADVICE}")
+
+
+def require_strong(masters: tuple[Key, ...]) -> None:
+    """Masters are secrets that nobody guesses (R91)."""
+    for key in masters:
+        if key.algorithm != "HS256":
+            raise ConfigurationError("secrets: a master secret is symmetric; use signing=[…]")
+        problem = strength.weakness(key.material)
+        if problem is not None:
+            raise ConfigurationError(f"secret: {problem}; {strength.ADVICE}")
+
+
+def require_asymmetric(signing: tuple[Key, ...]) -> None:
+    """A secret among the signing keys would be published (R86, R105)."""
+    if any(key.algorithm == "HS256" for key in signing):
+        raise ConfigurationError("signing: keys are EdDSA, ES256 or RS256; HS256 needs none")

@@ -17,8 +17,19 @@ from typing import TYPE_CHECKING, Literal, Self, get_args
 import msgspec
 
 from holdfast.errors import ConfigurationError
-from holdfast.rules import base64url, pem, strength
-from holdfast.rules.key import Algorithm, Key, Status
+from holdfast.rules import base64url
+from holdfast.rules.key import (
+    Algorithm,
+    Key,
+    Status,
+    activated,
+    demoted,
+    live,
+    require_asymmetric,
+    require_one_active,
+    require_strong,
+    verifies,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -46,22 +57,27 @@ _ENVIRONMENT = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class KeyRing:
-    """All keys of one environment: symmetric `masters`, and what signs access tokens if given."""
+    """All keys of one environment: symmetric `masters`, and what signs access tokens if given.
+
+    Once a key of `signing` is active, access tokens of the masters are refused (R86), unless `mixed`:
+    until then both verify, each by its own algorithm alone, while the one takes over from the other.
+    """
 
     environment: str
     masters: tuple[Key, ...]
     signing: tuple[Key, ...] = ()
+    mixed: bool = False
 
     def __post_init__(self) -> None:
         if not _ENVIRONMENT.fullmatch(self.environment):
             raise ConfigurationError(
                 "environment: 1 to 64 letters, digits, '_', '.', '-'; for example 'production'"
             )
-        _require_one_active("secrets", self.masters)
-        _require_strong(self.masters)
-        if self.signing:
-            _require_one_active("signing", self.signing)
-            _require_asymmetric(self.signing)
+        require_one_active("secrets", self.masters)
+        require_strong(self.masters)
+        if self._signs:
+            require_one_active("signing", self.signing)
+        require_asymmetric(self.signing)
         kids = [key.kid for key in (*self.masters, *self.signing)]
         if len(set(kids)) != len(kids):
             raise ConfigurationError("keys: the same key or kid is there twice; leave one out")
@@ -73,6 +89,7 @@ class KeyRing:
         *,
         environment: str,
         signing: Iterable[Key] = (),
+        mixed: bool = False,
     ) -> Self:
         """A ring of master secrets: the first is active, older ones still verify.
 
@@ -88,7 +105,7 @@ class KeyRing:
             _master(secret, environment, "verify" if at else "active")
             for at, secret in enumerate(secrets)
         )
-        return cls(environment=environment, masters=masters, signing=tuple(signing))
+        return cls(environment=environment, masters=masters, signing=tuple(signing), mixed=mixed)
 
     @classmethod
     def generate(cls, entropy: Callable[[int], bytes], *, environment: str) -> Self:
@@ -97,30 +114,46 @@ class KeyRing:
 
     def rotated(self, secret: str | bytes) -> Self:
         """This ring with a new active master; the old one still verifies."""
-        older = tuple(_demoted(key) for key in self.masters)
+        older = tuple(demoted(key) for key in self.masters)
         return replace(self, masters=(_master(secret, self.environment, "active"), *older))
 
-    def announced(self, secret: str | bytes) -> Self:
-        """This ring with a new master that only verifies yet: processes learn it before one signs."""
-        return replace(self, masters=(*self.masters, _master(secret, self.environment, "verify")))
+    def announced(self, new: str | bytes | Key) -> Self:
+        """This ring with a key that only verifies yet, so that processes learn it before one signs.
+
+        A secret becomes a master, an asymmetric `Key` one for access tokens, which `jwks` publishes.
+        """
+        if isinstance(new, Key):
+            return replace(self, signing=(*self.signing, replace(new, status="verify")))
+        return replace(self, masters=(*self.masters, _master(new, self.environment, "verify")))
 
     def activated(self, kid: str) -> Self:
-        """This ring with the master of this name as the active one; the others still verify.
+        """This ring with the key of this name as the active one; the others still verify.
+
+        The first key of `signing` leaves the masters' access tokens valid, until `settled`.
 
         Raises:
-            ConfigurationError: no master that verifies has this name.
+            ConfigurationError: no key that verifies has this name, or it is only a public half.
         """
-        if not any(key.kid == kid and key.status == "verify" for key in self.masters):
-            raise ConfigurationError("kid: names no master that verifies; announce one first")
-        masters = (
-            replace(key, status="active") if key.kid == kid else _demoted(key)
-            for key in self.masters
-        )
-        return replace(self, masters=tuple(masters))
+        if verifies(self.masters, kid):
+            return replace(self, masters=activated(self.masters, kid))
+        if verifies(self.signing, kid):
+            mixed = self.mixed or not self._signs
+            return replace(self, signing=activated(self.signing, kid), mixed=mixed)
+        raise ConfigurationError("kid: names no key that verifies; announce one first")
+
+    def settled(self) -> Self:
+        """This ring, and access tokens of the masters are refused beside those of a signing key.
+
+        Raises:
+            ConfigurationError: no key of `signing` has taken over.
+        """
+        if not self.mixed or not self._signs:
+            raise ConfigurationError("mixed: no asymmetric key takes over; activate one first")
+        return replace(self, mixed=False)
 
     def signed_by(self, key: Key) -> Self:
         """This ring with a new active key for access tokens; older ones of them still verify."""
-        older = tuple(_demoted(each) for each in self.signing)
+        older = tuple(demoted(each) for each in self.signing)
         return replace(self, signing=(key, *older))
 
     def retired(self, kid: str) -> Self:
@@ -160,12 +193,7 @@ class KeyRing:
 
     def jwks(self) -> dict[str, list[dict[str, str]]]:
         """The public halves of the signing keys (RFC 7517, R105); none if tokens are symmetric."""
-        return {
-            "keys": [
-                {**pem.public_jwk(key.material), "kid": key.kid, "alg": key.algorithm, "use": "sig"}
-                for key in _live(self.signing)
-            ]
-        }
+        return {"keys": [key.jwk() for key in live(self.signing)]}
 
     def dump(self) -> str:
         """The ring as JSON for a key file. It holds every secret: mode 0600 (R170)."""
@@ -191,11 +219,16 @@ class KeyRing:
             environment=file.environment,
             masters=tuple(_read_master(entry, file.environment) for entry in file.masters),
             signing=tuple(_read(entry) for entry in file.signing),
+            mixed=file.mixed is True,
         )
+
+    @property
+    def _signs(self) -> bool:
+        return any(key.status == "active" for key in self.signing)
 
     @cached_property
     def _derived(self) -> dict[Purpose, tuple[bytes, ...]]:
-        masters = _live(self.masters)
+        masters = live(self.masters)
         return {
             purpose: tuple(_hkdf(key.material, self.environment, purpose, 32) for key in masters)
             for purpose in get_args(Purpose)
@@ -203,7 +236,9 @@ class KeyRing:
 
     @cached_property
     def _tokens(self) -> dict[TokenKind, dict[str, Key]]:
-        access = _live(self.signing) or self._symmetric("access")
+        masters, signing = self._symmetric("access"), live(self.signing)
+        beside = masters if self.mixed else []
+        access = [*signing, *beside] if self._signs else [*masters, *signing]
         return {
             "access": {key.kid: key for key in access},
             "refresh": {key.kid: key for key in self._symmetric("refresh")},
@@ -217,7 +252,7 @@ class KeyRing:
         }
 
     def _symmetric(self, purpose: Purpose) -> list[Key]:
-        pairs = zip(_live(self.masters), self._derived[purpose], strict=True)
+        pairs = zip(live(self.masters), self._derived[purpose], strict=True)
         return [replace(key, material=derived) for key, derived in pairs]
 
 
@@ -236,6 +271,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     environment: str
     masters: list[_Entry]
     signing: list[_Entry] = []
+    mixed: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 def _written(ring: KeyRing) -> _File:
@@ -243,7 +279,7 @@ def _written(ring: KeyRing) -> _File:
         return _Entry(key.kid, key.algorithm, key.status, base64url.encode(key.material))
 
     masters, signing = [entry(key) for key in ring.masters], [entry(key) for key in ring.signing]
-    return _File(FILE_FORMAT, ring.environment, masters, signing)
+    return _File(FILE_FORMAT, ring.environment, masters, signing, ring.mixed or msgspec.UNSET)
 
 
 def _read(entry: _Entry) -> Key:
@@ -280,33 +316,5 @@ def _head(key: Key, typ: str) -> str:
     return base64url.encode(msgspec.json.encode(header))
 
 
-def _live(keys: tuple[Key, ...]) -> list[Key]:
-    usable = [key for key in keys if key.status != "retired"]
-    return sorted(usable, key=lambda key: key.status)  # "active" comes before "verify"
-
-
-def _demoted(key: Key) -> Key:
-    return replace(key, status="verify") if key.status == "active" else key
-
-
 def _retire(key: Key, kid: str) -> Key:
     return replace(key, status="retired") if key.kid == kid else key
-
-
-def _require_one_active(name: str, keys: tuple[Key, ...]) -> None:
-    if sum(key.status == "active" for key in keys) != 1:
-        raise ConfigurationError(f"{name}: exactly one key must be active; {strength.ADVICE}")
-
-
-def _require_strong(masters: tuple[Key, ...]) -> None:
-    for key in masters:
-        if key.algorithm != "HS256":
-            raise ConfigurationError("secrets: a master secret is symmetric; use signing=[…]")
-        problem = strength.weakness(key.material)
-        if problem is not None:
-            raise ConfigurationError(f"secret: {problem}; {strength.ADVICE}")
-
-
-def _require_asymmetric(signing: tuple[Key, ...]) -> None:
-    if any(key.algorithm == "HS256" for key in signing):
-        raise ConfigurationError("signing: keys are EdDSA, ES256 or RS256; HS256 needs none")

@@ -66,7 +66,10 @@ def build(
         metrics.watch(assembly.sessions.auditor, *outputs)
         if assembly.wrapped is not None:
             assembly.wrapped.standing.tell(metrics.store.note)
-    if configuration.options.forward_auth_audience and not assembly.keys.signing:
+    if (
+        configuration.options.forward_auth_audience
+        and assembly.keys.signer("access").algorithm == "HS256"
+    ):
         raise ConfigurationError(
             "forward_auth_audience: needs an asymmetric key; for example: holdfast keys asymmetric"
         )
