@@ -2,12 +2,14 @@
 
 import dataclasses
 from datetime import timedelta
+from typing import get_type_hints
 
 import pytest
 
 from holdfast import ConfigurationError, Cookie, Limits, Rate, Settings
 from holdfast.protocols import Cap
 from holdfast.record import Policy
+from holdfast.settings.changes import Changes
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
@@ -272,3 +274,8 @@ def test_a_value_of_another_type_is_refused_at_the_start(make, told):
 def test_a_list_does_for_a_tuple():
     """As it comes out of a configuration file."""
     assert Settings(trusted_proxies=["10.0.0.0/8"]).trusted_proxies
+
+
+def test_every_field_can_be_changed_in_a_profile_and_has_its_type_there():
+    """Editors and type checkers know the names by `Changes`."""
+    assert get_type_hints(Changes) == get_type_hints(Settings)

@@ -34,6 +34,12 @@ holdfast = Holdfast(app, Settings.for_development(), secret=["new", "old"], stor
 assert_type(holdfast.sessions, AsyncSessions)
 assert_type(holdfast.assembly.blocking, Sessions)
 
+assert_type(Settings.for_development(hosts=("box.local",), idle=timedelta(hours=2)), Settings)
+Settings.for_development(idel=timedelta(hours=2))  # type: ignore[call-arg]
+Settings.for_development(idle=2)  # type: ignore[arg-type]
+Settings.nist_aal2(idel=2)  # type: ignore[call-arg]
+Settings.asvs(max_sessions="3")  # type: ignore[arg-type]
+
 Holdfast("app")  # type: ignore[arg-type]
 Holdfast(app, Settings(idle=30))  # type: ignore[arg-type]
 
@@ -79,9 +85,12 @@ async def token(session: Signed) -> dict[str, object]:
 
 
 @app.post("/cart/{item}")
-def put(item: str, cart: Annotated[Typed[Cart], Depends(typed(Cart, require))]) -> list[str]:
+def put(
+    item: str, cart: Annotated[Typed[Cart, SignedIn], Depends(typed(Cart, require))]
+) -> list[str]:
     assert_type(cart.read(), Cart)
-    assert_type(cart.session, Session)
+    assert_type(cart.session, SignedIn)
+    assert_type(cart.session.subject, str)
     with cart.edit() as data:
         assert_type(data, Cart)
         data.items.append(item)
@@ -89,7 +98,16 @@ def put(item: str, cart: Annotated[Typed[Cart], Depends(typed(Cart, require))]) 
     return cart.read().items
 
 
+@app.get("/cart")
+def look(cart: Annotated[Typed[Cart], Depends(typed(Cart))]) -> Cart:
+    assert_type(cart.session, Session)
+    assert_type(cart.session.subject, str | None)
+    return cart.read()
+
+
 assert_type(typed(Cart), Callable[..., Awaitable[Typed[Cart]]])
+assert_type(typed(Cart, require_role("admin")), Callable[..., Awaitable[Typed[Cart, SignedIn]]])
+typed(Cart, csrf_token)  # type: ignore[arg-type]
 typed(dict)  # type: ignore[type-var]
 
 

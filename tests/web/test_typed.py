@@ -126,7 +126,10 @@ def shop():
     own = fast.Holdfast(app, secret=SECRET, store="memory://")
 
     @app.post("/cart/{item}")
-    def put(item: str, cart: Annotated[Typed[Cart], Depends(fast.typed(Cart, fast.require))]):
+    def put(
+        item: str,
+        cart: Annotated[Typed[Cart, fast.SignedIn], Depends(fast.typed(Cart, fast.require))],
+    ):
         with cart.edit() as data:
             data.items.append(item)
         return {"of": cart.session.subject, "items": cart.read().items}

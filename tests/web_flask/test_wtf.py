@@ -188,3 +188,29 @@ def test_their_own_beside_ours_is_told(parts, caplog, kind, told):
     kind(app)
     client(app).get("/")
     assert ("take that of holdfast.web.flask.wtf" in caplog.text) is told
+
+
+def test_a_form_without_our_class_says_what_to_do(parts, caplog):
+    """Its own token is refused of who is signed in. Said once, where the form is first made."""
+    app = flask.Flask("newcomer")
+    app.secret_key = "as Flask-WTF asks for"
+    holdfast.Holdfast(app, assembly=parts)
+
+    @app.route("/name", methods=["GET", "POST"])
+    def name():
+        return flask.render_template_string(PAGE, form=Name())
+
+    for _ in range(2):
+        browser = client(app)
+        sign_in(browser, subject="ada")
+        data = {"name": "ada", "csrf_token": shown(browser.get("/name").text)}
+        assert browser.post("/name", data=data).status_code == 403
+    told = [line for line in caplog.messages if "Flask-WTF" in line]
+    assert len(told) == 1
+    assert "from holdfast.web.flask.wtf import CSRFProtect" in told[0]
+
+
+def test_a_form_with_our_class_says_nothing(app, browser, caplog):
+    """Its token is ours."""
+    assert browser.get("/name").status_code == 200
+    assert not [line for line in caplog.messages if "Flask-WTF" in line]

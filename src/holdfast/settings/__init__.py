@@ -11,7 +11,7 @@ import ipaddress
 import re
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self, Unpack
 from urllib.parse import urlsplit
 
 from holdfast.protocols import Cap
@@ -19,6 +19,9 @@ from holdfast.record import CLAIMS, Policy
 from holdfast.settings.checks import ms, refuse, require_kinds
 from holdfast.settings.cookie import Cookie, SameSite
 from holdfast.settings.limits import Limits, Rate
+
+if TYPE_CHECKING:
+    from holdfast.settings.changes import Changes
 
 __all__ = ["Cookie", "Limits", "Rate", "SameSite", "Settings", "ms"]
 
@@ -220,41 +223,39 @@ class Settings:
         return ms(self.touch_every) + ms(self.flush_every)
 
     @classmethod
-    def for_development(cls, *, hosts: tuple[str, ...] = (), **changes: object) -> Self:
+    def for_development(cls, *, hosts: tuple[str, ...] = (), **changes: Unpack[Changes]) -> Self:
         """Plain HTTP on loopback, and on private `hosts` when asked; never the default (P62)."""
         base = cls(
             environment="development",
             cookie=Cookie(name="session", secure=False),
             plain_http_hosts=hosts,
         )
-        return replace(base, **changes)  # type: ignore[arg-type]  # checked by the constructor
+        return replace(base, **changes)
 
     @classmethod
-    def nist_aal1(cls, **changes: object) -> Self:
+    def nist_aal1(cls, **changes: Unpack[Changes]) -> Self:
         """NIST SP 800-63B-4 §2.1.3: overall at most 30 days; a cookie without Max-Age (R23)."""
         return cls._nist("nist_aal1", timedelta(days=30), timedelta(days=30), changes)
 
     @classmethod
-    def nist_aal2(cls, **changes: object) -> Self:
+    def nist_aal2(cls, **changes: Unpack[Changes]) -> Self:
         """NIST SP 800-63B-4 §2.2.3: overall at most 24 h, idle at most 1 h (R24)."""
         return cls._nist("nist_aal2", timedelta(hours=1), timedelta(hours=24), changes)
 
     @classmethod
-    def nist_aal3(cls, **changes: object) -> Self:
+    def nist_aal3(cls, **changes: Unpack[Changes]) -> Self:
         """NIST SP 800-63B-4 §2.3.3: overall at most 12 h, idle at most 15 min (R25)."""
         return cls._nist("nist_aal3", timedelta(minutes=15), timedelta(hours=12), changes)
 
     @classmethod
-    def asvs(cls, **changes: object) -> Self:
+    def asvs(cls, **changes: Unpack[Changes]) -> Self:
         """OWASP ASVS 5.0 level 2, with the cheat sheet's office values: 30 min and 8 h (R29)."""
-        return replace(cls(idle=timedelta(minutes=30), absolute=timedelta(hours=8)), **changes)  # type: ignore[arg-type]  # checked by the constructor
+        return replace(cls(idle=timedelta(minutes=30), absolute=timedelta(hours=8)), **changes)
 
     @classmethod
-    def _nist(
-        cls, name: str, idle: timedelta, absolute: timedelta, changes: dict[str, object]
-    ) -> Self:
+    def _nist(cls, name: str, idle: timedelta, absolute: timedelta, changes: Changes) -> Self:
         base = cls(idle=idle, absolute=absolute, cookie=Cookie(max_age=None))
-        settings = replace(base, **changes)  # type: ignore[arg-type]  # checked by the constructor
+        settings = replace(base, **changes)
         if settings.absolute > absolute:
             refuse(
                 "absolute",

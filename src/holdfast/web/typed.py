@@ -11,6 +11,7 @@ with Typed(session, Cart).edit() as cart:
 from __future__ import annotations
 
 from contextlib import contextmanager
+from types import GenericAlias
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import msgspec
@@ -21,15 +22,27 @@ from holdfast.rules import data
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from typing_extensions import TypeVar as WithDefault
+
     from holdfast.session import Session
+
+    H_co = WithDefault("H_co", bound=Session, default=Session, covariant=True)
+else:
+    H_co = TypeVar("H_co", covariant=True)
 
 S = TypeVar("S", bound=msgspec.Struct)
 
 
-class Typed(Generic[S]):
-    """A session's data as `kind` describes them. Keys that it does not name are left alone."""
+class Typed(Generic[S, H_co]):
+    """A session's data as `kind` describes them. Keys that it does not name are left alone.
 
-    def __init__(self, session: Session, kind: type[S]) -> None:
+    `Typed[Cart]` has a `Session`, and `Typed[Cart, SignedIn]` that of somebody who is signed in.
+    """
+
+    if not TYPE_CHECKING:
+        __class_getitem__ = classmethod(GenericAlias)  # before Python 3.13 no type has a default
+
+    def __init__(self, session: H_co, kind: type[S]) -> None:
         self.session = session
         self._kind = kind
 

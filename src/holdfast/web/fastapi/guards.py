@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Annotated, NoReturn, TypeVar
+from typing import Annotated, NoReturn, TypeVar, overload
 
 import msgspec
 from fastapi import Depends, Security
@@ -98,6 +98,10 @@ async def require_csrf(connection: HTTPConnection) -> None:
     asgi.require_csrf(connection)
 
 
+@overload
+def typed(kind: type[S], guard: SignedInGuard) -> Callable[..., Awaitable[Typed[S, SignedIn]]]: ...
+@overload
+def typed(kind: type[S], guard: Guard = ...) -> Callable[..., Awaitable[Typed[S]]]: ...
 def typed(kind: type[S], guard: Guard = current) -> Callable[..., Awaitable[Typed[S]]]:
     """A dependency: the session's data as a `msgspec.Struct`, behind `guard`."""
 

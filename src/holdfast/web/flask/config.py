@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from holdfast.settings import Settings
 
 _log = logging.getLogger("holdfast")
+_TOLD = "holdfast.told_of_forms"
 
 
 def tell_unheeded(app: Flask, settings: Settings) -> None:
@@ -30,6 +31,20 @@ def tell_unheeded(app: Flask, settings: Settings) -> None:
         _log.warning(
             "Flask's %s: not looked at; say it with Settings(cookie=Cookie(...), idle=..., absolute=...)",
             ", ".join(unheeded),
+        )
+
+
+def tell_of_forms(app: Flask) -> None:
+    """One line in the log when a form of Flask-WTF makes a token of its own, which we refuse.
+
+    It keeps what the token is made of in `flask.session`, under the name of the field.
+    """
+    if "csrf" not in app.extensions and not app.extensions.get(_TOLD):
+        app.extensions[_TOLD] = True
+        _log.warning(
+            "a form of Flask-WTF has made a CSRF token of its own, and Holdfast refuses it of who is"
+            " signed in, and at a sign-in: say CSRFProtect(app) after Holdfast(app), with"
+            " `from holdfast.web.flask.wtf import CSRFProtect`"
         )
 
 

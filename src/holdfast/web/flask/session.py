@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
+from flask import current_app, has_app_context
 from flask.sessions import SessionMixin
 
 from holdfast.faces import run
 from holdfast.web.drop_in import DropIn
 from holdfast.web.flask import values
+from holdfast.web.flask.config import tell_of_forms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from holdfast.session import Session
     from holdfast.web.wsgi_exchange import Exchange
+
+_OF_FORMS = "csrf_token"
+"""Where Flask-WTF keeps what its tokens are made of; ours need nothing in the session."""
 
 
 class FlaskSession(DropIn, SessionMixin):
@@ -58,6 +63,11 @@ class FlaskSession(DropIn, SessionMixin):
     def __ior__(self, other: Mapping[str, Any]) -> Self:
         self.update(other)
         return self
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        super().__setitem__(key, value)
+        if key == _OF_FORMS and has_app_context():
+            tell_of_forms(current_app)
 
     def save(self) -> None:
         """Take over what was changed in place, before the commit."""
