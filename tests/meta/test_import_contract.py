@@ -98,6 +98,7 @@ OWNERS = {
     "structlog": {"service", "cli"},
     "uvicorn": {"service", "cli"},
     "ua_parser": {"service", "console"},
+    "typing_extensions": {"web.typed"},  # which type checkers bring along
     "typer": {"cli"},
     "click": {"cli"},
     "rich": {"cli"},

@@ -32,7 +32,7 @@ print(json.dumps(sorted(set(sys.modules) - before)))
 def loaded_by(code, after=""):
     command = [sys.executable, "-c", PROGRAM.format(after, code)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return set(json.loads(done.stdout))
+    return set(json.loads(done.stdout.splitlines()[-1]))
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +93,16 @@ def test_the_command_line_loads_no_work_of_its_commands():
     ours = {name for name in names if name.startswith("holdfast.")}
     commands = {name for name in ours if name.startswith("holdfast.cli")}
     assert ours - commands == {"holdfast.errors", "holdfast.later"}
+
+
+def test_a_command_that_opens_the_data_loads_no_server(tmp_path):
+    """Nor an event loop: an administrator waits for each start, and a script for hundreds."""
+    arguments = ["holdfast", "sessions", "list", "ada", "--home", str(tmp_path)]
+    run = f"import sys; sys.argv = {arguments}; from holdfast.cli import main"
+    names = loaded_by(f"{run}\ntry: main()\nexcept SystemExit: pass", after="import typer")
+    assert "holdfast.cli.opening" in names
+    assert of_others(names) & {"starlette", "uvicorn", "anyio"} == set()
+    assert "asyncio" not in names
 
 
 @pytest.mark.parametrize("package", [holdfast, holdfast.testing], ids=lambda each: each.__name__)

@@ -37,7 +37,7 @@ class Opened:
     @cached_property
     def database(self) -> Database:
         """The tables of the service."""
-        from holdfast.service.building import user_database
+        from holdfast.service.user_database import user_database
 
         return user_database(self.configuration, self.assembly)
 

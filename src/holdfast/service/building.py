@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from holdfast.assembly import Assembly, assemble, now_ms
+from holdfast.assembly import assemble, now_ms
 from holdfast.errors import ConfigurationError
 from holdfast.service import authenticator, home, http_authenticator, moving_in
 from holdfast.service.audit_output import AuditOutput
@@ -13,7 +13,6 @@ from holdfast.service.backend import keys as keys_of_backends
 from holdfast.service.backend.claims import Claims
 from holdfast.service.checks import Checks
 from holdfast.service.context import ServiceContext
-from holdfast.service.database import PostgresDatabase, SqliteDatabase
 from holdfast.service.failures import Failures
 from holdfast.service.known_device import KnownDevices
 from holdfast.service.metrics import Metrics
@@ -21,10 +20,8 @@ from holdfast.service.passwords import Hasher
 from holdfast.service.readiness import Readiness
 from holdfast.service.throttle import Throttle
 from holdfast.service.user_authenticator import UserAuthenticator
+from holdfast.service.user_database import user_database
 from holdfast.service.users import Users
-from holdfast.stores import open_store
-from holdfast.stores.sqlite import SqliteStore
-from holdfast.stores.sqlite.core import SqliteCore
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,8 +31,6 @@ if TYPE_CHECKING:
     from holdfast.service.authenticator import Authenticator
     from holdfast.service.database import Database
     from holdfast.service.environment import Configuration
-
-USER_DATABASE = "users.db"
 
 
 def build(
@@ -105,29 +100,6 @@ def build(
         readiness=Readiness(assembly.store, clock),
         metrics=metrics,
     )
-
-
-def user_database(configuration: Configuration, assembly: Assembly) -> Database:
-    """Where users are kept: where `HOLDFAST_USERS` says, else in the database of the sessions.
-
-    If that is no database with tables, they are in a file in the folder of this machine.
-
-    Raises:
-        ConfigurationError: users cannot be kept there.
-    """
-    store, url = assembly.blocking_store, configuration.users or configuration.store
-    if not configuration.users and isinstance(store, SqliteStore):
-        return SqliteDatabase(store.core)
-    scheme = url.partition(":")[0].lower()
-    if scheme not in {"sqlite", "postgresql", "postgres"}:
-        if configuration.users:
-            raise ConfigurationError(
-                "users: is a URL of SQLite or PostgreSQL; for example postgresql://host/database"
-            )
-        return SqliteDatabase(SqliteCore(configuration.home / USER_DATABASE))
-    timeout = configuration.settings.store_timeout.total_seconds()
-    place: Any = open_store(url, timeout=timeout)
-    return SqliteDatabase(place.core) if scheme == "sqlite" else PostgresDatabase(place.core)
 
 
 def _authenticator(configuration: Configuration, database: Database, clock: Clock) -> Authenticator:

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from holdfast.errors import ConfigurationError
-from holdfast.service import backend, forward_auth, health, introspection, metrics, token_routes
 from holdfast.service.options import ServiceOptions
+from holdfast.service.paths import EXCLUDED
 from holdfast.service.texts import Reader, reader_for
 from holdfast.settings import Cookie, Settings
 
@@ -131,10 +131,7 @@ def _settings(profile: str, given: Mapping[str, str]) -> Settings:
         "clear_site_data": _CLEARED,
         **_values(Settings, given),
         "rates": dict.fromkeys(_WITHOUT_BUDGET),
-        "exclude_paths": (
-            *(*token_routes.PATHS, *introspection.PATHS),
-            *(*health.PATHS, *metrics.PATHS, *forward_auth.PATHS, *backend.PATHS),
-        ),
+        "exclude_paths": EXCLUDED,
     }
     make = PROFILES[profile]
     cookie = _values(Cookie, given, "COOKIE_")

@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
 PATH = "/forward-auth"
 _BELOW = f"{PATH}/"
-PATHS = (PATH, _BELOW)
-"""What the chain of the service leaves alone: the decision runs a chain of its own."""
 
 _FORWARDED = "/forwarded"
 """The path that the inner chain sees: the application's paths are not this service's."""

@@ -9,8 +9,6 @@ from starlette.routing import Route
 from holdfast.service.answers import json_answer
 from holdfast.service.context import context_of
 
-PATHS = ("/healthz", "/readyz", "/.well-known/jwks.json")
-
 
 async def alive(_request: Request) -> Response:
     """The process answers; the store is not asked, so that its outage restarts nobody."""

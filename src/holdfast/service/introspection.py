@@ -24,9 +24,6 @@ from holdfast.web.asgi import visit_of
 if TYPE_CHECKING:
     from holdfast.engine import Verified
 
-PATHS = ("/introspect", "/revoke")
-"""What the chain leaves alone but for its transport check."""
-
 _FORM = "application/x-www-form-urlencoded"
 
 

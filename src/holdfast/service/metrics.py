@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from holdfast.web.asgi_body import Receive
     from holdfast.web.asgi_headers import Message
 
-PATHS = ("/metrics",)
-"""What the chain leaves alone but for its transport check."""
-
 FOLDER = "metrics"
 _SHARED = "PROMETHEUS_MULTIPROC_DIR"
 _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "DELETE"})
@@ -182,4 +179,4 @@ def route(metrics: Metrics, key: str) -> Route:
         kind = "text/plain; version=0.0.4; charset=utf-8"
         return Response(metrics.text(), headers={"Content-Type": kind})
 
-    return Route(PATHS[0], show)
+    return Route("/metrics", show)

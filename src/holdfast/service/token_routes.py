@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from holdfast.protocols import Taken
     from holdfast.session import Session
 
-PATHS = ("/login", "/refresh", "/api/auth/refresh", "/api/auth/logout")
-"""What the chain leaves alone but for its transport check."""
-
 _INVALID = ("invalid_token", "Invalid token")
 _WORDS = {
     Reason.WRONG_TYPE: ("invalid_token_type", "Invalid token type"),

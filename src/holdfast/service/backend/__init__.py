@@ -9,8 +9,5 @@ from __future__ import annotations
 
 from holdfast.service.backend import changes, requests, sessions, together, tokens
 
-PATHS = ("/backend/",)
-"""What the chain leaves alone but for its transport check."""
-
 ROUTES = (*together.ROUTES, *requests.ROUTES, *sessions.ROUTES, *tokens.ROUTES, *changes.ROUTES)
 """What an application asks with its requests comes first: each look at a route takes a microsecond."""
