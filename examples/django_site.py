@@ -26,13 +26,13 @@ settings.configure(
     ALLOWED_HOSTS=["localhost", "127.0.0.1"],
     ROOT_URLCONF=__name__,
     INSTALLED_APPS=[
+        "holdfast.web.django",
         "django.contrib.admin",
         "django.contrib.auth",
         "django.contrib.contenttypes",
         "django.contrib.messages",
         "django.contrib.sessions",
         "django.contrib.staticfiles",
-        "holdfast.web.django",
     ],
     MIDDLEWARE=[
         "django.middleware.security.SecurityMiddleware",

@@ -11,23 +11,15 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
 import pytest
 
 import identity
-from service.running import free_port, until
+from service.running import answers, free_port, until
 
 pytestmark = pytest.mark.browser
 
 PAGE = Path(__file__).parents[2] / "docs/how-to/sign-in-with-openid-connect.md"
 APPLICATION = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-
-
-def answers(port):
-    try:
-        return httpx.get(f"http://127.0.0.1:{port}/me").status_code == 401
-    except httpx.TransportError:
-        return False
 
 
 @contextmanager
@@ -50,7 +42,7 @@ def application(folder, provider, same_site):
     clean = {name: value for name, value in os.environ.items() if not name.startswith("HOLDFAST_")}
     with subprocess.Popen(command, cwd=folder, env=clean | given) as process:
         try:
-            until(lambda: answers(port), "the application answers")
+            until(lambda: answers(url), "the application answers")
             yield url
         finally:
             process.terminate()

@@ -13,10 +13,9 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import httpx
 import pytest
 
-from service.running import free_port, until
+from service.running import answers, free_port, until
 
 pytestmark = pytest.mark.browser
 
@@ -65,13 +64,6 @@ def pages(port, text):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield
         server.shutdown()
-
-
-def answers(url):
-    try:
-        return httpx.get(f"{url}/me").status_code == 401
-    except httpx.TransportError:
-        return False
 
 
 @contextmanager

@@ -6,9 +6,10 @@ They have a line of script against it, as the service's own pages do.
 import pytest
 
 from browser.kept_pages import back, elsewhere, keeping, page, until
+from examples.test_django_site import address
 from examples.test_pages import FASTAPI, FLASK, sign_in
 
-__all__ = ["keeping", "page"]
+__all__ = ["address", "keeping", "page"]
 
 pytestmark = pytest.mark.browser
 
@@ -70,3 +71,18 @@ def test_after_a_sign_out_in_another_tab(site, page):
     back(page)
     page.wait_for_url(site.out)
     assert site.secret not in page.get_by_role("heading").all_inner_texts()
+
+
+@pytest.mark.slow
+def test_after_a_sign_out_of_the_admin(address, page):
+    """The adapter's script is in every page of it."""
+    page.goto(f"{address}/admin/")
+    page.get_by_label("Username").fill("ada@example.org")
+    page.get_by_label("Password").fill("correct horse battery staple")
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("heading", name="Site administration").wait_for()
+    page.get_by_role("button", name="Log out").click()
+    page.wait_for_url("**/logout/")
+    back(page)
+    page.wait_for_url("**/admin/login/**")
+    assert page.get_by_label("Password").is_visible()

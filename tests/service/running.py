@@ -47,6 +47,14 @@ def command(home, *arguments, input=None, **variables):
     )
 
 
+def answers(url):
+    """Whether an application is up whose `/me` is for people who are signed in."""
+    try:
+        return httpx.get(f"{url}/me").status_code == 401
+    except httpx.TransportError:
+        return False
+
+
 class Server:
     """`holdfast serve`, started and answering; or another command that runs it, in a folder."""
 

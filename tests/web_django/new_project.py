@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 MOVED = """
-INSTALLED_APPS += ["holdfast.web.django"]
+INSTALLED_APPS = ["holdfast.web.django", *INSTALLED_APPS]
 SESSION_ENGINE = "holdfast.web.django.sessions"
 SESSION_COOKIE_NAME = "__Host-session"
 CSRF_USE_SESSIONS = True

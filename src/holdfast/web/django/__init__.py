@@ -1,6 +1,6 @@
 """Holdfast for Django: `request.session` as ever, and the checks of the chain around the views.
 
-INSTALLED_APPS += ["holdfast.web.django"]
+INSTALLED_APPS = ["holdfast.web.django", *INSTALLED_APPS]
 SESSION_ENGINE = "holdfast.web.django.sessions"
 SESSION_COOKIE_NAME = "__Host-session"
 CSRF_USE_SESSIONS = True
