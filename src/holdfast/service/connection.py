@@ -4,7 +4,9 @@ A body is bounded by who reads it. One that nobody reads, since its request was 
 little time left after the answer. Around it there is what nobody reads at all: the sizes of its
 pieces and the fields at its end, which the server's own protocol would keep without a bound and,
 worse, take for headers, though no proxy has looked at them. They get the bound of a head, and are
-not heard. How many requests may wait for an answer is bounded, too.
+not heard. How many requests may wait for an answer is bounded, too, and how long a client may take
+none of what it is sent: an answer that fills the buffers would hold the connection for ever, closed or
+not. The system keeps that time (TCP_USER_TIMEOUT); where it cannot, as on macOS, nobody does.
 
 The server's own protocol takes heads of any size for any time, so that a few hundred clients which
 send a byte now and then would hold every connection there is; and it refuses what it cannot read in
@@ -17,6 +19,8 @@ anything. A task, a scope and an answer in pieces would cost as much as a decisi
 
 from __future__ import annotations
 
+import socket
+import sys
 from asyncio import TimerHandle
 from collections.abc import Callable
 from typing import Any, cast
@@ -31,6 +35,9 @@ MAX_PIPELINED = 32
 
 HEAD_WITHIN = 10.0
 """Seconds for a head to be complete, from the connection or, later, from its first byte (P37)."""
+
+ACCEPTED_WITHIN = 30.0
+"""Seconds in which a client must take something of what it is sent, or be gone (P37)."""
 
 _LINGER = 2.0
 """Seconds in which a client that is still sending may read its answer before the end."""
@@ -69,6 +76,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         """The first head is awaited from now on."""
         super().connection_made(transport)
+        _bound_waiting(transport.get_extra_info("socket"))
         app: Any = cast("Any", self).app
         self._at_once: AtOnce | None = getattr(app, "at_once", None)
         self._await_head()
@@ -230,6 +238,13 @@ class Connection(HttpToolsProtocol):
 
     def _unsupported_upgrade_warning(self) -> None:
         """Anybody can ask for an upgrade; it is answered as the plain request that it also is."""
+
+
+def _bound_waiting(connection: socket.socket | None) -> None:
+    """Have the system break the connection when its client has taken nothing for too long."""
+    if connection is not None and sys.platform == "linux":
+        milliseconds = int(ACCEPTED_WITHIN * 1000)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
 
 
 async def _end() -> Any:
