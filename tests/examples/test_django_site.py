@@ -94,6 +94,7 @@ def test_the_list_of_sessions_fits(address, visit, width, scheme):
         f"{address}/admin/login/?next=/admin/holdfast/session/",
         viewport={"width": width, "height": 844},
         color_scheme=scheme,
+        user_agent="Unbroken" * 12,
     )
     page.get_by_label("Username").fill("ada@example.org")
     page.get_by_label("Password").fill("correct horse battery staple")
