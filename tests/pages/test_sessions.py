@@ -1,5 +1,7 @@
 """Your sessions: see them, end one, end the others."""
 
+import re
+
 import pytest
 
 from holdfast.service import devices
@@ -133,6 +135,25 @@ def test_many_sessions_come_in_pages(app, browser, monkeypatch):
         more = more and f"/sessions?after={more}"
     assert len(seen) == 5
     assert 'href="/sessions">First page' in page
+
+
+def test_ending_one_on_a_later_page_stays_there(app, browser, monkeypatch):
+    """And the form leads to no other host, whoever fills it in."""
+    monkeypatch.setattr(devices, "MOST", 1)
+    monkeypatch.setattr(devices.devices_of, "__kwdefaults__", {"after": None, "limit": 1})
+    for number in range(2):
+        Browser(app, f"agent-{number}/1.0").sign_in()
+    browser.sign_in()
+    page = browser.get("/sessions").text
+    here = "/sessions?after=" + re.search(r'/sessions\?after=([^"]+)"', page)[1]
+    browser.get(here)
+    if "This device" in browser.text:
+        here = "/sessions?after=" + re.search(r'/sessions\?after=([^"]+)"', browser.page.text)[1]
+        browser.get(here)
+    form = next(form for form in browser.forms if form.action == "/sessions/end")
+    assert form.hidden["next"] == here
+    assert browser.submit("/sessions/end", next="//evil.example").headers["Location"] == "/sessions"
+    assert browser.submit("/sessions/end").headers["Location"] == here
 
 
 def test_every_page_of_a_session_offers_the_way_out(browser, clock):

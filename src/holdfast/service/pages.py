@@ -122,6 +122,7 @@ class Pages:
             devices=page.devices,
             after=page.after,
             earlier=after is not None,
+            here=f"{HOME}?{urlencode({'after': after})}" if after else HOME,
             others=any(not device.current for device in page.devices) or after or page.after,
             notice=notices.take(session),
         )
@@ -129,7 +130,7 @@ class Pages:
     async def end(self, request: Request) -> Response:
         """End one session, after the password if the sign-in is old."""
         form = await self._form(request)
-        return await self._unless_stale(request, Intent(do=END, session=form.get("session", "")))
+        return await self._unless_stale(request, Intent.read({**form, "do": END}))
 
     async def end_others(self, request: Request) -> Response:
         """End all sessions but this one, after the password if the sign-in is old."""
