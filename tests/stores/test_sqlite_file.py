@@ -6,6 +6,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 from contextlib import closing
 from functools import partial
 
@@ -13,7 +14,7 @@ import pytest
 
 from holdfast.errors import StoreCorrupt, StoreError, StoreUnavailable
 from holdfast.record import changed
-from holdfast.stores.sqlite import SqliteStore, schema, sql
+from holdfast.stores.sqlite import SqliteStore, file, schema, sql
 from holdfast.testing.contracts.samples import listed, together
 
 
@@ -211,6 +212,14 @@ def test_a_file_that_is_moved_away(store, samples, clock, path, connected):
     assert store.delete(record.id)
 
 
+def replace_with_copy(path):
+    with connect(path) as conn:
+        conn.execute("VACUUM INTO ?", (str(path.with_suffix(".bak")),))
+    path.with_suffix(".bak").replace(path)
+    for suffix in ("-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink()
+
+
 def test_a_file_that_is_replaced(store, samples, clock, path):
     """A backup put in its place is used within a second: nobody goes on in a deleted file."""
     old = samples.stored()
@@ -227,6 +236,59 @@ def test_a_file_that_is_replaced(store, samples, clock, path):
     assert store.get(old.id, now=later).record == old
     assert store.update(changed(old, version=1), expected=old.version)
     assert store.get(old.id, now=later).record.version == 1
+
+
+def test_a_read_that_outlasts_the_replacement_leaves_nothing_old(store, samples, clock, path):
+    """Its connection, to the old file, is not used again: a session that has ended stays ended."""
+    record = samples.stored()
+    reading, go = threading.Event(), threading.Event()
+    connection = store.core._readers._free[-1].connection
+    connection.create_function("halt", 0, lambda: (reading.set(), go.wait(5))[1])
+    slow = threading.Thread(target=store.core.read, args=("SELECT halt()",))
+    slow.start()
+    reading.wait(5)
+    replace_with_copy(path)
+    assert store.delete(record.id)
+    assert store.get(record.id, now=clock()).record is None
+    go.set()
+    slow.join(5)
+    assert store.get(record.id, now=clock()).record is None
+    assert len(store.core._readers._all) == 1
+
+
+def test_nobody_reads_the_old_file_while_another_turns_to_the_new(
+    store, samples, clock, path, monkeypatch
+):
+    """Of two threads whose next read finds a new file, neither takes a connection to the old one."""
+    record = samples.stored()
+    replace_with_copy(path)
+    assert store.delete(record.id)
+    reset, seen = store.core._readers.reset, []
+
+    def also_another():
+        monkeypatch.setattr(store.core._readers, "reset", reset)
+        together([lambda: seen.append(store.get(record.id, now=clock()).record)])
+        reset()
+
+    monkeypatch.setattr(store.core._readers, "reset", also_another)
+    assert store.get(record.id, now=clock()).record is None
+    assert seen == [None]
+
+
+def test_a_lock_at_the_first_call_is_waited_for_once(open_store, path, monkeypatch):
+    """Those who come next fail at once, instead of each waiting behind the one before."""
+    waited, patiently = [], file._patiently
+    monkeypatch.setattr(
+        file, "_patiently", lambda action, for_: (waited.append(for_), patiently(action, for_))[1]
+    )
+    store = open_store(timeout=0.1)
+    with connect(path) as conn:
+        conn.execute("BEGIN EXCLUSIVE")
+        for _ in range(3):
+            with pytest.raises(StoreUnavailable):
+                store.salt()
+    assert waited == pytest.approx([0.09, 0, 0])
+    assert len(store.salt()) == 32
 
 
 # Locked, full, read-only

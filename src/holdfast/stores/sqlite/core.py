@@ -138,8 +138,9 @@ class SqliteCore:
 
     def _turn_over(self) -> None:
         """Read from the file that others have opened meanwhile: what they end there has ended."""
-        self._turnover = self._file.turnover
+        turnover = self._file.turnover
         self._readers.reset()
+        self._turnover = turnover  # only now: until then the old connections are there to be taken
 
     def _look(self, now: int) -> None:
         if self._file.replaced():

@@ -51,6 +51,7 @@ class DatabaseFile:
         self._path = Path(path).absolute()
         self._text = str(self._path)
         self.timeout = timeout
+        self._patience = self._most = timeout * 0.9
         self._lock = Lock()
         self._known: tuple[int, int] | None = None
         self.turnover = 0
@@ -82,7 +83,7 @@ class DatabaseFile:
 
         SQLite's own waiting grows to 100 ms a step, which starves whoever comes late.
         """
-        _patiently(action, self.timeout * 0.9)
+        _patiently(action, self._most)
 
     def after_fork(self) -> None:
         """Replace the lock, which another thread of the parent may have held."""
@@ -111,8 +112,11 @@ class DatabaseFile:
             ) from error
 
     def _prepare(self) -> None:
+        """Wait for locks, but only once: the others queue behind, and would each wait in turn."""
+        patience, self._patience = self._patience, 0.0
         with closing(self._connect(0)) as conn:
-            self.patiently(partial(_establish, conn))
+            _patiently(partial(_establish, conn), patience)
+        self._patience = self._most
 
     def _connect(self, busy: float) -> sqlite3.Connection:
         return sqlite3.connect(

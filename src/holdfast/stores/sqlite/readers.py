@@ -2,13 +2,15 @@
 
 They are kept in a stack: taking one and putting it back are single steps that need no lock, a read
 has its connection to itself, and there are never more of them than simultaneous readers, however
-many threads come and go.
+many threads come and go. What a read was taken from it goes back to, so that nothing that was given
+up comes back into use.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import time
+from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -35,30 +37,36 @@ class Readers:
         Raises:
             StoreError: SQLite cannot answer.
         """
+        free = self._free
         try:
-            cursor = self._free.pop()
+            cursor = free.pop()
         except IndexError:
-            cursor = self._open()
+            cursor, free = self._open()
         try:
             row = cursor.execute(sql, params).fetchone()
         except BaseException as error:
             self._fail(cursor, error)
             raise
-        self._free.append(cursor)
+        free.append(cursor)
+        if free is not self._free:
+            self._empty(free)
         return row
 
     def every(self, sql: str, params: Sequence[Any]) -> list[Any]:
         """All rows, as tuples. Raises as `one`."""
+        free = self._free
         try:
-            cursor = self._free.pop()
+            cursor = free.pop()
         except IndexError:
-            cursor = self._open()
+            cursor, free = self._open()
         try:
             rows = cursor.execute(sql, params).fetchall()
         except BaseException as error:
             self._fail(cursor, error)
             raise
-        self._free.append(cursor)
+        free.append(cursor)
+        if free is not self._free:
+            self._empty(free)
         return rows
 
     def hold(self) -> None:
@@ -79,14 +87,17 @@ class Readers:
         self._gate.release()
 
     def reset(self) -> None:
-        """Close all connections; the next read opens a new one."""
-        self.hold()
-        self.release()
+        """Give up all connections, those of running reads with their read; the next opens a new one."""
+        with self._gate:
+            given_up, self._free = self._free, []
+        self._empty(given_up)
 
     def close(self) -> None:
         """Close all connections; final."""
         self._closed = True
-        self.reset()
+        self.hold()
+        self._free = []
+        self.release()
 
     def after_fork(self) -> list[Any]:
         """Begin anew in a child; the parent's connections, which must never be closed here."""
@@ -99,16 +110,17 @@ class Readers:
         self._free: list[sqlite3.Cursor] = []
         self._all: set[sqlite3.Cursor] = set()
 
-    def _open(self) -> sqlite3.Cursor:
-        if self._closed:
-            raise UsageError("the session store is closed")
+    def _open(self) -> tuple[sqlite3.Cursor, list[sqlite3.Cursor]]:
+        """One more connection, and where it belongs."""
         with self._gate:
+            if self._closed:
+                raise UsageError("the session store is closed")
             try:
                 cursor = self._connect().cursor()
             except sqlite3.Error as error:
                 raise store_error(error) from error
             self._all.add(cursor)
-            return cursor
+            return cursor, self._free
 
     def _fail(self, cursor: sqlite3.Cursor, error: BaseException) -> None:
         """Close the connection of a read that failed; whatever it was, the next gets a new one."""
@@ -117,6 +129,11 @@ class Readers:
         if isinstance(error, sqlite3.Error):
             raise store_error(error) from error
 
+    def _empty(self, given_up: list[sqlite3.Cursor]) -> None:
+        with suppress(IndexError):  # whoever else empties it may be faster
+            while True:
+                self._shut(given_up.pop())
+
     def _shut(self, cursor: sqlite3.Cursor) -> None:
-        self._all.discard(cursor)
         cursor.connection.close()
+        self._all.discard(cursor)
