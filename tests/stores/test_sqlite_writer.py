@@ -19,6 +19,8 @@ from stores.words import WORDS, add, words
 class Recorded:
     """A connection that notes its statements, and may fail one of them."""
 
+    error = sqlite3.OperationalError("disk I/O error")
+
     def __init__(self, conn, log, fail_on):
         self._conn, self._log, self._fail_on = conn, log, fail_on
 
@@ -28,7 +30,7 @@ class Recorded:
         if word in self._fail_on:
             self._fail_on.discard(word)
             self._conn.execute("ROLLBACK") if self._conn.in_transaction else None
-            raise sqlite3.OperationalError("disk I/O error")
+            raise self.error
         return self._conn.execute(sql, *args)
 
     def __getattr__(self, name):
@@ -202,6 +204,20 @@ def test_the_thread_outlives_whatever_keeps_it_from_beginning(core, monkeypatch)
         with pytest.raises(FileNotFoundError):
             core.write(lambda conn: None)
     assert core.write(lambda conn: 1) == 1
+
+
+@pytest.mark.parametrize(("statement", "after"), [("COMMIT", 1000), ("PRAGMA", 1)])
+def test_the_thread_outlives_a_lack_of_memory(table, recorded, monkeypatch, statement, after):
+    """It is an outage: at a commit the caller's, at a checkpoint nobody's."""
+    monkeypatch.setattr("holdfast.stores.sqlite.writer._CHECKPOINT_AFTER", after)
+    monkeypatch.setattr(Recorded, "error", MemoryError())
+    table.write(add("before"))
+    recorded[1].add(statement)
+    with suppress(StoreUnavailable):
+        table.write(add("short of memory"))
+    table.write(add("after"))
+    assert not recorded[1]
+    assert "after" in words(table)
 
 
 def test_coroutines_do_not_wait_for_ever(open_store):

@@ -9,6 +9,9 @@ import sqlite3
 
 from holdfast.errors import StoreCorrupt, StoreError, StoreUnavailable
 
+FAILURES = (sqlite3.Error, MemoryError)
+"""What SQLite's module raises: for a lack of memory no error of its own."""
+
 
 class Overtaken(sqlite3.OperationalError):
     """Another process has changed what was read, before the change that goes with it; as a lock in the way."""
@@ -46,7 +49,7 @@ _HARMLESS = {
 }
 
 
-def store_error(error: sqlite3.Error) -> StoreError:
+def store_error(error: sqlite3.Error | MemoryError) -> StoreError:
     """The error to raise `from` this one."""
     code = _primary(error)
     if code in _UNAVAILABLE:
@@ -54,17 +57,19 @@ def store_error(error: sqlite3.Error) -> StoreError:
     return StoreCorrupt(_CORRUPT.get(code, "the session database does not have the right tables"))
 
 
-def is_busy(error: sqlite3.Error) -> bool:
+def is_busy(error: sqlite3.Error | MemoryError) -> bool:
     """Whether another connection holds the lock that was asked for."""
     return _primary(error) in _BUSY
 
 
 def spoils(error: BaseException) -> bool:
     """Whether the connection must not be used again after this error."""
-    return isinstance(error, sqlite3.Error) and _primary(error) not in _HARMLESS
+    return isinstance(error, FAILURES) and _primary(error) not in _HARMLESS
 
 
-def _primary(error: sqlite3.Error) -> int:
+def _primary(error: sqlite3.Error | MemoryError) -> int:
+    if isinstance(error, MemoryError):
+        return sqlite3.SQLITE_NOMEM
     # Errors that the Python module raises itself carry no code.
     code: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
     return code & 0xFF

@@ -8,16 +8,16 @@ up comes back into use.
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from holdfast.errors import UsageError
-from holdfast.stores.sqlite.errors import store_error
+from holdfast.stores.sqlite.errors import FAILURES, store_error
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable, Sequence
 
 _PATIENCE = 1.0
@@ -29,6 +29,7 @@ class Readers:
     def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
         self._connect = connect
         self._closed = False
+        self._free: list[sqlite3.Cursor]
         self._reset()
 
     def one(self, sql: str, params: Sequence[Any]) -> Any:
@@ -107,7 +108,7 @@ class Readers:
 
     def _reset(self) -> None:
         self._gate = Lock()
-        self._free: list[sqlite3.Cursor] = []
+        self._free = []
         self._all: set[sqlite3.Cursor] = set()
 
     def _open(self) -> tuple[sqlite3.Cursor, list[sqlite3.Cursor]]:
@@ -117,7 +118,7 @@ class Readers:
                 raise UsageError("the session store is closed")
             try:
                 cursor = self._connect().cursor()
-            except sqlite3.Error as error:
+            except FAILURES as error:
                 raise store_error(error) from error
             self._all.add(cursor)
             return cursor, self._free
@@ -126,7 +127,7 @@ class Readers:
         """Close the connection of a read that failed; whatever it was, the next gets a new one."""
         with self._gate:
             self._shut(cursor)
-        if isinstance(error, sqlite3.Error):
+        if isinstance(error, FAILURES):
             raise store_error(error) from error
 
     def _empty(self, given_up: list[sqlite3.Cursor]) -> None:

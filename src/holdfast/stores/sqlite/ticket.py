@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sqlite3
 from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from holdfast.errors import StoreError, StoreUnavailable
-from holdfast.stores.sqlite.errors import store_error
+from holdfast.stores.sqlite.errors import FAILURES, store_error
 
 if TYPE_CHECKING:
+    import sqlite3
     from asyncio import AbstractEventLoop, Future
     from collections.abc import Callable
 
@@ -46,7 +46,7 @@ class Ticket(Generic[T]):
 
     def fail(self, error: Exception) -> None:
         """Note a failure. Each caller gets an exception of its own, with the common cause."""
-        if isinstance(error, sqlite3.Error):
+        if isinstance(error, FAILURES):
             self._error = store_error(error)
         elif isinstance(error, StoreError):
             self._error = type(error)(*error.args)

@@ -24,7 +24,6 @@ lock and at most one sync of the disk.
 
 from __future__ import annotations
 
-import sqlite3
 from contextlib import suppress
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -32,10 +31,11 @@ from threading import Lock, Thread, current_thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from holdfast.errors import StoreUnavailable, UsageError
-from holdfast.stores.sqlite.errors import is_busy, spoils, store_error
+from holdfast.stores.sqlite.errors import FAILURES, is_busy, spoils, store_error
 from holdfast.stores.sqlite.ticket import answer
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable
 
     from holdfast.stores.sqlite.file import DatabaseFile
@@ -83,7 +83,7 @@ class Writer:
         try:
             conn = self._ready()
             return None if conn is None else op(conn)
-        except sqlite3.Error as error:
+        except FAILURES as error:
             self._undo(error)
             if is_busy(error):
                 return None
@@ -122,7 +122,8 @@ class Writer:
         self._queue.put(ticket)
         if self._thread is None:
             try:
-                self._start()
+                with self._gate:
+                    self._go_on()
             except RuntimeError as error:
                 ticket.abandoned = True
                 raise StoreUnavailable("no thread can be started that writes") from error
@@ -167,10 +168,6 @@ class Writer:
         self._turnover = 0
         self._synced: bool | None = None
         self._since_checkpoint = 0
-
-    def _start(self) -> None:
-        with self._gate:
-            self._go_on()
 
     def _go_on(self) -> None:
         """Whoever calls has the gate: a ticket that came too late to be finished starts nothing."""
@@ -271,7 +268,7 @@ class Writer:
     def _commit(self, conn: sqlite3.Connection, group: list[Ticket[Any]]) -> None:
         try:
             conn.execute("COMMIT")
-        except sqlite3.Error as error:
+        except FAILURES as error:
             self._give_up(group, error)
             self._disconnect()
         self._since_checkpoint += len(group)
@@ -295,7 +292,7 @@ class Writer:
         try:
             if self._conn.in_transaction:
                 self._conn.execute("ROLLBACK")
-        except sqlite3.Error:
+        except FAILURES:
             self._disconnect()
         if spoils(error):
             self._disconnect()
@@ -310,11 +307,11 @@ class Writer:
             self._conn.execute(f"PRAGMA busy_timeout = {_LET_FINISH}")
             self._conn.execute(f"PRAGMA wal_checkpoint({'TRUNCATE' if idle else 'FULL'})")
             self._conn.execute("PRAGMA busy_timeout = 0")
-        except sqlite3.Error:
+        except FAILURES:
             self._disconnect()  # the next operation meets the same obstacle and reports it
 
     def _disconnect(self) -> None:
         conn, self._conn = self._conn, None
         if conn is not None:
-            with suppress(sqlite3.Error):
+            with suppress(*FAILURES):
                 conn.close()
