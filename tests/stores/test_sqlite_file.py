@@ -238,6 +238,18 @@ def test_a_file_that_is_replaced(store, samples, clock, path):
     assert store.get(old.id, now=later).record.version == 1
 
 
+def test_a_list_is_never_of_a_file_that_was_replaced_or_is_gone(store, samples, open_store, path):
+    """As nothing else is read where users are, or by who only looks after sessions."""
+    record = samples.stored("alice")
+    assert listed(store, "alice") == [record.id]
+    replace_with_copy(path)
+    open_store().delete(record.id)
+    assert listed(store, "alice") == []
+    path.unlink()
+    with pytest.raises(StoreUnavailable):
+        listed(store, "alice")
+
+
 def test_a_read_that_outlasts_the_replacement_leaves_nothing_old(store, samples, clock, path):
     """Its connection, to the old file, is not used again: a session that has ended stays ended."""
     record = samples.stored()

@@ -58,7 +58,8 @@ class SqliteCore:
         )
 
     def read(self, sql: str, params: Sequence[Any] = ()) -> list[Any]:
-        """All rows of a query, as tuples."""
+        """All rows of a query, as tuples. A file that was put in place of the opened one is noticed."""
+        self._look()
         if self._turnover != self._file.turnover:
             self._turn_over()
         return self._readers.every(sql, params)
@@ -70,7 +71,8 @@ class SqliteCore:
         second, and at once where a write has noticed it.
         """
         if now is not None and not -_LOOK_EVERY < now - self._looked_at < _LOOK_EVERY:
-            self._look(now)
+            self._look()
+            self._looked_at = now
         if self._turnover != self._file.turnover:
             self._turn_over()
         return self._readers.one(sql, params)
@@ -142,10 +144,9 @@ class SqliteCore:
         self._readers.reset()
         self._turnover = turnover  # only now: until then the old connections are there to be taken
 
-    def _look(self, now: int) -> None:
+    def _look(self) -> None:
         if self._file.replaced():
             self._readers.reset()
-        self._looked_at = now
 
     def _hold(self) -> None:
         # SQLite keeps book of a process's locks on a file, and a child would inherit the book but
