@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from forking import ended, forked, in_a_child
+from holdfast.errors import StoreCorrupt
 from holdfast.protocols import Take
 from holdfast.record import changed
 from holdfast.stores.sqlite import SqliteStore
@@ -103,6 +104,21 @@ def open_files(path):
 
 
 proc = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
+
+
+@proc
+def test_an_error_keeps_no_file_open(store, samples, path):
+    """However long it is kept, as by who reports errors."""
+    samples.several(100)
+    store.core._hold()  # with its end the log goes into the file
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * (path.stat().st_size - 4096))
+    store.core._release()
+    with pytest.raises(StoreCorrupt) as kept:
+        store.salt()
+    assert kept.value.__cause__
+    assert open_files(path) == []
 
 
 @proc

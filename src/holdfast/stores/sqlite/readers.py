@@ -136,5 +136,7 @@ class Readers:
                 self._shut(given_up.pop())
 
     def _shut(self, cursor: sqlite3.Cursor) -> None:
-        cursor.connection.close()
+        connection = cursor.connection
+        cursor.close()  # an error that is kept would keep its statement, and that the file open
+        connection.close()
         self._all.discard(cursor)
