@@ -21,6 +21,7 @@ from bench import _measure as measure
 from holdfast import KeyRing, Session, Sessions, Settings
 from holdfast.assembly import now_ms
 from holdfast.stores import open_both
+from holdfast.stores.redis import answers
 from holdfast.stores.redis.keys import ALL_TAGS
 from holdfast.stores.redis.scripts import script
 from holdfast.testing.contracts.samples import Samples
@@ -41,7 +42,7 @@ USERS = 2 if measure.QUICK else 40
 PER_USER = 10
 _TOGETHER = 500
 _MAKE = (
-    script("record", "index").text
+    script(answers.text, "record", "index").text
     + b"""
 for number = tonumber(ARGV[2]), ARGV[3] - 1 do
   local member = '1' .. redis.sha1hex(tag .. number):sub(1, 21) .. 'A'

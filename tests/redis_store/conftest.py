@@ -11,6 +11,7 @@ from holdfast.stores.redis import scripts
 from holdfast.stores.redis.keys import ALL_TAGS
 from holdfast.testing import BlockingStore
 from holdfast.testing.contracts.samples import Samples
+from redis_impostor import Impostor
 
 
 @pytest.fixture(scope="session")
@@ -40,6 +41,20 @@ def single(session_servers):
 def cluster(session_servers):
     """Three primaries for all tests that do them no harm."""
     return session_servers.cluster()
+
+
+@pytest.fixture
+def impostor():
+    """Start one; all end with the test."""
+    started = []
+
+    def start(*answer):
+        started.append(Impostor(*answer))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.close()
 
 
 @pytest.fixture(params=["threads", "loop"])
@@ -97,7 +112,7 @@ def moved_scripts(monkeypatch):
         if isinstance(script, scripts.Script) and plain in script.text:
             text = script.text.replace(plain, moved)
             sha = hashlib.sha1(text).hexdigest().encode()
-            monkeypatch.setattr(scripts, name, scripts.Script(text, sha))
+            monkeypatch.setattr(scripts, name, script._replace(text=text, sha=sha))
 
 
 @pytest.fixture

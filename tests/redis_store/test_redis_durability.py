@@ -10,6 +10,7 @@ from holdfast.assembly import assemble
 from holdfast.errors import ConfigurationError, NotDurable, StoreUnavailable
 from holdfast.record import changed
 from holdfast.stores import open_both
+from holdfast.stores.redis.answers import number
 from holdfast.stores.redis.calls import Call, Work
 from holdfast.stores.redis.keys import ALL_TAGS
 from holdfast.stores.redis.target import Address, target
@@ -113,7 +114,7 @@ def test_who_refused_has_nothing_to_acknowledge():
     topology = Topology(target("redis://one"), 1.0)
     topology.homes = dict.fromkeys(ALL_TAGS, Address("one", 6379))
     topology.target = topology.target._replace(replicas=1)
-    work = Work([Call("aa", None, ("DEL", "key"), durable=True)])
+    work = Work([Call("aa", None, ("DEL", "key"), durable=True, read=number)])
     (first,) = work.batches(topology, 10)
     refusal = ReplyError("READONLY You can't write against a read only replica.")
     work.absorb(first, [refusal, ReplyError("ERR WAIT cannot be used")], "one", topology)

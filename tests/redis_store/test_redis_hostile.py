@@ -1,16 +1,12 @@
 """What answers may lie: our password goes to no host that only a reply has named, and nothing else breaks."""
 
-import socket
-import threading
-from contextlib import suppress
-
 import pytest
 
 from holdfast.errors import ConfigurationError, StoreError, StoreUnavailable
 from holdfast.stores.redis.keys import SLOT_OF
+from redis_impostor import SLOTS, info
 
 PASSWORD = "hunter2"
-SLOTS = b"*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n"
 GARBAGE = [
     b":1\r\n",
     b"*0\r\n",
@@ -26,61 +22,8 @@ KINDS = {
 }
 
 
-class Impostor:
-    """Listens like a Redis server; `answer` gives the reply to a command. `heard` is all that came."""
-
-    def __init__(self, answer=lambda command: b"+OK\r\n"):
-        self.heard = []
-        self._answer = answer
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listening.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def close(self):
-        self._listening.close()
-
-    def _accept(self):
-        with suppress(OSError):
-            while True:
-                connection = self._listening.accept()[0]
-                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
-    def _serve(self, connection):
-        with connection, connection.makefile("rb") as coming, suppress(OSError, ValueError):
-            while line := coming.readline():
-                command = [self._text(coming) for _ in range(int(line[1:]))]
-                self.heard.append(command)
-                connection.sendall(self._answer(command))
-
-    def _text(self, coming):
-        length = int(coming.readline()[1:])
-        return coming.read(length + 2)[:-2]
-
-
-@pytest.fixture
-def impostor():
-    """Start one; all end with the test."""
-    started = []
-
-    def start(*answer):
-        started.append(Impostor(*answer))
-        return started[-1]
-
-    yield start
-    for each in started:
-        each.close()
-
-
 def logged_in(impostor):
     return any(command[0] == b"AUTH" for command in impostor.heard)
-
-
-def info(clustered):
-    text = (
-        "redis_version:7.2.0\r\nrole:master\r\nconnected_slaves:0\r\nrun_id:x\r\n"
-        f"maxmemory_policy:noeviction\r\ncluster_enabled:{clustered}\r\n"
-    )
-    return f"${len(text)}\r\n{text}\r\n".encode()
 
 
 def sending(word, port, *, clustered=0, slots=b"-ERR\r\n"):

@@ -113,7 +113,7 @@ def test_two_releases_side_by_side(single, store, samples, clock, opening, monke
         if isinstance(script, scripts.Script):
             text = script.text + b"\n-- a later release"
             sha = hashlib.sha1(text).hexdigest().encode()
-            monkeypatch.setattr(scripts, name, scripts.Script(text, sha))
+            monkeypatch.setattr(scripts, name, script._replace(text=text, sha=sha))
     newer = opening(single.url)
     assert newer.update(changed(record, version=1), expected=record.version)
     monkeypatch.undo()

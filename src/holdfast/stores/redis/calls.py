@@ -8,14 +8,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from holdfast.errors import StoreUnavailable
+from holdfast.stores.redis.answers import text
 from holdfast.stores.redis.errors import new_place, store_error, verdict
-from holdfast.stores.redis.target import Address
 from holdfast.stores.redis.wire import Argument, ReplyError, pack
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from holdfast.stores.redis.scripts import Script
+    from holdfast.stores.redis.target import Address
     from holdfast.stores.redis.topology import Topology
 
 _MOST_HOPS = 8
@@ -25,7 +26,8 @@ class Call(NamedTuple):
     """One command in the slot of `tag`: that of a script with these arguments, or as it stands.
 
     A `durable` one counts only when the replicas have acknowledged it. A `safe` one may be sent
-    again when nobody knows whether it was carried out.
+    again when nobody knows whether it was carried out. `read` makes something of the reply to a command
+    that is no script.
     """
 
     tag: str
@@ -33,6 +35,15 @@ class Call(NamedTuple):
     arguments: tuple[Argument, ...]
     durable: bool = False
     safe: bool = False
+    read: Callable[[Any], Any] = text
+
+    def value(self, reply: Any) -> Any:
+        """What the reply says.
+
+        Raises:
+            StoreUnavailable: nothing that an answer to this call can be.
+        """
+        return (self.read if self.script is None else self.script.read)(reply)
 
     def command(self, *, in_full: bool = False) -> Sequence[Argument]:
         """The command; `in_full` sends the text of the script along."""
@@ -44,7 +55,7 @@ class Call(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """The reply to a call, and the server process that gave it."""
+    """What the reply to a call says, and the server process that gave it."""
 
     value: Any
     node: str
@@ -104,7 +115,7 @@ class Work:
         """Take the replies to a batch.
 
         Raises:
-            StoreError: one of them is a refusal that trying again does not change.
+            StoreError: one of them is no answer, or a refusal that trying again does not change.
         """
         acknowledged = replies.pop() if batch.replicas else 0
         for number, reply in zip(batch.origin, replies, strict=True):
@@ -113,7 +124,7 @@ class Work:
             if isinstance(reply, ReplyError):
                 self._refused(number, reply, batch.address, topology)
             else:
-                self.answers[number] = Answer(reply, node)
+                self.answers[number] = Answer(self.calls[number].value(reply), node)
                 self.proved &= isinstance(acknowledged, int) and acknowledged >= batch.replicas
         self.open = [number for number in self.open if self.answers[number] is None]
 
@@ -146,8 +157,7 @@ class Work:
         if what == "text":
             self._in_full.add(number)
         elif what in {"moved", "ask"}:
-            slot, host, port = new_place(reply)
-            place = Address(host or address.host, port)
+            slot, place = new_place(reply, address)
             if what == "moved":
                 topology.move(slot, place)
             else:

@@ -50,11 +50,11 @@ class Client:
         self.packed = PackedCalls(core.keys)
 
     async def value(self, call: Call) -> Any:
-        """The reply to one call. Raises as `exchange`."""
+        """What the reply to one call says. Raises as `exchange`."""
         return (await self.ask(call)).value
 
     async def values(self, calls: Sequence[Call]) -> list[Any]:
-        """The replies to some calls. Raises as `exchange`."""
+        """What the replies to some calls say. Raises as `exchange`."""
         done = await self.carry_out(calls)
         require_proved(done.proved)
         return done.values
@@ -65,7 +65,7 @@ class Client:
             packed = pack((call.command(),))
             found = await self.at_once(call.tag, packed, safe=call.safe)
             if found is not None:
-                return Answer(*found)
+                return Answer(call.value(found[0]), found[1])
         return await self.ask_again(call)
 
     async def ask_again(self, call: Call) -> Answer:
@@ -111,7 +111,7 @@ class Client:
 
         Raises:
             NotDurable: all was carried out, and the replicas have not acknowledged it in time.
-            StoreUnavailable: a server does not answer; nobody knows what was carried out.
+            StoreUnavailable: a server gives no answer; nobody knows what was carried out.
             StoreCorrupt: a server refuses what was asked.
         """
         done = await self.carry_out(calls)

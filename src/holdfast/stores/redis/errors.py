@@ -5,9 +5,13 @@ The texts that callers see are ours: the server's own may quote keys.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from holdfast.errors import RecordReadOnly, StoreCorrupt, StoreError, StoreUnavailable
+from holdfast.stores.redis.target import place
+
+if TYPE_CHECKING:
+    from holdfast.stores.redis.target import Address
 
 Verdict = Literal["text", "moved", "ask", "wait", "resolve", "final"]
 
@@ -76,18 +80,20 @@ def store_error(error: Exception) -> StoreError:
     return StoreCorrupt("the Redis server refused a script: are its keys another program's?")
 
 
-def new_place(error: Exception) -> tuple[int, str, int]:
-    """Slot, host and port of a MOVED or ASK reply; no host: that of the server which sent it.
+def new_place(error: Exception, asked: Address) -> tuple[int, Address]:
+    """Slot and place of a MOVED or ASK reply by the server `asked`, which it need not name.
 
     Raises:
-        StoreCorrupt: it names no place.
+        StoreUnavailable: it names no place.
     """
     try:
         _, slot, address = str(error).split(" ")[:3]
         host, _, port = address.rpartition(":")
-        return int(slot), host.strip("[]"), int(port)
+        return int(slot), place(host.strip("[]") or asked.host, int(port))
     except ValueError:
-        raise StoreCorrupt("the Redis Cluster sends us to a place that cannot be read") from error
+        raise StoreUnavailable(
+            "the Redis Cluster sends us to a place that cannot be read"
+        ) from error
 
 
 def refuses_us(error: BaseException | None) -> bool:

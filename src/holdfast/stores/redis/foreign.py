@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from holdfast.errors import ConfigurationError
 from holdfast.faces import run
 from holdfast.hooks import weakly
+from holdfast.stores.redis.answers import flag, number, page_of_keys
 from holdfast.stores.redis.calls import Call
 from holdfast.stores.redis.client import Client
 from holdfast.stores.redis.core import Core
@@ -49,7 +50,9 @@ class ForeignKeys:
         pattern, cursor = _GLOB.sub(r"\\\g<0>", prefix) + "*", b"0"
         while True:
             scan = ("SCAN", cursor, "MATCH", pattern, "COUNT", _PAGE)
-            cursor, keys = await self._client.value(Call(_ANYWHERE, None, scan, safe=True))
+            cursor, keys = await self._client.value(
+                Call(_ANYWHERE, None, scan, safe=True, read=page_of_keys)
+            )
             found.update(keys)
             if cursor == b"0":
                 return sorted(found)
@@ -57,8 +60,8 @@ class ForeignKeys:
     async def swap(self, key: bytes, old: bytes, new: bytes) -> bool:
         """Replace a value if it is still the old one; it ends when it would have ended."""
         swap = ("EVAL", _SWAP, "1", key, old, new)
-        swapped: int = await self._client.value(Call(_ANYWHERE, None, swap))
-        return swapped == 1
+        swapped: bool = await self._client.value(Call(_ANYWHERE, None, swap, read=flag))
+        return swapped
 
     async def get(self, key: str | bytes) -> bytes | None:
         """The value of a key; None: there is no such key.
@@ -73,7 +76,7 @@ class ForeignKeys:
 
     async def delete(self, key: str) -> None:
         """Remove a key, whether or not it is there. Raises as `get`."""
-        await self._client.value(Call(_ANYWHERE, None, ("DEL", key), safe=True))
+        await self._client.value(Call(_ANYWHERE, None, ("DEL", key), safe=True, read=number))
 
     async def close(self) -> None:
         """Close all connections."""

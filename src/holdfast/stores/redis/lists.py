@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from holdfast.errors import NotDurable
 from holdfast.protocols import Page
 from holdfast.rules.secret import tag_of
 from holdfast.stores.redis import scripts
+from holdfast.stores.redis.answers import flag
 from holdfast.stores.redis.calls import Call
 from holdfast.stores.redis.client import require_proved
 from holdfast.stores.redis.keys import ALL_TAGS, subject_of
@@ -17,6 +18,7 @@ from holdfast.stores.redis.records import delete
 from holdfast.stores.redis.values import subject_key_of, unpack
 
 if TYPE_CHECKING:
+    from holdfast.stores.redis.answers import Rows
     from holdfast.stores.redis.client import Client
     from holdfast.stores.redis.keys import Subject
 
@@ -31,7 +33,7 @@ async def page_of(client: Client, salt: bytes, subject: str, after: str | None, 
     place = subject_of(subject, salt)
     arguments = (2, *client.keys.lists(place.tag), place.key, _start(place.tag, after), limit + 1)
     others, rows = await client.value(Call(place.tag, scripts.PAGE_OF, arguments, safe=True))
-    found = _rows(place.tag, rows)
+    found = _with_tag(place.tag, rows)
     if others:
         found = sorted(found + await _elsewhere(client, place, others, after))
     return _page(found, limit)
@@ -40,7 +42,7 @@ async def page_of(client: Client, salt: bytes, subject: str, after: str | None, 
 async def page_of_all(client: Client, after: str | None, limit: int) -> Page:
     """A page of everybody's records, tag by tag."""
     first = bisect_left(ALL_TAGS, tag_of(after or ""))
-    found: list[tuple[str, bytes]] = []
+    found: Rows = []
     look = _FIRST_LOOK
     while first < len(ALL_TAGS) and len(found) <= limit:
         tags = ALL_TAGS[first : first + look]
@@ -49,7 +51,7 @@ async def page_of_all(client: Client, after: str | None, limit: int) -> Page:
             if most > 0:
                 arguments = (2, *client.keys.lists(tag), _start(tag, after), most)
                 rows = await client.value(Call(tag, scripts.PAGE_TAG, arguments, safe=True))
-                found += _rows(tag, rows)
+                found += _with_tag(tag, rows)
         first, look = first + look, look * 8
     return _page(found, limit)
 
@@ -63,12 +65,12 @@ async def delete_all(
     arguments = (2, *client.keys.lists(place.tag), place.key, kept, _BATCH)
     call = Call(place.tag, scripts.DELETE_ALL, arguments, durable=True)
     removed: list[str] = []
-    others: list[bytes] = []
+    others: tuple[str, ...] = ()
     proved, more = True, True
     while more:
         done = await client.carry_out([call._replace(durable=proved)])
         looked, others, members = done.values[0]
-        removed += [place.tag + member.decode() for member in members]
+        removed += [place.tag + member for member in members]
         proved, more = proved and done.proved, looked == _BATCH
     for id, _ in await _elsewhere(client, place, others, None):
         if id == keep:
@@ -85,21 +87,23 @@ async def delete_all(
 
 async def _occupied(client: Client, tags: list[str]) -> list[str]:
     """Those of the tags that have records."""
-    calls = [Call(tag, None, ("EXISTS", client.keys.directory(tag)), safe=True) for tag in tags]
+    calls = [
+        Call(tag, None, ("EXISTS", client.keys.directory(tag)), safe=True, read=flag)
+        for tag in tags
+    ]
     there = await client.values(calls)
     return [tag for tag, yes in zip(tags, there, strict=True) if yes]
 
 
 async def _elsewhere(
-    client: Client, place: Subject, ids: list[bytes], after: str | None
-) -> list[tuple[str, bytes]]:
+    client: Client, place: Subject, ids: tuple[str, ...], after: str | None
+) -> Rows:
     """The subject's records in other slots; an id that is not the subject's any more is taken off."""
-    found: list[tuple[str, bytes]] = []
-    for raw in ids:
-        id = raw.decode()
+    found: Rows = []
+    for id in ids:
         value = await client.value(call_of_get(client.keys, id))
         if value is None or subject_key_of(value) != place.key:
-            arguments = (2, *client.keys.lists(place.tag), place.key, raw, 0)
+            arguments = (2, *client.keys.lists(place.tag), place.key, id, 0)
             await client.value(Call(place.tag, scripts.LIST_ELSEWHERE, arguments, safe=True))
         elif after is None or id > after:
             found.append((id, value))
@@ -113,13 +117,11 @@ def _start(tag: str, after: str | None) -> str:
     return after[2:] if tag_of(after) == tag else "~"  # greater than every member
 
 
-def _rows(tag: str, rows: list[Any]) -> list[tuple[str, bytes]]:
-    return [
-        (tag + member.decode(), value) for member, value in zip(rows[::2], rows[1::2], strict=True)
-    ]
+def _with_tag(tag: str, rows: Rows) -> Rows:
+    return [(tag + member, value) for member, value in rows]
 
 
-def _page(found: list[tuple[str, bytes]], limit: int) -> Page:
+def _page(found: Rows, limit: int) -> Page:
     """The page from the rows, which were asked for one more than `limit`."""
     records = [unpack(value, id) for id, value in found[:limit]]
     after = found[limit - 1][0] if len(found) > limit else None

@@ -208,7 +208,7 @@ class _OneLoop:
         except TimeoutError as error:
             self._pace.failed(address)
             raise Late(f"the Redis server at {address} does not answer") from error
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             self._pace.failed(address)
             raise Lost(f"the Redis server at {address} cannot be reached") from error
         except Exception:

@@ -7,7 +7,7 @@ the record, and a replaced record of another slot.
 from __future__ import annotations
 
 import hmac
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -34,18 +34,18 @@ async def get(client: Client, id: str, take: Take) -> Reading:
     if take.period < 1:
         raise UsageError("the period of a quota must be at least 1 ms")
     packed = client.packed.take(id, take)
-    answer = None if packed is None else await client.at_once(id[:2], packed, safe=False)
-    if answer is None:
+    found = None if packed is None else await client.at_once(id[:2], packed, safe=False)
+    if found is not None:
+        (value, spent), node = scripts.GET_AND_TAKE.read(found[0]), found[1]
+    else:
         tag, name = client.keys.quota(take.key, take.period)
         if tag != tag_of(id):
             return await _spend(client, await read(client, id), take)
-        answer = await client.ask_again(call_of_take(client.keys, id, name, take))
-    found, node = answer
-    if found is None:
+        (value, spent), node = await client.ask_again(call_of_take(client.keys, id, name, take))
+    if value is None:
         return Reading(None, node=node)
-    record = unpack(found[0], id)
-    spent = None if record is None or len(found) == 1 else taken(found[1])
-    return Reading(record, spent, record is None, node)
+    record = unpack(value, id)
+    return Reading(record, None if record is None else spent, record is None, node)
 
 
 async def read(client: Client, id: str) -> Reading:
@@ -62,17 +62,13 @@ async def read(client: Client, id: str) -> Reading:
     return Reading(record, None, record is None and value is not None, node)
 
 
-def taken(reply: list[int]) -> Taken:
-    """The answer of a quota."""
-    return Taken(bool(reply[0]), reply[1], reply[2])
-
-
 async def take(client: Client, key: str, limit: int, period: int) -> Taken:
     """Spend one from a quota."""
     if period < 1:
         raise UsageError("the period of a quota must be at least 1 ms")
     tag, name = client.keys.quota(key, period)
-    return taken(await client.value(Call(tag, scripts.TAKE, (1, name, limit, period))))
+    answer: Taken = await client.value(Call(tag, scripts.TAKE, (1, name, limit, period)))
+    return answer
 
 
 async def insert(
@@ -100,10 +96,10 @@ async def insert(
             packed_version(replacing.version) if replacing else "",
         ),
     )
-    word, *members = await client.value(call)
-    if word != b"admitted":
-        return Refused(cast("Literal['exists', 'cap', 'changed']", word.decode()))
-    return Admitted(tuple(tag + member.decode() for member in members))
+    answer: Admitted | Refused = await client.value(call)
+    if isinstance(answer, Refused):
+        return answer
+    return Admitted(tuple([tag + member for member in answer.evicted]))
 
 
 async def update(
@@ -118,7 +114,7 @@ async def update(
         packed = client.packed.update(id, version, value)
         found = await client.at_once(id[:2], packed, safe=False)
         if found is not None:
-            return bool(found[0])
+            return found[0] == 1 or bool(scripts.UPDATE.read(found[0]))
     call = call_of_update(client.keys, id, version, value, durable=durable)
     return await _conditional(client, call)
 

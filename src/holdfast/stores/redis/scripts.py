@@ -8,36 +8,42 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from holdfast.stores.redis import answers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _FOLDER = Path(__file__).with_name("lua")
 
 
 class Script(NamedTuple):
-    """The text of a script, and the hash that EVALSHA calls it by."""
+    """The text of a script, the hash that EVALSHA calls it by, and what makes something of its replies."""
 
     text: bytes
     sha: bytes
+    read: Callable[[Any], Any]
 
 
-def script(*parts: str) -> Script:
+def script(read: Callable[[Any], Any], *parts: str) -> Script:
     """The script that these files make, one after another."""
     text = b"\n".join((_FOLDER / f"{part}.lua").read_bytes() for part in parts)
-    return Script(text, hashlib.sha1(text, usedforsecurity=False).hexdigest().encode())
+    return Script(text, hashlib.sha1(text, usedforsecurity=False).hexdigest().encode(), read)
 
 
-GET = script("get")
-GET_AND_TAKE = script("now", "quota", "get_and_take")
-TAKE = script("now", "quota", "take")
-INSERT = script("now", "record", "index", "insert")
-UPDATE = script("record", "update")
-TOUCH = script("record", "touch")
-DELETE = script("record", "index", "delete")
-DELETE_ALL = script("record", "index", "delete_all")
-PAGE_OF = script("record", "page_of")
-PAGE_TAG = script("record", "index", "page_tag")
-RAISE = script("record", "index", "raise")
-DUE = script("now", "record", "index", "due")
-PURGE = script("now", "record", "index", "purge")
-LIST_ELSEWHERE = script("record", "list_elsewhere")
-SALT = script("salt")
+GET = script(answers.text, "get")
+GET_AND_TAKE = script(answers.value_and_taken, "now", "quota", "get_and_take")
+TAKE = script(answers.taken, "now", "quota", "take")
+INSERT = script(answers.inserted, "now", "record", "index", "insert")
+UPDATE = script(answers.flag, "record", "update")
+TOUCH = script(answers.flag, "record", "touch")
+DELETE = script(answers.flag, "record", "index", "delete")
+DELETE_ALL = script(answers.removed, "record", "index", "delete_all")
+PAGE_OF = script(answers.names_and_rows, "record", "page_of")
+PAGE_TAG = script(answers.rows, "record", "index", "page_tag")
+RAISE = script(answers.number, "record", "index", "raise")
+DUE = script(answers.flag, "now", "record", "index", "due")
+PURGE = script(answers.purged, "now", "record", "index", "purge")
+LIST_ELSEWHERE = script(answers.flag, "record", "list_elsewhere")
+SALT = script(answers.salt, "salt")

@@ -25,6 +25,7 @@ _OPTIONS = ("prefix", "replicas", "fence", "tls", "tls_ca", "tls_cert", "tls_key
 _SENTINEL_OPTIONS = ("sentinel_user", "sentinel_password")
 _MOST_REPLICAS = 16
 _MOST_DATABASES = 65_535
+_PORTS_END = 65_536
 
 
 class Address(NamedTuple):
@@ -35,6 +36,18 @@ class Address(NamedTuple):
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def place(host: str, port: int) -> Address:
+    """The address that a reply names.
+
+    Raises:
+        ValueError: nothing can listen there.
+    """
+    host.encode("idna")
+    if "\0" in host or not 0 < port < _PORTS_END:
+        raise ValueError(port)
+    return Address(host, port)
 
 
 class Login(NamedTuple):

@@ -17,13 +17,13 @@ from holdfast.errors import ConfigurationError, StoreCorrupt, StoreUnavailable
 from holdfast.stores.redis.errors import Lost, refuses_us, store_error
 from holdfast.stores.redis.facts import Facts, facts_of, greeting, log_in, require_fit
 from holdfast.stores.redis.keys import ALL_TAGS, SLOT_OF
-from holdfast.stores.redis.target import Address
+from holdfast.stores.redis.target import place
 from holdfast.stores.redis.wire import Argument, ReplyError, Wire, pack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from holdfast.stores.redis.target import Target
+    from holdfast.stores.redis.target import Address, Target
 
 _GUIDE_S = 0.5
 """Seconds that one Sentinel, or one node that is asked for the map of slots, may take."""
@@ -240,7 +240,7 @@ def _by_sentinels(topology: Topology) -> _Map:
 def _read_view(reply: Any) -> tuple[int, Address]:
     """The configuration's number, and the primary that it names."""
     view = dict(zip(reply[::2], reply[1::2], strict=True))
-    return int(view[b"config-epoch"]), Address(view[b"ip"].decode(), int(view[b"port"]))
+    return int(view[b"config-epoch"]), place(view[b"ip"].decode(), int(view[b"port"]))
 
 
 def _by_cluster(topology: Topology) -> _Map:
@@ -264,7 +264,7 @@ def _read_slots(ranges: list[Any], asked: Address) -> _Map:
     homes: dict[str, Address] = {}
     replicas: dict[str, int] = {}
     for first, last, primary, *others in ranges:
-        address = Address((primary[0] or b"").decode() or asked.host, primary[1])
+        address = place((primary[0] or b"").decode() or asked.host, primary[1])
         for tag, slot in SLOT_OF.items():
             if first <= slot <= last:
                 homes[tag] = address

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from holdfast.stores.redis import scripts
+from holdfast.stores.redis.answers import written_number
 from holdfast.stores.redis.calls import Call
 from holdfast.stores.redis.client import require_proved
 from holdfast.stores.redis.keys import ALL_TAGS
@@ -53,8 +54,8 @@ async def bump_epoch(client: Client) -> int:
     """Make the epochs of all tags one that none of them has had; it."""
     epochs = [0]
     for tags in _parts():
-        calls = [Call(tag, None, ("GET", client.keys.epoch(tag)), safe=True) for tag in tags]
-        epochs += [int(value or 0) for value in await client.values(calls)]
+        calls = [_reading_of_epoch(client, tag) for tag in tags]
+        epochs += await client.values(calls)
     return await _raise_to(client, max(epochs) + 1, grow=True)
 
 
@@ -77,6 +78,10 @@ async def purge(client: Client, limit: int) -> int:
 def _parts() -> Iterator[list[str]]:
     for start in range(0, len(ALL_TAGS), _TOGETHER):
         yield ALL_TAGS[start : start + _TOGETHER]
+
+
+def _reading_of_epoch(client: Client, tag: str) -> Call:
+    return Call(tag, None, ("GET", client.keys.epoch(tag)), safe=True, read=written_number)
 
 
 def _salt(client: Client, proposed: bytes, what: str, *, durable: bool = False) -> Call:
@@ -105,7 +110,7 @@ async def _due(client: Client, tags: list[str]) -> list[str]:
 
 
 async def _purge_tag(client: Client, tag: str, limit: int) -> int:
-    went, more = 0, 1
+    went, more = 0, True
     while more and went < limit:
         arguments = (2, *client.keys.lists(tag), min(_BATCH, limit - went))
         some, more = await client.value(Call(tag, scripts.PURGE, arguments))

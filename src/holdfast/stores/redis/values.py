@@ -14,6 +14,7 @@ import msgspec
 
 from holdfast.errors import RecordReadOnly, UsageError
 from holdfast.record import changed, decode, encode
+from holdfast.stores.redis.answers import no_answer
 
 if TYPE_CHECKING:
     from holdfast.record import Record
@@ -79,13 +80,17 @@ def unpack(value: bytes, id: str) -> Record | None:
     """The record of this value, None if it is damaged.
 
     Raises:
+        StoreUnavailable: it is nothing that could be the value of a key.
         RecordReadOnly: a newer release wrote it, and this one cannot read it.
     """
-    if len(value) < HEAD:
+    try:
+        layout, flags, _, version, made, created, saw, seen, ends, expires, digest, length = (
+            _HEAD.unpack_from(value)
+        )
+    except struct.error:  # too short
         return None
-    layout, flags, _, version, made, created, saw, seen, ends, expires, digest, length = (
-        _HEAD.unpack_from(value)
-    )
+    except TypeError:
+        raise no_answer() from None
     if layout != LAYOUT:
         raise RecordReadOnly(f"the stored record has layout {layout}, newer than {LAYOUT}")
     start = HEAD + (_SUBJECT_KEY if flags & _SUBJECT else 0)

@@ -41,6 +41,8 @@ _SLACK_S = 0.05
 """How much longer than its limit a call may take, rather than that the kernel is told another one."""
 _MOMENT_S = 0.02
 """For how long after an answer a connection is taken to stand without a look."""
+_BROKEN = (OSError, hiredis.ProtocolError, TypeError)
+"""How a connection breaks; the last is the parser's word for a map whose keys are lists."""
 _TOO_LATE = (TimeoutError, BlockingIOError)
 """How Python's time limit shows, and the kernel's."""
 
@@ -72,7 +74,7 @@ class Wire:
             raise Late(f"{self._server} does not answer") from error
         except ssl.SSLCertVerificationError as error:
             raise Lost(f"the certificate of {self._server} is not trusted") from error
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             raise Lost(f"{self._server} cannot be reached") from error
         self._poll = select.poll()
         self._poll.register(self._socket, select.POLLIN)
@@ -87,7 +89,7 @@ class Wire:
             return self._ask(payload, count, deadline)
         except _TOO_LATE as error:
             raise Late(f"{self._server} did not answer in time", sent=True) from error
-        except (OSError, hiredis.ProtocolError) as error:
+        except _BROKEN as error:
             raise Lost(f"the connection to {self._server} broke", sent=True) from error
 
     def stands(self) -> bool:
@@ -131,7 +133,7 @@ class Wire:
             return self._received()
         except TimeoutError:
             return []
-        except (OSError, hiredis.ProtocolError) as error:
+        except _BROKEN as error:
             raise Lost(f"the connection to {self._server} broke") from error
 
     def close(self) -> None:
@@ -256,7 +258,7 @@ class AsyncWire(asyncio.Protocol):
                     asked.popleft()
                     if not future.done():  # whoever asked may have been cancelled
                         future.set_result((replies, self.node))
-        except (hiredis.ProtocolError, IndexError):  # such as a good-bye before the first question
+        except (*_BROKEN, IndexError):  # such as a good-bye before the first question
             self._fail(Lost)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
