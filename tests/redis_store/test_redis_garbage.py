@@ -11,6 +11,7 @@ from holdfast.record import Policy, Record
 from holdfast.stores import open_both
 from holdfast.stores.redis import scripts
 from holdfast.stores.redis.keys import ALL_TAGS
+from holdfast.stores.remote import Changed
 from holdfast.testing import BlockingStore
 from redis_impostor import SLOTS, info
 
@@ -201,3 +202,31 @@ def test_a_map_that_leads_nowhere(impostor, opening, face, port):
 def test_a_host_that_has_no_such_name(opening, face):
     with pytest.raises(StoreUnavailable):
         opening("redis://a..b:6379", face, timeout=0.4).salt()
+
+
+@pytest.mark.parametrize(
+    "what", ["nothing", "seven", "list of numbers", "a map", "list of nothing"]
+)
+@pytest.mark.parametrize("fence", ["no", "yes"])
+def test_on_the_line_for_changes(impostor, fence, what):
+    """Neither a change nor an answer, and no error of Python; the line is given up or just not heard."""
+    told = {"message": b">2\r\n" + ANY[what] * 2}
+    told["probe"] = ANY[what]
+
+    def answer(command):
+        if command[0] == b"INFO":
+            return info(0)
+        if command[0] in {b"PERSIST", b"EXPIRE"}:
+            return told["message"] + told["probe"]
+        return b":1\r\n" if command[0] == b"WAIT" else b"+OK\r\n"
+
+    url = f"redis://127.0.0.1:{impostor(answer).port}?fence={fence}&replicas=1"
+    both = open_both(url, timeout=0.4)
+    line = both.remote.dial(both.remote.lines()[0])
+    try:
+        line.probe(1)
+        with suppress(StoreUnavailable):
+            assert not set(map(type, line.receive(0.2))) & {Changed}
+    finally:
+        line.close()
+        both.blocking.close()

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from holdfast.errors import StoreUnavailable
+from holdfast.errors import StoreCorrupt, StoreUnavailable
 from holdfast.stores.changes import Whole
 from holdfast.stores.delays import delays
 from holdfast.stores.feed import NEVER, Feed, moment
@@ -241,6 +241,31 @@ def test_a_defect_of_the_back_end_does_not_end_the_thread(feed, played, caplog):
     assert feed.listener.cuts.acquire(timeout=5)
     heard(feed)
     assert "the line for changes failed" in caplog.text
+    assert "Traceback" in caplog.text
+
+
+@pytest.mark.parametrize("error", [StoreCorrupt("no rights"), ZeroDivisionError("oh")])
+def test_what_fails_at_each_attempt_is_said_once(feed, played, caplog, monkeypatch, error):
+    """Rights that are missing stay so for hours, and each attempt would have had a stack."""
+    monkeypatch.setattr("holdfast.stores.feed.delays", lambda: iter(lambda: 0.001, None))
+    dial, failed = played.dial, []
+
+    def refused(line):
+        failed.append(line)
+        if len(failed) <= 20:
+            raise error
+        return dial(line)
+
+    played.dial = refused
+    heard(feed)
+    assert caplog.text.count("the line for changes failed") == 1
+    assert caplog.text.count("Traceback") == (not isinstance(error, StoreCorrupt))
+    for _ in range(3):
+        channel = heard(feed)
+        played.opened[-1].receive = None
+        assert feed.listener.cuts.acquire(timeout=5)
+        assert not channel.open
+    assert caplog.text.count("the line for changes failed") == 1
 
 
 def test_without_a_thread_it_is_tried_again(played, monkeypatch, caplog):

@@ -19,7 +19,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from holdfast.errors import StoreUnavailable
-from holdfast.stores.delays import LONGEST, delays
+from holdfast.stores.delays import LONGEST, Failures, delays
 from holdfast.stores.remote import Answered, Changed
 
 if TYPE_CHECKING:
@@ -203,6 +203,7 @@ class Watch:
         self._serial = 0
         self._due = NEVER
         self._answered = False
+        self._failures = Failures(feed.clock)
 
     def started(self) -> bool:
         """Open the line in a thread of its own; False: there was none to be had."""
@@ -304,8 +305,8 @@ class Watch:
                 self._dial_and_follow()
             except StoreUnavailable as error:
                 _log.info("the line for changes is lost: %s", error)
-            except Exception:  # noqa: BLE001 - without this thread nothing would be cached again
-                _log.exception("the line for changes failed")
+            except Exception as error:  # noqa: BLE001 - without this thread nothing would be cached again
+                self._failures.note(error, again=not self._answered)
             waits = delays() if self._answered else waits
             self._stop.wait(next(waits))
 

@@ -72,6 +72,7 @@ class Core:
         self.last_salt: bytes | None = None
         self._places: dict[tuple[str, bytes], Subject] = {}
         self._losses: list[Callable[[], None]] = []
+        self.topology.on_replacement(self._forget_salt)
 
     def place_of(self, subject: str | None, salt: bytes) -> Subject | None:
         """Where a subject's sessions are listed; those that were asked for last are kept."""
@@ -92,9 +93,12 @@ class Core:
     def lost(self, address: Address) -> None:
         """A connection that had worked is gone, and what was behind it may have changed."""
         self.topology.suspect(address)
-        self.salt = None
+        self._forget_salt()
         for each in self._losses:
             each()
+
+    def _forget_salt(self) -> None:
+        self.salt = None
 
     def after_fork(self) -> None:
         """Begin anew in a child process."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from holdfast.stores.redis.wire import Argument
 
 _OLDEST = 7
+_LONGEST_NUMBER = 10
 
 
 class Facts(NamedTuple):
@@ -98,5 +99,17 @@ def require_fit(facts: Facts, target: Target) -> None:
         )
 
 
+def require_usable(facts: Facts, target: Target) -> None:
+    """As `require_fit`, when the application runs already.
+
+    Raises:
+        StoreUnavailable: sessions cannot be entrusted to it.
+    """
+    try:
+        require_fit(facts, target)
+    except ConfigurationError as error:
+        raise StoreUnavailable(str(error)) from error
+
+
 def _number(text: str) -> int:
-    return int(text) if text.isdecimal() else 0
+    return int(text) if text.isdecimal() and len(text) < _LONGEST_NUMBER else 0

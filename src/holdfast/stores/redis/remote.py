@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from holdfast.errors import StoreError, StoreUnavailable
 from holdfast.stores.redis.errors import Lost, store_error
 from holdfast.stores.redis.facts import facts_of, greeting
-from holdfast.stores.redis.keys import ALL_TAGS
 from holdfast.stores.redis.wire import PushNotification, ReplyError, Wire, pack
 from holdfast.stores.remote import Answered, Changed, Durability, Flushed
 
@@ -44,7 +43,7 @@ class RedisRemote:
 
     def lines(self) -> tuple[str, ...]:
         topology = self._core.topology
-        if not topology.known:
+        if not topology.primaries():
             self._discover()
         return tuple(map(str, topology.primaries()))
 
@@ -70,7 +69,7 @@ class RedisRemote:
 
     def durability(self) -> Durability:
         topology = self._core.topology
-        if not topology.known:
+        if not topology.primaries():
             self._discover()
         replicas = topology.fewest_replicas()
         if replicas:
@@ -131,6 +130,8 @@ class RedisLine:
             return [each for reply in self._wire.receive(timeout) for each in self._read(reply)]
         except Lost as error:
             raise self._lost(error) from error
+        except (AttributeError, LookupError, TypeError) as error:
+            raise self._lost(Lost("what answers on this line is no Redis server")) from error
 
     def close(self) -> None:
         self._wire.close()
@@ -199,7 +200,7 @@ class _Probe(NamedTuple):
 def _probe(core: Core, address: Address) -> _Probe:
     """A probe in a slot that this server holds."""
     topology = core.topology
-    held = [tag for tag in ALL_TAGS if topology.address(tag) == address]
+    held = topology.held_by(address)
     if not held:
         raise Lost("the Redis server of this line serves nothing any more")
     tag = random.choice(held)  # noqa: S311 - not always one whose slot is being moved
