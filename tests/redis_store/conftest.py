@@ -1,6 +1,7 @@
 """Redis servers, and stores on them."""
 
 import hashlib
+import threading
 import time
 
 import pytest
@@ -12,6 +13,17 @@ from holdfast.stores.redis.keys import ALL_TAGS
 from holdfast.testing import BlockingStore
 from holdfast.testing.contracts.samples import Samples
 from redis_impostor import Impostor
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item):
+    """No test may leave a line open: its thread would go on to say that the server is gone."""
+    before = set(threading.enumerate())
+    result = yield
+    left = [each for each in threading.enumerate() if each.name == "holdfast-feed"]
+    if any(each in before for each in left):
+        pytest.fail(f"{item.nodeid} leaves a store open that hears of changes")
+    return result
 
 
 @pytest.fixture(scope="session")

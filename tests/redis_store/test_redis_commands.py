@@ -13,6 +13,7 @@ import pytest
 from flask import Flask
 
 from holdfast import Rate, Settings
+from holdfast.assembly import assemble
 from holdfast.rules.secret import TAGS
 from holdfast.testing import client, csrf
 from holdfast.testing.contracts.samples import Samples
@@ -29,11 +30,32 @@ BESIDE = {"info", "hello", "config|resetstat", "config|get", "client|setname", "
 """What counting costs, and what opens a connection."""
 
 
-def site(url, **settings):
+@pytest.fixture
+def site():
+    """Makes an application, and closes its store."""
+    made = []
+
+    def make(url, **settings):
+        parts = assemble(
+            Settings(
+                rate=Rate(limit=1000),
+                flush_every=timedelta(minutes=10),  # nothing is sent in the background meanwhile
+                **settings,
+            ),
+            secret=secrets.token_hex(32),
+            store=url,
+        )
+        made.append(parts)
+        return application(parts)
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def application(parts):
     app = Flask(__name__)
-    quiet = timedelta(minutes=10)  # nothing is sent in the background meanwhile
-    rules = Settings(rate=Rate(limit=1000), flush_every=quiet, **settings)
-    holdfast.Holdfast(app, rules, secret=secrets.token_hex(32), store=url)
+    holdfast.Holdfast(app, assembly=parts)
 
     @app.post("/login")
     def login():
@@ -75,7 +97,7 @@ def sent(server):
     return count
 
 
-def test_without_a_cache(server, sent):
+def test_without_a_cache(server, sent, site):
     """A reading is 1 command, with the quota riding along; a write 2, a sign-in at most 3."""
     browser = client(site(server.url))
     browser.post("/login", headers=csrf(browser))
@@ -87,7 +109,7 @@ def test_without_a_cache(server, sent):
     assert sent(lambda: browser.post("/login", headers=proof)) <= 3
 
 
-def test_with_a_near_cache(server, sent):
+def test_with_a_near_cache(server, sent, site):
     """A hot reading asks nothing; a write still asks the store, and at most twice."""
     browser = client(site(server.url, cache=True))
     browser.post("/login", headers=csrf(browser))
