@@ -4,7 +4,7 @@
  * It was judged by its headers. Whoever has a copied cookie could send those, and the rest after the owner
  * has signed out everywhere.
  */
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage } from "node:http";
 
 import type { Api } from "./api.js";
 import { HoldfastError, Refused, ServiceUnavailable } from "./errors.js";
@@ -40,12 +40,7 @@ export function isComing(request: IncomingMessage): boolean {
 }
 
 /** Have what is still to come of a request end with its session. */
-export function holdBody(
-  request: IncomingMessage,
-  response: ServerResponse,
-  lasting: Lasting,
-  refuse: Refuse,
-): void {
+export function holdBody(request: IncomingMessage, lasting: Lasting, refuse: Refuse): void {
   const { push } = request;
   let waiting: Piece[] | undefined;
   let over = false;
@@ -56,7 +51,7 @@ export function holdBody(
     if (error === null) for (const piece of pieces) push.apply(request, piece);
     else {
       over = true;
-      stop(request, response, error, refuse(error));
+      stop(request, error, refuse(error));
     }
   };
   // By this the server puts in what has come, its end too; false: no more for now.
@@ -72,10 +67,16 @@ export function holdBody(
   };
 }
 
-/** Who waits for the rest hears of it as of a client that has gone, once that one has its answer. */
-function stop(request: IncomingMessage, response: ServerResponse, error: Error, answered: boolean): void {
-  if (answered && !response.closed) response.once("close", () => request.destroy(error));
-  else request.destroy(error);
+/**
+ * Who waits for the rest hears of it as of a client that has gone. Where that one gets an answer its
+ * connection stays, as in Node: what it still sends is dropped, or it would see a reset and no answer.
+ */
+function stop(request: IncomingMessage, error: Error, answered: boolean): void {
+  if (answered) {
+    request.emit("aborted");
+    request._destroy = (reason, done) => done(request.listenerCount("error") > 0 ? reason : null);
+  }
+  request.destroy(error);
 }
 
 /** Why nothing more may come; null: the session lives, or there is time to ask once more. */

@@ -122,7 +122,7 @@ export function enter(request: Request, response: ServerResponse, visit: Visit):
     );
   }
   if (isComing(request) && visit.owner() !== null) {
-    holdBody(request, response, visit, (error) => {
+    holdBody(request, visit, (error) => {
       visit.begun = visit.state.closed = true;
       return held.replace(replyTo(error));
     });

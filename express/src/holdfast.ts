@@ -237,7 +237,7 @@ function bearerGuard({ api, near, manager }: Parts): Middleware {
         if (isComing(request)) {
           const { provedAt, within } = near;
           const owner = { id: payload.sid, token: payload };
-          holdBody(request, response, { api, provedAt, within, owner: () => owner }, (error) => {
+          holdBody(request, { api, provedAt, within, owner: () => owner }, (error) => {
             if (response.headersSent) return false;
             send(response, replyTo(error));
             return true;
@@ -251,7 +251,10 @@ function bearerGuard({ api, near, manager }: Parts): Middleware {
 }
 
 function answerErrors(error: unknown, _request: unknown, response: ServerResponse, next: Next): void {
-  if (!(error instanceof HoldfastError) || response.headersSent) return next(error);
+  if (!(error instanceof HoldfastError)) return next(error);
+  // Refused while its body came: who was reading that hears of it as well.
+  if (response.writableEnded && error.status !== 500) return undefined;
+  if (response.headersSent) return next(error);
   return send(response, replyTo(error));
 }
 
