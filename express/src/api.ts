@@ -13,6 +13,8 @@ const IDLE_MS = 4_000;
 /** Questions that change nothing. */
 const ASKING = new Set(["/requests/begin", "/tokens/verify", "/tokens/status"]);
 const TOGETHER = "/requests/together";
+/** What a timer of Node can wait. */
+const LONGEST_MS = 2 ** 31 - 1;
 const KEY = /^[\x21-\x7e]+$/;
 
 export interface ApiOptions {
@@ -53,6 +55,10 @@ export class Api {
     const kept = { keepAlive: true, maxSockets: 64, scheduling: "lifo" as const, timeout: IDLE_MS };
     this.#agent = secure ? new https.Agent(kept) : new http.Agent(kept);
     this.#timeout = options.timeout ?? 5_000;
+    // Any other is a millisecond to Node's timers, and every request would be an outage.
+    if (!(this.#timeout >= 1 && this.#timeout <= LONGEST_MS)) {
+      throw new ConfigurationError("timeout: is 1 to 2147483647 milliseconds, such as 5000");
+    }
     this.#headers = { authorization: `Bearer ${options.serviceKey}`, accept: "application/json" };
   }
 

@@ -298,3 +298,12 @@ test("options are checked", () => {
     assert.throws(() => holdfast(options), { code: "configuration_error" });
   }
 });
+
+test("a timeout that no timer can wait is refused, and not an outage at every request", () => {
+  for (const timeout of [0, -5, NaN, Infinity, 2 ** 31]) {
+    assert.throws(() => holdfast({ url: service.url, serviceKey: service.key, timeout }), {
+      code: "configuration_error",
+      message: /^timeout:/,
+    });
+  }
+});
