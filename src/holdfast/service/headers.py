@@ -11,10 +11,7 @@ from typing import TYPE_CHECKING
 from holdfast.service import back_button
 
 if TYPE_CHECKING:
-    from holdfast.web.asgi import App
-    from holdfast.web.asgi_answer import Scope, Send
-    from holdfast.web.asgi_body import Receive
-    from holdfast.web.asgi_headers import Message
+    from holdfast.web.asgi_types import App, Message, Receive, Scope, Send
 
 CONTENT_SECURITY_POLICY = (
     f"default-src 'none'; script-src {back_button.SOURCE}; style-src 'self'; img-src 'self' data:; "

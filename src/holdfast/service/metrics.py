@@ -26,10 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, MutableMapping
 
     from holdfast.events import Event
-    from holdfast.web.asgi import App
-    from holdfast.web.asgi_answer import Scope, Send
-    from holdfast.web.asgi_body import Receive
-    from holdfast.web.asgi_headers import Message
+    from holdfast.web.asgi_types import App, Message, Receive, Scope, Send
 
 FOLDER = "metrics"
 _SHARED = "PROMETHEUS_MULTIPROC_DIR"

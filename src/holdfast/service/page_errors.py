@@ -19,10 +19,7 @@ from holdfast.service.notices import ENDED
 if TYPE_CHECKING:
     from holdfast.chain import Refusal
     from holdfast.service.rendering import Templates
-    from holdfast.web.asgi import App
-    from holdfast.web.asgi_answer import Scope, Send
-    from holdfast.web.asgi_body import Receive
-    from holdfast.web.asgi_headers import Message
+    from holdfast.web.asgi_types import App, Message, Receive, Scope, Send
 
 SENTENCES = {
     "invalid_credentials": "The e-mail or the password is not right.",

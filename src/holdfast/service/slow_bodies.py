@@ -11,10 +11,7 @@ from holdfast.service.answers import reply_answer
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from holdfast.web.asgi import App
-    from holdfast.web.asgi_answer import Scope, Send
-    from holdfast.web.asgi_body import Receive
-    from holdfast.web.asgi_headers import Message
+    from holdfast.web.asgi_types import App, Message, Receive, Scope, Send
 
 
 class BodiesInTime:

@@ -7,14 +7,12 @@ answers pass through untouched, and writes to the session after that raise `Sess
 from __future__ import annotations
 
 from asyncio import current_task
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
 from holdfast.chain import Chain, Reply, Visit, auth
 from holdfast.errors import HoldfastError, UsageError
 from holdfast.stores.feed import moment
-from holdfast.web.asgi_answer import Answer, Scope, Send
-from holdfast.web.asgi_body import Receive
+from holdfast.web.asgi_answer import Answer
 from holdfast.web.asgi_ending import finish, listening, settled
 from holdfast.web.asgi_held import Holding
 from holdfast.web.asgi_late import held_to
@@ -26,8 +24,7 @@ if TYPE_CHECKING:
 
     from holdfast.session import Session
     from holdfast.signed_in import SignedIn
-
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+    from holdfast.web.asgi_types import App, Receive, Scope, Send
 
 _VISIT = "holdfast.visit"
 _CHAIN = "holdfast.chain"

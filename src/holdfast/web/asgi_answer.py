@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from holdfast.chain import Chain, Reply, Visit
-from holdfast.web.asgi_headers import Message, encoded, joined
+from holdfast.web.asgi_headers import encoded, joined
 from holdfast.web.asgi_held import Held, Holding
+from holdfast.web.asgi_types import Scope, Send
 from holdfast.web.asgi_unsure import Unsure
 
 if TYPE_CHECKING:
-    from holdfast.errors import HoldfastError
-    from holdfast.web.asgi_body import Receive
+    from collections.abc import Awaitable
 
-Scope = MutableMapping[str, Any]
-Send = Callable[[Message], Awaitable[None]]
+    from holdfast.errors import HoldfastError
+    from holdfast.web.asgi_types import Message, Receive
 
 _POLICY_VIOLATION = 1008
 _SWITCHING = 101

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from holdfast.chain.request import MAX_FORM
 from holdfast.rules import form
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from holdfast.web.asgi_types import Message, Receive
 
 
 class Body:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from holdfast.chain import merged
 from holdfast.chain.reply import PRIVATE
@@ -12,9 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from holdfast.chain.reply import Headers
-
-Message = MutableMapping[str, Any]
-RawHeaders = list[tuple[bytes, bytes]]
+    from holdfast.web.asgi_types import RawHeaders
 
 _MERGED = frozenset({b"cache-control", b"set-cookie", b"vary"})
 

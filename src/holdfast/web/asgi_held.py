@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from holdfast.chain import Chain
     from holdfast.session import Session
     from holdfast.web.asgi_answer import Answer
-    from holdfast.web.asgi_headers import Message
+    from holdfast.web.asgi_types import Message
 
 ENDED, UNKNOWN = 4401, 1013
 """Close codes: the session has ended; for too long the store could not say whether it has."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from holdfast.settings import ms
+from holdfast.engine.core import KEPT_MOST
 from holdfast.stores.feed import NEVER
-from holdfast.web.lasting import MOST, lasts
+from holdfast.web.lasting import lasts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -64,7 +64,7 @@ class Kept:
         self.proved = asked_at
         lasting = {held: lasts(sessions, held.session, record) for held in self.held}
         if self.look_at:
-            self.look_at = now + min((ms(MOST), *filter(None, lasting.values())))
+            self.look_at = now + min((KEPT_MOST, *filter(None, lasting.values())))
         return [held for held, lasts in lasting.items() if not lasts]
 
 

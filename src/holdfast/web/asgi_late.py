@@ -12,8 +12,7 @@ from holdfast.web.asgi_answer import Answered
 
 if TYPE_CHECKING:
     from holdfast.web.asgi_answer import Answer
-    from holdfast.web.asgi_body import Receive
-    from holdfast.web.asgi_headers import Message
+    from holdfast.web.asgi_types import Message, Receive
     from holdfast.web.lasting import Proved
 
 

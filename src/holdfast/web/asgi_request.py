@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from holdfast.chain import Visit
-    from holdfast.web.asgi_answer import Scope
-    from holdfast.web.asgi_body import Receive
+    from holdfast.web.asgi_types import Receive, Scope
 
 
 def request_of(

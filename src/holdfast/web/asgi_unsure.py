@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from holdfast.web.asgi_headers import Message
+    from holdfast.web.asgi_types import Message
 
 _MOST = 8
 """Messages that are kept; an answer in more pieces goes on its way as it comes."""

@@ -34,8 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from holdfast.protocols import Told, Watcher
-    from holdfast.web.asgi_answer import Scope, Send
-    from holdfast.web.asgi_body import Receive
+    from holdfast.web.asgi_types import Receive, Scope, Send
 
 _SCOPE = "changes"
 _IDS = 500

@@ -30,7 +30,7 @@ from holdfast.service.context import context_of
 
 if TYPE_CHECKING:
     from holdfast.service.backend.claims import Claim, Claims
-    from holdfast.web.asgi_body import Message
+    from holdfast.web.asgi_types import Message
 
 Handler = Callable[[Request], Awaitable[Response]]
 

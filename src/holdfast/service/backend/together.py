@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from holdfast.service.context import ServiceContext
-    from holdfast.web.asgi_answer import Scope, Send
-    from holdfast.web.asgi_body import Receive
+    from holdfast.web.asgi_types import Receive, Scope, Send
 
 MOST = 64
 """Questions of one call."""

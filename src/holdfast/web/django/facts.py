@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
     from holdfast.chain import Chain
-    from holdfast.web.asgi_answer import Scope
+    from holdfast.web.asgi_types import Scope
 
 
 def facts(request: HttpRequest, chain: Chain) -> Request:
