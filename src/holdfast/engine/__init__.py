@@ -13,7 +13,6 @@ threads: a coroutine that never suspends is a function. Time, randomness and sin
 
 from __future__ import annotations
 
-from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -26,10 +25,10 @@ from holdfast.engine.verifying import Kind, Verified
 from holdfast.protocols import NOBODY, ClientFacts
 from holdfast.rules.verified import VerifiedCache
 from holdfast.session import Session
-from holdfast.settings import ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
+    from datetime import timedelta
 
     from holdfast.errors import Reason
     from holdfast.protocols import AsyncStore, Clock, Entropy, OldSessions, Page, Reading, Sink
@@ -276,13 +275,13 @@ class AsyncSessions:
         """What the store itself, and no cache, says of a living session, or of a claim; else nothing."""
         return await revoking.look(self._core, id)
 
-    def keep_for(self, record: Record, most: timedelta, *, cookie: bool) -> timedelta:
-        """How long a record that was read now may be believed by who hears of its changes.
+    def keep_for(self, record: Record, *, cookie: bool) -> int:
+        """For how many ms a record that was read now may be believed by who hears of its changes.
 
-        Until it ends, or with `cookie` its cookie does; until activity is to be noted; at most `most`.
+        Until it ends, or with `cookie` its cookie does; until activity is to be noted; at most
+        `holdfast.engine.core.KEPT_MOST`.
         """
-        now = self._core.clock()
-        return timedelta(milliseconds=self._core.keep_for(record, now, ms(most), cookie=cookie))
+        return self._core.keep_for(record, self._core.clock(), cookie=cookie)
 
     async def load(self, id: str, client: ClientFacts = NOBODY) -> Session | None:
         """A living session by its public id, for code that acts in its owner's name; None: gone.

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 ATTEMPTS = 16
 """How often an operation that lost a race reads again before it reports `Conflict`."""
 
+KEPT_MOST = 60_000
+"""Ms for which a reading is believed at most: what nobody told of ends here, as in the near cache."""
+
 _SECOND = 1000
 _LIMITS_KEPT = 100
 
@@ -135,17 +138,14 @@ class Core:
         """Why the record's cookie is over; None while it counts."""
         return policy.cookie_ended(record, self.limits(record.policy), now, self.times.slack)
 
-    def keep_for(self, record: Record, now: int, most: int, *, cookie: bool) -> int:
-        """Ms for which a reading of this moment may be believed by who hears of changes, at most `most`.
-
-        It is over when the record is, or its cookie, and when activity has to be noted again.
-        """
+    def keep_for(self, record: Record, now: int, *, cookie: bool) -> int:
+        """See `AsyncSessions.keep_for`; `now` is when the record was read."""
         ends_at = policy.ends_at(
             record, self.limits(record.policy), self.times.slack, cookie=cookie
         )
         noted = record.seen_at + self.times.touch_every
         due = noted if noted > now else now + self.times.touch_every
-        return max(min(ends_at - now, due - now, most), 0)
+        return max(min(ends_at - now, due - now, KEPT_MOST), 0)
 
     def new_id(self, subject_tag: int | None = None) -> str:
         """A fresh id, of this tag or a random one."""

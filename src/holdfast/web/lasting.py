@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from holdfast.engine.verifying import revoked
 from holdfast.errors import SessionEnded, StoreError
-from holdfast.settings import ms
 from holdfast.stores.feed import moment
 
 if TYPE_CHECKING:
@@ -16,9 +14,6 @@ if TYPE_CHECKING:
     from holdfast.errors import HoldfastError
     from holdfast.record import Record
     from holdfast.session import Session
-
-MOST = timedelta(minutes=1)
-"""What nobody told of ends here, as in the near cache."""
 
 EVENTS = "text/event-stream"
 """The media type whose clients come back by themselves."""
@@ -32,7 +27,7 @@ def lasts(sessions: AsyncSessions, session: Session, record: Record | None) -> i
     token = session.token_claims
     if record is None or (token is not None and revoked(record, token, "access")):
         return 0
-    return ms(sessions.keep_for(record, MOST, cookie=token is None))
+    return sessions.keep_for(record, cookie=token is None)
 
 
 def signed_in(session: Session) -> str | None:

@@ -7,11 +7,8 @@ to be noted again.
 
 from __future__ import annotations
 
-from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
-
-from holdfast.settings import ms
 
 if TYPE_CHECKING:
     from holdfast.protocols import Reading
@@ -19,13 +16,13 @@ if TYPE_CHECKING:
     from holdfast.service.context import ServiceContext
     from holdfast.session import Session
 
-MOST = timedelta(minutes=1)
-"""What nobody told of ends here, as in the near cache."""
+Keep = dict[str, Any]
+"""`node` and `for_ms`, as a client gets them."""
 
 _DIGITS = 16
 
 
-async def kept(context: ServiceContext, reading: Reading, *, cookie: bool) -> Any:
+async def kept(context: ServiceContext, reading: Reading, *, cookie: bool) -> Keep | None:
     """`node` and `for_ms` of a reading of the store itself; None: it must not be kept."""
     record = reading.record
     if record is None or record.subject is None or context.assembly.changes is None:
@@ -33,17 +30,17 @@ async def kept(context: ServiceContext, reading: Reading, *, cookie: bool) -> An
     node = node_name(reading.node) if reading.node else await name_of_store(context)
     if node is None:
         return None
-    return {"node": node, "for_ms": ms(context.sessions.keep_for(record, MOST, cookie=cookie))}
+    return {"node": node, "for_ms": context.sessions.keep_for(record, cookie=cookie)}
 
 
-async def kept_of(context: ServiceContext, session: Session) -> Any:
+async def kept_of(context: ServiceContext, session: Session) -> Keep | None:
     """The same for a session that a near cache may have answered."""
     if session.record is None:
         return None
     return await kept_unchanged(context, session.record, cookie=session.via == "cookie")
 
 
-async def kept_unchanged(context: ServiceContext, record: Record, *, cookie: bool) -> Any:
+async def kept_unchanged(context: ServiceContext, record: Record, *, cookie: bool) -> Keep | None:
     """The same for a record that a near cache may have answered: the store is asked once more.
 
     Only what it still has unchanged may be kept.

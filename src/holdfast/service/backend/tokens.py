@@ -30,6 +30,7 @@ from holdfast.web.asgi import visit_of
 if TYPE_CHECKING:
     from holdfast.engine import Verified
     from holdfast.record import Record
+    from holdfast.service.backend.keeping import Keep
     from holdfast.service.context import ServiceContext
 
 _SCOPE = "tokens"
@@ -143,7 +144,7 @@ async def verify(request: Request) -> Response:
     return json_answer(answer)
 
 
-async def _kept(context: ServiceContext, verified: Verified) -> Any:
+async def _kept(context: ServiceContext, verified: Verified) -> Keep | None:
     """Never beyond the token's own end."""
     claims, record = verified.claims, verified.record
     if claims is None or record is None or claims["type"] != "access":
