@@ -56,6 +56,17 @@ def test_ending_one(signed_in, other):
     assert outcome(again) == (404, "not_found")
 
 
+def test_ending_one_that_has_expired(signed_in, other, context, clock):
+    """What is over, and was not swept yet, is not there any more."""
+    policy = context.sessions.settings.policy("default")
+    other.tokens()
+    id = next(each["id"] for each in listed(signed_in) if not each["current"])
+    clock.advance(policy.absolute)
+    signed_in.sign_in()
+    answer = signed_in.request("DELETE", f"/api/sessions/{id}", headers=signed_in.csrf())
+    assert outcome(answer) == (404, "not_found")
+
+
 def test_ending_this_one_signs_out(signed_in):
     """The cookie is cleared like at sign-out."""
     id = listed(signed_in)[0]["id"]

@@ -7,7 +7,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from holdfast.chain import Refusal, error_reply
-from holdfast.rules.secret import valid_id
 
 if TYPE_CHECKING:
     from holdfast.record import Record
@@ -51,11 +50,9 @@ async def devices_of(
 
 
 async def find(context: ServiceContext, session: Session, id: str) -> Device | None:
-    """One session of who is signed in; None if there is none, or it is somebody else's (R173)."""
-    if not valid_id(id) or not session.subject:
-        return None
-    record = (await context.assembly.store.get(id, now=context.clock())).record
-    if record is None or record.subject != session.subject:
+    """One living session of who is signed in; None if there is none, or it is somebody else's (R173)."""
+    record = await context.sessions.find(id)
+    if record is None or record.subject is None or record.subject != session.subject:
         return None
     return _device(record, session.id)
 
