@@ -46,9 +46,7 @@ if TYPE_CHECKING:
 
     from holdfast.service.connection import Answer
     from holdfast.service.context import ServiceContext
-    from holdfast.web.asgi import App
-    from holdfast.web.asgi_answer import Scope, Send
-    from holdfast.web.asgi_body import Receive
+    from holdfast.web.asgi_types import App, Receive, Scope, Send
 
 _CODES = {
     404: ("not_found", "Not found"),
@@ -90,7 +88,7 @@ def create_app(context: ServiceContext) -> App:
         https=context.assembly.settings.cookie.secure,
         return_hosts=context.options.return_hosts,
     )
-    return Service(security, ForwardAuth(context, security, context.metrics))
+    return Service(security, ForwardAuth(context, security))
 
 
 def _routes(context: ServiceContext) -> list[BaseRoute]:

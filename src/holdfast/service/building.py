@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from holdfast.service.authenticator import Authenticator
     from holdfast.service.database import Database
     from holdfast.service.environment import Configuration
+    from holdfast.service.options import ServiceOptions
 
 
 def build(
@@ -47,28 +48,20 @@ def build(
         StoreError: the database cannot be opened.
     """
     home.prepare(configuration.home)
-    metrics = Metrics() if configuration.options.metrics_key else None
+    options = configuration.options
+    metrics = Metrics() if options.metrics_key else None
     assembly = assemble(
         configuration.settings,
         keys=keys or home.key_ring(configuration),
         store=configuration.store,
         audit=[*audit, metrics.sink] if metrics else audit,
         clock=clock,
-        adopt=moving_in.adopted(configuration.options),
+        adopt=moving_in.adopted(options),
     )
     if metrics:
-        outputs = (sink for sink in audit if isinstance(sink, AuditOutput))
-        metrics.watch(assembly.sessions.auditor, *outputs)
-        if assembly.wrapped is not None:
-            assembly.wrapped.standing.tell(metrics.store.note)
-    if (
-        configuration.options.forward_auth_audience
-        and assembly.keys.signer("access").algorithm == "HS256"
-    ):
-        raise ConfigurationError(
-            "forward_auth_audience: needs an asymmetric key; for example: holdfast keys asymmetric"
-        )
-    options, database = configuration.options, user_database(configuration, assembly)
+        _watch(metrics, assembly, audit)
+    _require_signing(options, assembly.keys)
+    database = user_database(configuration, assembly)
     return ServiceContext(
         assembly=assembly,
         database=database,
@@ -100,6 +93,22 @@ def build(
         readiness=Readiness(assembly.store, clock),
         metrics=metrics,
     )
+
+
+def _require_signing(options: ServiceOptions, keys: KeyRing) -> None:
+    """Whoever verifies a token for another audience must not be able to make one."""
+    if options.forward_auth_audience and keys.signer("access").algorithm == "HS256":
+        raise ConfigurationError(
+            "forward_auth_audience: needs an asymmetric key; for example: holdfast keys asymmetric"
+        )
+
+
+def _watch(metrics: Metrics, assembly: Assembly, audit: Sequence[Sink]) -> None:
+    """Have counted what is lost of the audit, and how a store behind a network stands."""
+    outputs = (sink for sink in audit if isinstance(sink, AuditOutput))
+    metrics.watch(assembly.sessions.auditor, *outputs)
+    if assembly.wrapped is not None:
+        assembly.wrapped.standing.tell(metrics.store.note)
 
 
 def _authenticator(configuration: Configuration, database: Database, clock: Clock) -> Authenticator:

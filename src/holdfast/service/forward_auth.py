@@ -28,11 +28,8 @@ if TYPE_CHECKING:
     from holdfast.service.connection import Answer
     from holdfast.service.context import ServiceContext
     from holdfast.service.headers import SecurityHeaders
-    from holdfast.service.metrics import Metrics
     from holdfast.session import Session
-    from holdfast.web.asgi_answer import Scope, Send
-    from holdfast.web.asgi_body import Receive
-    from holdfast.web.asgi_headers import RawHeaders
+    from holdfast.web.asgi_types import RawHeaders, Receive, Scope, Send
 
 PATH = "/forward-auth"
 _BELOW = f"{PATH}/"
@@ -71,12 +68,10 @@ class Question(NamedTuple):
 class ForwardAuth:
     """The questions, as an ASGI application of their own: a proxy asks one for every request."""
 
-    def __init__(
-        self, context: ServiceContext, security: SecurityHeaders, metrics: Metrics | None = None
-    ) -> None:
+    def __init__(self, context: ServiceContext, security: SecurityHeaders) -> None:
         self._context = context
         self._security = security
-        self._metrics = metrics
+        self._metrics = context.metrics
         self._chain = context.assembly.chain
         self._wanted = {name.encode(): name for name in (*self._chain.headers, *_OWN)}
         self._proxies: set[str] = set()

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
 
-from holdfast.errors import ConfigurationError
 from holdfast.rules import host as hosts
 from holdfast.settings import Rate
+from holdfast.settings.checks import refuse
 
 LEAST_PASSWORD = 8
 _ADDRESS = re.compile(r"https?://[^/?#\s]+/[^?#\s]*")
@@ -73,16 +73,23 @@ class ServiceOptions:
     adopt_domain: str = ""
 
     def __post_init__(self) -> None:
+        self._check_sign_in()
+        self._check_bodies()
+        self._check_forward_auth()
+        for name in ("introspection_key", "metrics_key", "authenticator_key"):
+            key: str = getattr(self, name)
+            good = "what `holdfast keys new` prints"
+            _require(not key or len(key) >= 32, name, "at least 32 characters, or nothing", good)
+
+    def _check_sign_in(self) -> None:
+        least, device = self.password_min_length, self.known_device_lifetime
+        in_time = timedelta(0) < self.authenticator_timeout < self.check_timeout
         _require(1 <= self.lock_after <= 100, "lock_after", "1 to 100 (R149)", "100")
-        _require(
-            LEAST_PASSWORD <= self.password_min_length <= 64, "password_min_length", "8 to 64", "15"
-        )
+        _require(LEAST_PASSWORD <= least <= 64, "password_min_length", "8 to 64", "15")
         _require(self.check_threads >= 1, "check_threads", "at least 1", "2")
         _require(self.check_queue >= 1, "check_queue", "at least 1", "64")
-        _require(1024 <= self.body_limit <= 1024 * 1024, "body_limit", "1 KiB to 1 MiB", "16384")
-        _require(self.body_timeout > timedelta(0), "body_timeout", "above 0", "20s")
         _require(
-            timedelta(0) < self.known_device_lifetime <= MOST_LIFETIME,
+            timedelta(0) < device <= MOST_LIFETIME,
             "known_device_lifetime",
             "above 0 and at most 400 days",
             "400d",
@@ -90,21 +97,34 @@ class ServiceOptions:
         _require(self.fresh_for > timedelta(0), "fresh_for", "above 0", "10m")
         _require(self.check_timeout > timedelta(0), "check_timeout", "above 0", "10s")
         _require(
-            not self.authenticator_key
-            or timedelta(0) < self.authenticator_timeout < self.check_timeout,
+            in_time or not self.authenticator_key,
             "authenticator_timeout",
             "above 0 and below check_timeout",
             "5s",
         )
+
+    def _check_bodies(self) -> None:
+        kept = self.idempotency_lifetime
+        _require(1024 <= self.body_limit <= 1024 * 1024, "body_limit", "1 KiB to 1 MiB", "16384")
+        _require(self.body_timeout > timedelta(0), "body_timeout", "above 0", "20s")
         _require(
-            not self.forward_auth_sign_in
-            or _ADDRESS.fullmatch(self.forward_auth_sign_in) is not None,
+            timedelta(minutes=1) <= kept <= timedelta(days=7),
+            "idempotency_lifetime",
+            "1 minute to 7 days",
+            "24h",
+        )
+        _require(self.idempotency_keys >= 1, "idempotency_keys", "at least 1", "100000")
+
+    def _check_forward_auth(self) -> None:
+        address, lifetime = self.forward_auth_sign_in, self.forward_auth_lifetime
+        _require(
+            not address or _ADDRESS.fullmatch(address) is not None,
             "forward_auth_sign_in",
             "an http(s) address without a query",
             "https://auth.example.org/sign-in",
         )
         _require(
-            timedelta(seconds=1) <= self.forward_auth_lifetime <= timedelta(minutes=15),
+            timedelta(seconds=1) <= lifetime <= timedelta(minutes=15),
             "forward_auth_lifetime",
             "1 s to 15 minutes",
             "1m",
@@ -115,19 +135,8 @@ class ServiceOptions:
             "host names in lower case, with a port where it is not the usual one",
             "app.example.org",
         )
-        _require(
-            timedelta(minutes=1) <= self.idempotency_lifetime <= timedelta(days=7),
-            "idempotency_lifetime",
-            "1 minute to 7 days",
-            "24h",
-        )
-        _require(self.idempotency_keys >= 1, "idempotency_keys", "at least 1", "100000")
-        for name in ("introspection_key", "metrics_key", "authenticator_key"):
-            key: str = getattr(self, name)
-            good = "what `holdfast keys new` prints"
-            _require(not key or len(key) >= 32, name, "at least 32 characters, or nothing", good)
 
 
 def _require(kept: bool, name: str, bound: str, valid: str) -> None:  # noqa: FBT001 - reads as a rule
     if not kept:
-        raise ConfigurationError(f"{name}: must be {bound}; for example {valid}")
+        refuse(name, f"must be {bound}", valid)

@@ -63,15 +63,13 @@ _ONCE: Json = {
     "schema": {"type": "string", "minLength": 16, "maxLength": 130},
     "example": "8e03978e-40d5-43e8-bc93-6894a57f9324",
 }
-_ID = {"name": "id", "in": "path", "required": True, "description": "A session's public id."}
-
-
-_NAMED = (
-    *(("/sessions", "post"), ("/sessions/{id}", "patch"), ("/sessions/{id}/rotate", "post")),
-    *(("/tokens", "post"), ("/tokens/refresh", "post"), ("/tokens/revoke", "post")),
-    ("/requests/commit", "post"),
-)
-"""The operations whose requests may have a name of their own."""
+_ID: Json = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "description": "A session's public id.",
+    "schema": _TEXT,
+}
 
 
 def schemas() -> Json:
@@ -83,52 +81,54 @@ def schemas() -> Json:
 
 def paths() -> Json:
     """The operations."""
+    found = _session_paths() | _token_paths() | _change_paths() | _request_paths()
+    return {f"/backend/v1{path}": methods for path, methods in found.items()}
+
+
+def _session_paths() -> Json:
     session = _object(id=_TEXT, subject={"type": ["string", "null"]}, claims=_OBJECT, data=_MAYBE)
     given = _object(session=session, cookie=_TEXT, set_cookie=_TEXT)
-    judged = _object(reply=_MAYBE)
-    begun = {**judged, "properties": {**judged["properties"], "due": _DUE}}
     read = _object(**session["properties"], keep=_KEEP)
     ended, of = _object(ended={"type": "integer"}), _query("subject", "Whose.", required=True)
-    of_some, below = (
-        {**of, "required": False},
-        _query("prefix", "How the subjects begin, instead."),
-    )
+    below = _query("prefix", "How the subjects begin, instead.")
+    some, of_some = _object(sessions={"type": "array"}), {**of, "required": False}
     after, keep = _query("after", "Continue behind this id."), _query("keep", "An id to keep.")
-    pair = _object(access_token=_TEXT, refresh_token=_TEXT, expires_in={"type": "integer"})
-    id = {**_ID, "schema": _TEXT}
-    found: dict[str, Any] = {
+    return {
         "/sessions": {
-            "post": _operation("Make a session", given, sessions.New, status="201"),
-            "get": _operation(
-                "Sessions of a subject",
-                _object(sessions={"type": "array"}),
-                parameters=[of_some, below, after],
-            ),
+            "post": _operation("Make a session", given, sessions.New, status="201", once=True),
+            "get": _operation("Sessions of a subject", some, parameters=[of_some, below, after]),
             "delete": _operation("End those of a subject", ended, parameters=[of, keep]),
         },
         "/sessions/{id}": {
-            "get": _operation("Read a session", read, parameters=[id]),
-            "patch": _operation("Change its data", session, sessions.Change, parameters=[id]),
-            "delete": _operation("End it", ended, parameters=[id]),
+            "get": _operation("Read a session", read, parameters=[_ID]),
+            "patch": _operation(
+                "Change its data", session, sessions.Change, parameters=[_ID], once=True
+            ),
+            "delete": _operation("End it", ended, parameters=[_ID]),
         },
         "/sessions/{id}/rotate": {
-            "post": _operation("Give it a new secret", given, sessions.Rotation, parameters=[id])
-        },
-        "/tokens": {"post": _operation("Make tokens", pair, tokens.Issue, status="201")},
-        "/tokens/refresh": {"post": _operation("Exchange a refresh token", pair, tokens.Refresh)},
-        "/tokens/verify": {
-            "post": _operation("What a token means", _object(claims=_MAYBE), tokens.Verify)
-        },
-        "/tokens/revoke": {
-            "post": _operation("End a token", _object(revoked={"type": "boolean"}), tokens.Revoke)
-        },
-        "/tokens/status": {
             "post": _operation(
-                "Whether a token was ended",
-                _object(revoked={"type": "boolean"}),
-                tokens.TokenStatus,
+                "Give it a new secret", given, sessions.Rotation, parameters=[_ID], once=True
             )
         },
+    }
+
+
+def _token_paths() -> Json:
+    pair = _object(access_token=_TEXT, refresh_token=_TEXT, expires_in={"type": "integer"})
+    means, revoked = _object(claims=_MAYBE), _object(revoked={"type": "boolean"})
+    posts = {
+        "/tokens": _operation("Make tokens", pair, tokens.Issue, status="201", once=True),
+        "/tokens/refresh": _operation("Exchange a refresh token", pair, tokens.Refresh, once=True),
+        "/tokens/verify": _operation("What a token means", means, tokens.Verify),
+        "/tokens/revoke": _operation("End a token", revoked, tokens.Revoke, once=True),
+        "/tokens/status": _operation("Whether a token was ended", revoked, tokens.TokenStatus),
+    }
+    return {path: {"post": operation} for path, operation in posts.items()}
+
+
+def _change_paths() -> Json:
+    return {
         "/changes": {
             "get": {
                 **_operation("Hear which sessions change", _OBJECT),
@@ -140,15 +140,18 @@ def paths() -> Json:
                 "This moment on the clock of the proofs", _object(clock=_TEXT, now=_MS)
             )
         },
+    }
+
+
+def _request_paths() -> Json:
+    judged = _object(reply=_MAYBE)
+    begun = {**judged, "properties": {**judged["properties"], "due": _DUE}}
+    done = "Carry out what its handler did"
+    return {
         "/requests/begin": {"post": _operation("Judge a request", begun, requests.Begin)},
-        "/requests/commit": {
-            "post": _operation("Carry out what its handler did", judged, requests.Commit)
-        },
+        "/requests/commit": {"post": _operation(done, judged, requests.Commit, once=True)},
         "/requests/together": {"post": _several()},
     }
-    for path, method in _NAMED:
-        found[path][method]["parameters"].append(_ONCE)
-    return {f"/backend/v1{path}": methods for path, methods in found.items()}
 
 
 _EXAMPLES: dict[type, Json] = {
@@ -185,12 +188,14 @@ def _operation(
     *,
     status: str = "200",
     parameters: Sequence[Json] = (),
+    once: bool = False,
 ) -> Json:
+    """One operation; `once`: its requests may have a name of their own."""
     done = {"description": "Done.", "content": {"application/json": {"schema": answer}}}
     operation: Json = {
         "summary": summary,
         "security": [{"backend": []}],
-        "parameters": list(parameters),
+        "parameters": [*parameters, _ONCE] if once else [*parameters],
         "responses": {status: done, **_refusals()},
     }
     if body is not None:
