@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 commands = typer.Typer(help="Keys of the service.", no_args_is_help=True)
 
 _BYTES = 32
-_RSA_BITS, _RSA_EXPONENT = 3072, 65537
+_RSA_EXPONENT = 65537
 _TAKES_NAMES = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
 """Of commands that are given the name of a key, which may begin with a dash."""
 
@@ -163,10 +163,12 @@ def _private_pem(algorithm: Algorithm) -> bytes:
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
+    from holdfast.rules.pem import RSA_BITS
+
     make: dict[Algorithm, Callable[[], PrivateKeyTypes]] = {
         Algorithm.EDDSA: ed25519.Ed25519PrivateKey.generate,
         Algorithm.ES256: lambda: ec.generate_private_key(ec.SECP256R1()),
-        Algorithm.RS256: lambda: rsa.generate_private_key(_RSA_EXPONENT, _RSA_BITS),
+        Algorithm.RS256: lambda: rsa.generate_private_key(_RSA_EXPONENT, RSA_BITS),
     }
     return make[algorithm]().private_bytes(
         serialization.Encoding.PEM,

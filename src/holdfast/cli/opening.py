@@ -1,14 +1,14 @@
-"""Opening the data of a service for one command."""
+"""Opening the data of a service for one command, and reading all of what it has in pages."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from holdfast.assembly import Assembly
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from holdfast.service.environment import Configuration
 
 AUDIT_FILE = "audit.jsonl"
+T = TypeVar("T")
 
 
 @dataclass
@@ -89,6 +90,15 @@ def opened(home_folder: str | None, store: str | None = None) -> Generator[Opene
             yield data
         finally:
             data.close()
+
+
+def all_pages(page: Callable[[str | None], tuple[Iterable[T], str | None]]) -> Iterator[T]:
+    """What is on all pages; `page` is told where to go on."""
+    found, after = page(None)
+    yield from found
+    while after is not None:
+        found, after = page(after)
+        yield from found
 
 
 def _of_key_file(given: Mapping[str, str]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from holdfast.errors import ConfigurationError
 if TYPE_CHECKING:
     from holdfast.service.administration import Administration
     from holdfast.service.context import ServiceContext
+    from holdfast.service.demo import Credentials
     from holdfast.service.environment import Configuration
 
 
@@ -83,7 +84,7 @@ def _run(configuration: Configuration, *, demo: bool) -> None:
     server.run(configuration.host, configuration.port, workers=configuration.workers, ready=ready)
 
 
-def _prepared(configuration: Configuration, *, demo: bool):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _prepared(configuration: Configuration, *, demo: bool) -> Credentials | None:
     """Make what a first start makes, once and before any worker, so that mistakes show at once."""
     from holdfast.assembly import now_ms
     from holdfast.service.administration import Administration

@@ -7,13 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from holdfast.cli import output
-from holdfast.cli.opening import opened
+from holdfast.cli.opening import all_pages, opened
 from holdfast.cli.options import Home, Json, Store, Yes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from holdfast.blocking import Sessions
     from holdfast.record import Record
 
 commands = typer.Typer(help="Sessions of anybody: list and end them.", no_args_is_help=True)
@@ -31,7 +28,9 @@ def list_sessions(
     """List the living sessions of one subject."""
     with opened(home, store) as data:
         whose = data.administration.subject_of(subject)
-        sessions = [_shown(record) for record in _all(data.assembly.blocking, whose)]
+        engine = data.assembly.blocking
+        found = all_pages(lambda after: engine.sessions_of(whose, after=after))
+        sessions = [_shown(record) for record in found]
     if json:
         output.as_json(sessions)
         return
@@ -75,16 +74,6 @@ def end_everyone(
     with opened(home, store) as data:
         epoch = data.assembly.blocking.revoke_everyone()
     output.said("Everybody is signed out.", json=json, epoch=epoch)
-
-
-def _all(sessions: Sessions, subject: str) -> Iterator[Record]:
-    after: str | None = None
-    while True:
-        page = sessions.sessions_of(subject, after=after)
-        yield from page.records
-        if page.after is None:
-            return
-        after = page.after
 
 
 def _shown(record: Record) -> dict[str, Any]:

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from holdfast.cli import output
-from holdfast.cli.opening import opened
+from holdfast.cli.opening import all_pages, opened
 from holdfast.cli.options import Home, Json, Store, Yes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from holdfast.service.users import User, Users
+    from holdfast.service.users import User
 
 commands = typer.Typer(help="Accounts of the service.", no_args_is_help=True)
 
@@ -40,7 +38,8 @@ def add(
 def list_users(*, home: Home = None, store: Store = None, json: Json = False) -> None:
     """List all users."""
     with opened(home, store) as data:
-        users = [_shown(user) for user in _all(data.administration.users)]
+        found = all_pages(lambda after: data.administration.users.page(after=after))
+        users = [_shown(user) for user in found]
     if json:
         output.as_json(users)
         return
@@ -100,16 +99,6 @@ def _new_password() -> str:
         return sys.stdin.readline().rstrip("\r\n")
     password: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
     return password
-
-
-def _all(users: Users) -> Iterator[User]:
-    after: str | None = None
-    while True:
-        page = users.page(after=after)
-        yield from page.users
-        if page.after is None:
-            return
-        after = page.after
 
 
 def _shown(user: User) -> dict[str, Any]:
