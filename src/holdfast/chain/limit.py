@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from holdfast.chain.reply import Reply, error_reply
+from holdfast.chain.reply import Reply, error_reply, retry_after
 from holdfast.events import EventName, Severity
 
 if TYPE_CHECKING:
@@ -39,5 +39,5 @@ def refuse(auditor: Auditor, visit: Visit, taken: Taken | None) -> Reply | None:
         subject=session.record.subject if session.record else None,
         severity=Severity.WARN,
     )
-    seconds = str(max(-(-taken.retry_after // 1000), 1))
-    return error_reply(429, "rate_limited", "Too many requests", ("Retry-After", seconds))
+    header = retry_after(taken.retry_after)
+    return error_reply(429, "rate_limited", "Too many requests", header)

@@ -69,6 +69,11 @@ def error_reply(
     return Reply(status, (*fixed, *headers), json.dumps(body).encode(), code)
 
 
+def retry_after(ms: int) -> tuple[str, str]:
+    """The header that says when to come back: in whole seconds, rounded up, and at least one."""
+    return "Retry-After", str(max(-(-ms // 1000), 1))
+
+
 def merged(own: Iterable[tuple[str, str]], added: Headers) -> list[tuple[str, str]]:
     """The application's headers with the chain's, which win.
 

@@ -18,6 +18,7 @@ import hmac
 from typing import TYPE_CHECKING, NamedTuple
 
 from holdfast.chain import Refusal, error_reply
+from holdfast.chain.reply import retry_after
 from holdfast.events import EventName, Severity
 from holdfast.rules.forwarded import limit_key
 from holdfast.settings import Rate, ms
@@ -147,9 +148,8 @@ def _key(salt: bytes, kind: bytes, value: bytes) -> bytes:
 
 
 def _too_many(wait: int) -> Refusal:
-    seconds = str(max(-(-wait // 1000), 1))
-    headers = ("Retry-After", seconds)
-    return Refusal(error_reply(429, "too_many_attempts", "Too many attempts", headers))
+    header = retry_after(wait)
+    return Refusal(error_reply(429, "too_many_attempts", "Too many attempts", header))
 
 
 def _locked() -> Refusal:

@@ -15,7 +15,7 @@ from holdfast.errors import HoldfastError
 from holdfast.web.lasting import EVENTS, signed_in
 from holdfast.web.wsgi_exchange import Exchange
 from holdfast.web.wsgi_request import Environ
-from holdfast.web.wsgi_stream import Living
+from holdfast.web.wsgi_stream import Living, close
 
 Write = Callable[[bytes], object]
 StartResponse = Callable[..., Write]
@@ -95,7 +95,7 @@ class Answer:
             return self._late(chunks)
         if self._replacement is None:
             return self._followed(chunks)
-        _close(chunks)
+        close(chunks)
         return self._replacement
 
     def _late(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -109,7 +109,7 @@ class Answer:
                 for chunk in followed:  # noqa: UP028 - `yield from` would close it, and we do so below
                     yield chunk
         finally:
-            _close(chunks)
+            close(chunks)
         yield from self._replacement or ()
 
     def _followed(self, chunks: Iterable[bytes]) -> Iterable[bytes]:
@@ -139,9 +139,3 @@ def begin_alone(chain: Chain, environ: Environ) -> Exchange:
 
 
 def _nowhere(_chunk: bytes, /) -> None: ...
-
-
-def _close(chunks: Iterable[bytes]) -> None:
-    close = getattr(chunks, "close", None)
-    if close is not None:
-        close()

@@ -51,6 +51,11 @@ class Living:
 
     def close(self) -> None:
         """Let go of what the application streams (PEP 3333)."""
-        close = getattr(self._whole, "close", None)
-        if close is not None:
-            close()
+        close(self._whole)
+
+
+def close(chunks: Iterable[bytes]) -> None:
+    """Let go of an application's answer, if it wants to hear of that (PEP 3333)."""
+    own = getattr(chunks, "close", None)
+    if own is not None:
+        own()

@@ -37,6 +37,8 @@ from holdfast.web.fastapi.openapi import name_cookie
 from holdfast.web.typed import Typed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from holdfast.adoption import Adopted
     from holdfast.engine import AsyncSessions
 
@@ -84,7 +86,7 @@ class Holdfast:
         app: FastAPI,
         settings: Settings | None = None,
         *,
-        secret: str | list[str] | None = None,
+        secret: str | Sequence[str] | None = None,
         store: str | None = None,
         adopt: Adopted | None = None,
         assembly: Assembly | None = None,
