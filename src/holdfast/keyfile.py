@@ -31,7 +31,8 @@ def load_or_create(path: Path, *, environment: str, entropy: Entropy) -> KeyRing
     ring = load(path)
     if ring.environment != environment:
         raise ConfigurationError(
-            f"{path}: the keys belong to environment {ring.environment!r}, not {environment!r}"
+            f"{path}: the keys belong to environment {ring.environment!r}, not {environment!r}; set"
+            " that environment, or name another file"
         )
     return ring
 

@@ -35,11 +35,13 @@ class Key:
             raise ConfigurationError("kid: 1 to 64 letters, digits, '_', '-'; for example 'key-1'")
         if self.algorithm == "HS256":
             if b"-----BEGIN" in self.material:
-                raise ConfigurationError(f"key {self.kid}: a PEM key is no secret (P30)")
+                raise ConfigurationError(
+                    f"key {self.kid}: a PEM key is no secret (P30); see Key.from_pem"
+                )
             return
         found = pem.algorithm(self.material)
         if self.algorithm != found and (self.algorithm, found) != ("Ed25519", "EdDSA"):
-            raise ConfigurationError(f"key {self.kid}: its algorithm is {found!r} (R87)")
+            raise ConfigurationError(f"key {self.kid}: must have algorithm={found!r} (R87)")
         if self.status == "active" and self.signing_key is None:
             raise ConfigurationError(f"key {self.kid}: a public key can only have status='verify'")
 

@@ -76,7 +76,7 @@ def asks_for_cache(url: str) -> bool:
     """
     asked = [value for name, _, value in map(_pair, _options(url)) if name == "cache"]
     if not set(asked) <= {"yes", "no"}:
-        raise ConfigurationError("store: cache is yes or no")
+        raise ConfigurationError("store: cache is yes or no; for example redis://host?cache=yes")
     return asked[-1:] == ["yes"]
 
 
