@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from holdfast.rules.local_path import local_path
-from holdfast.service.local_path import HOME
+from holdfast.service.way_back import HOME
 
 END = "end"
 END_OTHERS = "end-others"

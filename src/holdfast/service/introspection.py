@@ -18,7 +18,7 @@ from holdfast.rules import form
 from holdfast.service.answers import json_answer
 from holdfast.service.bodies import bounded, media_type
 from holdfast.service.context import ServiceContext, context_of
-from holdfast.service.key import require_key
+from holdfast.service.operator_key import require_key
 from holdfast.web.asgi import visit_of
 
 if TYPE_CHECKING:

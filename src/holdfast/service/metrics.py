@@ -20,7 +20,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from holdfast.errors import ConfigurationError
-from holdfast.service.key import require_key
+from holdfast.service.operator_key import require_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, MutableMapping

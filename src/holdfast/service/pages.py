@@ -21,9 +21,9 @@ from holdfast.service import accounts, devices, notices
 from holdfast.service.assets import Assets
 from holdfast.service.bodies import bounded, media_type
 from holdfast.service.intent import END, END_OTHERS, Intent
-from holdfast.service.local_path import HOME, way_back
 from holdfast.service.page_errors import problem
 from holdfast.service.rendering import Templates
+from holdfast.service.way_back import HOME, way_back
 from holdfast.web.asgi import csrf_token, require_csrf, require_fresh, session_of
 
 if TYPE_CHECKING:
