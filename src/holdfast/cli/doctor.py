@@ -11,9 +11,10 @@ import typer
 
 from holdfast.cli import doctor_remote, output
 from holdfast.cli.doctor_remote import Finding
-from holdfast.cli.opening import Opened, configured, opened
+from holdfast.cli.opening import Data, configured, opened
 from holdfast.cli.options import Home, Json, Store
 from holdfast.errors import HoldfastError
+from holdfast.service.moments import iso
 
 if TYPE_CHECKING:
     from holdfast.service.environment import Configuration
@@ -64,7 +65,7 @@ def _tried(name: str, check: Callable[[], str]) -> Finding:
 def _clock(now: float) -> Finding:
     if now < _RELEASED:
         return Finding("clock", "failed", "is before this release; set the time")
-    return Finding("clock", "ok", output.moment(int(now * 1000)))
+    return Finding("clock", "ok", iso(int(now * 1000)))
 
 
 def _private(name: str, path: Path, cure: str) -> Finding:
@@ -101,7 +102,7 @@ def _keys(configuration: Configuration) -> str:
     return f"{len(keyfile.load(path).masters)} in {path}"
 
 
-def _store(data: Opened) -> str:
+def _store(data: Data) -> str:
     """A real write and a real read."""
     from holdfast import probe
     from holdfast.assembly import now_ms

@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 @dataclass
-class Opened:
+class Data:
     """A running assembly, and the accounts in its database."""
 
     configuration: Configuration
@@ -64,7 +64,7 @@ def configured(home_folder: str | None, store: str | None = None) -> Configurati
 
 
 @contextmanager
-def opened(home_folder: str | None, store: str | None = None) -> Generator[Opened]:
+def opened(home_folder: str | None, store: str | None = None) -> Generator[Data]:
     """The data of a service, while the command runs. Events go to a file in the folder.
 
     Raises:
@@ -85,7 +85,7 @@ def opened(home_folder: str | None, store: str | None = None) -> Generator[Opene
             store=configuration.store,
             audit=[sinks.json_lines(audit)],
         )
-        data = Opened(configuration, assembly)
+        data = Data(configuration, assembly)
         try:
             yield data
         finally:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import typer
@@ -42,11 +41,6 @@ def said(sentence: str, *, json: bool, **fields: Any) -> None:
         as_json(fields)
     else:
         print(sentence)
-
-
-def moment(ms: int) -> str:
-    """A time for people and programs alike."""
-    return datetime.fromtimestamp(ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def confirm(question: str, *, yes: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -10,8 +9,6 @@ from starlette.responses import Response
 
 if TYPE_CHECKING:
     from holdfast.chain import Reply
-
-_WITHOUT_OFFSET = len("2026-01-01T00:00:00")
 
 
 def json_answer(value: Any, status: int = 200, **headers: str) -> Response:
@@ -30,8 +27,3 @@ def reply_answer(reply: Reply) -> Response:
     for name, value in reply.headers:
         answer.headers.append(name, value)
     return answer
-
-
-def moment(ms: int) -> str:
-    """A time in RFC 3339, UTC, to the second."""
-    return datetime.fromtimestamp(ms // 1000, UTC).isoformat()[:_WITHOUT_OFFSET] + "Z"

@@ -7,9 +7,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from holdfast.service import accounts
-from holdfast.service.answers import json_answer, moment
+from holdfast.service.answers import json_answer
 from holdfast.service.bodies import json_object, no_other_body, text_of
 from holdfast.service.context import context_of
+from holdfast.service.moments import iso
 from holdfast.web.asgi import csrf_token, require, require_csrf, session_of
 
 
@@ -61,7 +62,7 @@ async def me(request: Request) -> Response:
             "subject": session.subject,
             "email": session.claims.get("email"),
             "role": session.claims.get("role"),
-            "authenticated_at": moment(session.authenticated_at or 0),
+            "authenticated_at": iso(session.authenticated_at or 0),
         }
     )
 

@@ -1,4 +1,4 @@
-"""Times as people read them. All arguments are Unix milliseconds, all texts UTC."""
+"""Times as people and machines read them. All arguments are Unix milliseconds, all texts UTC."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _RECENT = 14 * _DAY
 
 
 def iso(moment: int) -> str:
-    """For machines, to the second: "2026-11-22T22:06:00Z"."""
+    """For machines (RFC 3339), to the second: "2026-11-22T22:06:00Z"."""
     return f"{_utc(moment):%Y-%m-%dT%H:%M:%SZ}"
 
 

@@ -11,9 +11,10 @@ from starlette.routing import Route
 from holdfast.chain import Refusal, error_reply
 from holdfast.rules.secret import valid_id
 from holdfast.service import devices
-from holdfast.service.answers import json_answer, moment
+from holdfast.service.answers import json_answer
 from holdfast.service.bodies import no_other_body
 from holdfast.service.context import context_of
+from holdfast.service.moments import iso
 from holdfast.web.asgi import require, require_fresh
 
 
@@ -71,8 +72,8 @@ def _shown(device: devices.Device) -> dict[str, Any]:
     return {
         "id": device.id,
         "device": device.label,
-        "created_at": moment(device.created_at),
-        "last_seen_at": moment(device.seen_at),
+        "created_at": iso(device.created_at),
+        "last_seen_at": iso(device.seen_at),
         "address": device.address,
         "current": device.current,
     }

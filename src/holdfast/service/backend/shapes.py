@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from holdfast.service.answers import moment
+from holdfast.service.moments import iso
 
 if TYPE_CHECKING:
     from holdfast.record import Record
@@ -34,9 +34,9 @@ def listed(record: Record) -> dict[str, Any]:
         "id": record.id,
         "subject": record.subject,
         "claims": record.claims,
-        "created_at": moment(record.created_at),
-        "authenticated_at": None if authenticated is None else moment(authenticated),
-        "last_seen_at": moment(record.seen_at),
+        "created_at": iso(record.created_at),
+        "authenticated_at": None if authenticated is None else iso(authenticated),
+        "last_seen_at": iso(record.seen_at),
         "acr": record.assurance.acr,
         "amr": list(record.assurance.amr),
         "policy": record.policy.name,
