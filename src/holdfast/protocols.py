@@ -192,7 +192,7 @@ class Store(Protocol):
         ...
 
     def touch(self, id: str, *, seen_at: int, expires_at: int, address: str | None = None) -> bool:
-        """Note activity without a new version; never moves time backwards; False: gone."""
+        """Note activity without a new version, never back in time; no address: the last; False: gone."""
         ...
 
     def delete(self, id: str, *, expected: int | None = None, durable: bool = True) -> bool:

@@ -92,7 +92,10 @@ def parse_address(text: str | None) -> Address | None:
 
 
 def limit_key(address: str) -> str:
-    """What a limit per address counts by: IPv4 itself, IPv6 by /64, which one client owns (P53)."""
+    """What a limit per address counts by: IPv4 itself, IPv6 by /64, which one client owns (P53).
+
+    All that is no address counts together, as "invalid"; so it does for `truncate`.
+    """
     return _cut(address, v4=32, v6=64)
 
 

@@ -91,7 +91,7 @@ class Settings:
     plain_http_hosts: tuple[str, ...] = ()
     """Host names that may be used without HTTPS, beside loopback."""
     health_paths: tuple[str, ...] = ("/healthz", "/readyz")
-    """Paths that may be asked without HTTPS."""
+    """Paths that may be asked without HTTPS; no session is looked for on them."""
     exclude_paths: tuple[str, ...] = ()
     """Paths on which no session is looked for."""
     keep_address: Literal["full", "truncated", "off"] = "full"

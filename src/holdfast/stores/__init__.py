@@ -59,7 +59,7 @@ def open_both(url: str, *, timeout: float = 5.0) -> Opened:
     """Both faces of the store that `url` names; `timeout` in seconds bounds every call.
 
     `sqlite:///sessions.db` (relative), `sqlite:////var/lib/app/sessions.db` (absolute), `memory://`,
-    `postgresql://user@host/database`. A `cache` among the options is the assembly's to judge.
+    `postgresql://user@host/database`, `redis://host`. A `cache` among the options is the assembly's to judge.
 
     Raises:
         ConfigurationError: no such back end, its driver is not installed, or the URL is wrong.

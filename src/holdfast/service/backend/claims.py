@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from holdfast.chain import Refusal, error_reply
+from holdfast.chain.reply import retry_after
 from holdfast.errors import StoreError
 from holdfast.protocols import Admitted
 from holdfast.record import Policy, Record, changed
@@ -120,9 +121,8 @@ class Claims:
         if taken.allowed:
             return
         await self.release(claim)
-        retry = ("Retry-After", str(-(-taken.retry_after // 1000)))
-        message = "This service key has used too many idempotency keys"
-        raise Refusal(error_reply(429, "too_many_idempotency_keys", message, retry))
+        message, retry = "This service key has used too many idempotency keys", taken.retry_after
+        raise Refusal(error_reply(429, "too_many_idempotency_keys", message, retry_after(retry)))
 
     async def _taken_over(self, claim: Claim, standing: Record) -> Claim:
         """The claim of a request that has come to no answer, for this one; only one can have it."""
