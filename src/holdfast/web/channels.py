@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from holdfast.chain import Visit
     from holdfast.engine import AsyncSessions
     from holdfast.session import Session
-    from holdfast.web.asgi_answer import Scope, Send
-    from holdfast.web.asgi_body import Receive
+    from holdfast.web.asgi_types import App, Receive, Scope, Send
     from holdfast.web.django.view import View
 
 
@@ -38,7 +37,7 @@ class HoldfastSockets:
         ConfigurationError: at the first handshake: there is no secret, or a setting contradicts another.
     """
 
-    def __init__(self, app: asgi.App) -> None:
+    def __init__(self, app: App) -> None:
         self._app = app
         self._around: asgi.HoldfastMiddleware | None = None
 
