@@ -26,6 +26,7 @@ from holdfast.service.users import Users
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from holdfast.assembly import Assembly
     from holdfast.protocols import Clock, Sink
     from holdfast.rules.keys import KeyRing
     from holdfast.service.authenticator import Authenticator
