@@ -14,7 +14,6 @@ from holdfast.cli.doctor_remote import Finding
 from holdfast.cli.opening import Data, configured, opened
 from holdfast.cli.options import Home, Json, Store
 from holdfast.errors import HoldfastError
-from holdfast.service.moments import iso
 
 if TYPE_CHECKING:
     from holdfast.service.environment import Configuration
@@ -65,7 +64,7 @@ def _tried(name: str, check: Callable[[], str]) -> Finding:
 def _clock(now: float) -> Finding:
     if now < _RELEASED:
         return Finding("clock", "failed", "is before this release; set the time")
-    return Finding("clock", "ok", iso(int(now * 1000)))
+    return Finding("clock", "ok", output.moment(int(now * 1000)))
 
 
 def _private(name: str, path: Path, cure: str) -> Finding:

@@ -43,6 +43,13 @@ def said(sentence: str, *, json: bool, **fields: Any) -> None:
         print(sentence)
 
 
+def moment(ms: int) -> str:
+    """A time for people and programs alike."""
+    from holdfast.service.moments import iso
+
+    return iso(ms)
+
+
 def confirm(question: str, *, yes: bool) -> None:
     """Ask before what cannot be undone.
 

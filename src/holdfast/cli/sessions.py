@@ -9,7 +9,6 @@ import typer
 from holdfast.cli import output
 from holdfast.cli.opening import all_pages, opened
 from holdfast.cli.options import Home, Json, Store, Yes
-from holdfast.service.moments import iso
 
 if TYPE_CHECKING:
     from holdfast.record import Record
@@ -83,7 +82,7 @@ def _shown(record: Record) -> dict[str, Any]:
     return {
         "id": record.id,
         "device": record.client.label or label_of(record.client.user_agent),
-        "created_at": iso(record.created_at),
-        "last_seen_at": iso(record.seen_at),
+        "created_at": output.moment(record.created_at),
+        "last_seen_at": output.moment(record.seen_at),
         "address": record.address,
     }

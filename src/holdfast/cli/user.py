@@ -10,7 +10,6 @@ import typer
 from holdfast.cli import output
 from holdfast.cli.opening import all_pages, opened
 from holdfast.cli.options import Home, Json, Store, Yes
-from holdfast.service.moments import iso
 
 if TYPE_CHECKING:
     from holdfast.service.users import User
@@ -108,5 +107,5 @@ def _shown(user: User) -> dict[str, Any]:
         "subject": user.subject,
         "role": user.role,
         "disabled": user.disabled,
-        "created_at": iso(user.created_at),
+        "created_at": output.moment(user.created_at),
     }

@@ -214,9 +214,7 @@ class KeyRing:
                 "key file: not a key file; make one: holdfast keys new"
             ) from None
         if file.format != FILE_FORMAT:
-            raise ConfigurationError(
-                f"key file: format {file.format} is not {FILE_FORMAT}; it is of another release"
-            )
+            raise ConfigurationError(f"key file: format {file.format} is not {FILE_FORMAT}")
         return cls(
             environment=file.environment,
             masters=tuple(_read_master(entry, file.environment) for entry in file.masters),
@@ -294,9 +292,7 @@ def _read(entry: _Entry) -> Key:
 def _read_master(entry: _Entry, environment: str) -> Key:
     master = _master(_read(entry).material, environment, entry.status)
     if (entry.kid, entry.algorithm) != (master.kid, master.algorithm):
-        raise ConfigurationError(
-            "key file: a master key does not belong to this environment; restore the file from a backup"
-        )
+        raise ConfigurationError("key file: a master key does not belong to this environment")
     return master
 
 
