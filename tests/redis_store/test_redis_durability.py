@@ -1,6 +1,7 @@
 """Writes that end something are acknowledged only when the replicas have them (P12, P13, P14)."""
 
 import time
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from holdfast import Settings
 from holdfast.assembly import assemble
 from holdfast.errors import ConfigurationError, NotDurable, StoreUnavailable
+from holdfast.protocols import Cap, Replacing
 from holdfast.record import changed
 from holdfast.stores import open_both
 from holdfast.stores.redis.answers import number
@@ -234,6 +236,24 @@ def test_a_full_server_still_reads_and_ends(servers, opening, clock, face):
     assert store.delete_all("alice") == (other.id,)
     server.client.config_set("maxmemory", 0)
     assert samples.stored()
+
+
+def test_a_full_server_does_nothing_by_halves(servers, opening, clock):
+    """Redis takes nothing back: who evicts or replaces a session and then finds no memory goes on (P9)."""
+    server = servers.start("maxmemory-policy noeviction")
+    store = opening(server.url)
+    samples = Samples(store, clock)
+    evicted, replaced = samples.stored(), samples.stored("bob")
+    first, second = samples.record(), samples.record("bob")
+    server.client.config_set("maxmemory", 1)
+    given = {"cap": Cap(1, "evict_oldest")}, {"replacing": Replacing(replaced.id, replaced.version)}
+    for record, more in zip((first, second), given, strict=True):
+        with suppress(StoreUnavailable):
+            store.insert(record, now=clock(), **more)
+    alice, bob = ([each.id for each in store.page(name).records] for name in ("alice", "bob"))
+    assert alice in ([evicted.id], [first.id])
+    assert bob in ([replaced.id], [second.id])
+    assert sorted(alice + bob) == [each.id for each in store.page().records]
 
 
 def test_a_full_server_still_revokes(servers, opening, clock, face):
