@@ -71,6 +71,17 @@ def delete(store, *ids):
     threading.Event().wait()
 
 
+def end_what_is_hot(store, times):
+    """Sessions that are ended as soon as the other side has answered, each end said when acknowledged."""
+    samples = Samples(store, FakeClock())
+    for _ in range(int(times)):
+        id = samples.stored().id
+        say(id)
+        sys.stdin.readline()
+        store.delete(id, durable=False)
+        say("ended")
+
+
 def fork_under_load(store, id, threads):
     """Threads count while the main thread forks children that count nothing and exit."""
     warnings.simplefilter("ignore", DeprecationWarning)

@@ -34,10 +34,10 @@ def open_umask():
 
 @pytest.mark.usefixtures("open_umask")
 def test_only_the_owner_reads_the_files(store, samples, path):
-    """Database, log and index have mode 0600, whatever the umask."""
+    """Database, log, index and marks have mode 0600, whatever the umask."""
     samples.stored()
     modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in path.parent.iterdir()}
-    assert modes == {path.name: 0o600, f"{path.name}-wal": 0o600, f"{path.name}-shm": 0o600}
+    assert modes == {f"{path.name}{end}": 0o600 for end in ("", "-wal", "-shm", "-marks")}
 
 
 def test_nothing_is_opened_before_it_is_used(path):
@@ -63,7 +63,7 @@ def test_any_name_is_a_file_name(tmp_path, name):
     store = SqliteStore(tmp_path / name)
     store.salt()
     store.close()
-    assert [each.name for each in tmp_path.iterdir()] == [name]
+    assert sorted(each.name for each in tmp_path.iterdir()) == [name, f"{name}-marks"]
 
 
 def test_an_empty_file_is_made_ours(path):

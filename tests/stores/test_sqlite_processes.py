@@ -98,9 +98,10 @@ def test_a_killed_writer_loses_nothing(store, samples, clock, path, job, lines):
 
 
 def open_files(path):
-    """The descriptors of this process on the database's files."""
+    """The descriptors of this process on SQLite's files."""
     links = [each.resolve() for each in Path("/proc/self/fd").iterdir()]
-    return [each for each in links if each.name.startswith(path.name)]
+    ours = {path.name, f"{path.name}-wal", f"{path.name}-shm"}
+    return [each for each in links if each.name in ours]
 
 
 proc = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")

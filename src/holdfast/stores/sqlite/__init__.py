@@ -3,6 +3,7 @@
 Both stores are the same verbs over one core. Reads happen at once in the calling thread, also under
 an event loop: they take microseconds, and handing them to a thread costs ten times as much. So do
 small writes while nothing can hold them up; the others go through the writer thread, in groups.
+What was read within a second and is unchanged is not read again.
 
 Durability: what is acknowledged survives the end of the process at any moment; durable writes, and
 everything before them, survive a power cut.
@@ -10,6 +11,7 @@ everything before them, survive a power cut.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -50,18 +52,19 @@ class SqliteStore:
     ) -> None:
         self._owns = owns or not isinstance(path, SqliteCore)
         self.core = path if isinstance(path, SqliteCore) else SqliteCore(path, timeout=timeout)
+        self._read = partial(_reading, self.core)
 
     def salt(self) -> bytes:
         return _salt(self.core)
 
     def get(self, id: str, *, now: int, take: Take | None = None) -> Reading:
         if take is None:
-            return verbs.reading(self.core.read_one(sql.GET, (id,), now=now))
+            return self.core.hot(now).get(id, self._read)
         op = verbs.get_and_take(id, take, now)
         found = self.core.attempt_all(op, wait=True)
         if found is not None:
             return found
-        reading = verbs.reading(self.core.read_one(sql.GET, (id,), now=now))
+        reading = self.core.hot(now).get(id, self._read)
         return self.core.write(op) if verbs.may_spend(reading.record, take) else reading
 
     def insert(
@@ -128,24 +131,25 @@ class AsyncSqliteStore:
     ) -> None:
         self._owns = owns or not isinstance(path, SqliteCore)
         self.core = path if isinstance(path, SqliteCore) else SqliteCore(path, timeout=timeout)
+        self._read = partial(_reading, self.core)
 
     async def salt(self) -> bytes:
         return _salt(self.core)
 
     def get_at_once(self, id: str, *, now: int, take: Take | None = None) -> Reading | None:
         if take is None:
-            return verbs.reading(self.core.read_one(sql.GET, (id,), now=now))
+            return self.core.hot(now).get(id, self._read)
         op = verbs.get_and_take(id, take, now)
         return self.core.attempt_all(op, wait=False)
 
     async def get(self, id: str, *, now: int, take: Take | None = None) -> Reading:
         if take is None:
-            return verbs.reading(self.core.read_one(sql.GET, (id,), now=now))
+            return self.core.hot(now).get(id, self._read)
         op = verbs.get_and_take(id, take, now)
         found = self.core.attempt_all(op, wait=False)
         if found is not None:
             return found
-        reading = verbs.reading(self.core.read_one(sql.GET, (id,), now=now))
+        reading = self.core.hot(now).get(id, self._read)
         return await self.core.awrite(op) if verbs.may_spend(reading.record, take) else reading
 
     async def insert(
@@ -209,6 +213,10 @@ class AsyncSqliteStore:
 def _salt(core: SqliteCore) -> bytes:
     salt: bytes = core.read_one(sql.SALT)[0]
     return salt
+
+
+def _reading(core: SqliteCore, id: str) -> Reading:
+    return verbs.reading(core.read_one(sql.GET, (id,)))
 
 
 def _page(core: SqliteCore, subject: str | None, after: str | None, limit: int) -> Page:

@@ -16,6 +16,7 @@ from holdfast.hooks import weakly
 from holdfast.stores.sqlite import schema
 from holdfast.stores.sqlite.batches import Batches
 from holdfast.stores.sqlite.file import DatabaseFile
+from holdfast.stores.sqlite.hot import Hot
 from holdfast.stores.sqlite.readers import Readers
 from holdfast.stores.sqlite.ticket import Ticket
 from holdfast.stores.sqlite.writer import Writer
@@ -48,6 +49,7 @@ class SqliteCore:
         self._batches = Batches(self._writer.submit)
         self._looked_at = 0
         self._turnover = 0
+        self._hot = Hot(None)
         self._pid = os.getpid()
         self._inherited: list[Any] = []
         self._finish = weakref.finalize(self, _finish, self._readers, self._writer, self._batches)
@@ -64,15 +66,22 @@ class SqliteCore:
             self._turn_over()
         return self._readers.every(sql, params)
 
-    def read_one(self, sql: str, params: Sequence[Any] = (), *, now: int | None = None) -> Any:
-        """The first row of a query as a tuple, or None.
+    def hot(self, now: int) -> Hot:
+        """What has been read of the present file within this second (`now`: Unix ms).
 
-        With `now` (Unix ms), a file that was put in place of the opened one is noticed within a
-        second, and at once where a write has noticed it.
+        A file that was put in place of the opened one is noticed within a second, and at once where
+        a write has noticed it.
         """
-        if now is not None and not -_LOOK_EVERY < now - self._looked_at < _LOOK_EVERY:
+        if not -_LOOK_EVERY < now - self._looked_at < _LOOK_EVERY:
             self._look()
+            self._hot = Hot(self._file.marks)
             self._looked_at = now
+        if self._turnover != self._file.turnover:
+            self._turn_over()
+        return self._hot
+
+    def read_one(self, sql: str, params: Sequence[Any] = ()) -> Any:
+        """The first row of a query as a tuple, or None."""
         if self._turnover != self._file.turnover:
             self._turn_over()
         return self._readers.one(sql, params)
@@ -136,12 +145,14 @@ class SqliteCore:
 
     def close(self) -> None:
         """Finish pending writes and close the file; final. Also done at exit."""
+        self._hot = Hot(None)
         self._finish()
 
     def _turn_over(self) -> None:
         """Read from the file that others have opened meanwhile: what they end there has ended."""
         turnover = self._file.turnover
         self._readers.reset()
+        self._hot = Hot(self._file.marks)
         self._turnover = turnover  # only now: until then the old connections are there to be taken
 
     def _look(self) -> None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from holdfast.errors import StoreUnavailable
 from holdfast.stores.sqlite import schema
 from holdfast.stores.sqlite.errors import is_busy
+from holdfast.stores.sqlite.marks import Marks, beside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +39,7 @@ _WRITER = """
     PRAGMA fullfsync = ON;
     PRAGMA foreign_keys = ON;
     PRAGMA trusted_schema = OFF;
+    PRAGMA temp_store = MEMORY;
 """
 
 
@@ -54,6 +56,9 @@ class DatabaseFile:
         self._patience = self._most = timeout * 0.9
         self._lock = Lock()
         self._known: tuple[int, int] | None = None
+        self.marks: Marks | None = None
+        """The marks of the opened file; None before that, and where there can be none."""
+        self._followed: Marks | None = None
         self.turnover = 0
         """How often another file was opened at this place; the connections to one share a number."""
 
@@ -64,10 +69,21 @@ class DatabaseFile:
         return conn
 
     def writer(self) -> sqlite3.Connection:
-        """A connection that writes; it never waits for locks by itself, see `patiently`."""
+        """The connection that writes; it never waits for locks by itself, see `patiently`."""
         conn = self._open(0)
+        marks = self.marks
+        if marks is None:
+            conn.close()
+            raise StoreUnavailable(f"{beside(self._path)} cannot be made or opened")
         self.patiently(partial(conn.executescript, _WRITER))
+        self.patiently(partial(marks.follow, conn))
+        self._followed = marks
         return conn
+
+    def mark(self) -> None:
+        """Tell all processes what the writer has changed, before anybody says that it is done."""
+        if self._followed is not None:
+            self._followed.mark()
 
     def replaced(self) -> bool:
         """Whether another file has taken the place of the one that connections were opened to.
@@ -98,6 +114,9 @@ class DatabaseFile:
                 if self._known is not None:
                     self.turnover += 1
                 self._known = self._identity()
+                self.marks = None
+            if self.marks is None:
+                self.marks = _marks(self._path)
         return self._connect(busy)
 
     def _make(self) -> None:
@@ -144,6 +163,13 @@ def _establish(conn: sqlite3.Connection) -> None:
         conn.execute("BEGIN IMMEDIATE")
         schema.establish(conn)
         conn.execute("COMMIT")
+
+
+def _marks(database: Path) -> Marks | None:
+    try:
+        return Marks(database)
+    except OSError:
+        return None
 
 
 def _patiently(action: Callable[[], object], seconds: float) -> None:

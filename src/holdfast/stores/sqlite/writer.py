@@ -83,15 +83,15 @@ class Writer:
         try:
             conn = self._ready()
             return None if conn is None else op(conn)
-        except FAILURES as error:
+        except BaseException as error:  # also a record that this release must not read
             self._undo(error)
+            if not isinstance(error, FAILURES):
+                raise
             if is_busy(error):
                 return None
             raise store_error(error) from error
-        except BaseException as error:  # such as a record that this release must not read
-            self._undo(error)
-            raise
         finally:
+            self._file.mark()
             self._turn.release()
 
     def _take_turn(self, *, wait: bool) -> bool:
@@ -101,9 +101,8 @@ class Writer:
 
     def _ready(self) -> sqlite3.Connection | None:
         """The connection for one more ordinary change; None: the thread has to look after it."""
-        if not 0 < self._since_checkpoint < _CHECKPOINT_AFTER:
-            return None
-        if self._outlived or self._file.replaced():
+        due = not 0 < self._since_checkpoint < _CHECKPOINT_AFTER
+        if due or self._outlived or self._file.replaced():
             return None
         if self._conn is not None:
             self._since_checkpoint += 1
@@ -201,6 +200,7 @@ class Writer:
             with self._turn:
                 self._wanted = False
                 self._carry_out(group)
+                self._file.mark()
             answer(group)
             at_rest = not group and self._since_checkpoint == before
             with self._turn:

@@ -1,0 +1,45 @@
+"""Readings of hot sessions, which are good for as long as nobody has changed them.
+
+What holds is checked at each question, see `holdfast.stores.sqlite.marks`, so that a session that
+another process has ended is ended here. A table is used for a second, after which everything is
+read again: that bounds its size, and what another program has changed without a mark.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from holdfast.stores.sqlite.marks import place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from holdfast.protocols import Reading
+    from holdfast.stores.sqlite.marks import Marks
+
+_NONE = memoryview(b"").cast("Q")
+
+
+class Hot:
+    """What has been read within a second. Without `marks` nothing is known."""
+
+    def __init__(self, marks: Marks | None) -> None:
+        self._at = marks.at if marks else _NONE
+        self._known: dict[str, tuple[int, int, Reading]] = {}
+
+    def get(self, id: str, read: Callable[[str], Reading]) -> Reading:
+        """The reading of a session, by `read` unless it is known."""
+        known = self._known.get(id)
+        if known is not None and self._at[known[0]] == known[1]:
+            return known[2]
+        return self._read(id, read)
+
+    def _read(self, id: str, read: Callable[[str], Reading]) -> Reading:
+        if self._at is _NONE:
+            return read(id)
+        at = place(id)
+        mark = self._at[at]  # before the reading: a change after it is another mark
+        reading = read(id)
+        if reading.record is not None:
+            self._known[id] = at, mark, reading
+        return reading

@@ -1,0 +1,103 @@
+"""Which sessions somebody has changed, told to all processes of the machine without a query.
+
+A mark is a moment, in memory that the processes share through a file beside the database. A session
+has the mark at the place that its id falls on. Whoever changes it puts the present moment there after
+the change is committed and before it is acknowledged. No moment comes again, so what was read when
+the place held one is good for as long as it does.
+
+Triggers of the writing connection note what is to be marked, whatever statement changes the row.
+They are the connection's own: another program that writes to the file leaves no marks.
+"""
+
+from __future__ import annotations
+
+import errno
+import mmap
+import os
+import stat
+import sys
+import time
+import zlib
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import sqlite3
+    from pathlib import Path
+
+PLACES = 4096
+_SIZE = PLACES * 8
+_TRIGGERS = """
+    CREATE TEMP TRIGGER IF NOT EXISTS updated AFTER UPDATE ON main.sessions
+        BEGIN SELECT changed(old.id); END;
+    CREATE TEMP TRIGGER IF NOT EXISTS deleted AFTER DELETE ON main.sessions
+        BEGIN SELECT changed(old.id); END;
+    CREATE TEMP TRIGGER IF NOT EXISTS ended AFTER UPDATE ON main.meta WHEN old.key = 'epoch'
+        BEGIN SELECT changed(NULL); END;
+"""
+
+
+class Marks:
+    """The marks of one database file. `at` is for anybody, the rest for who has the turn to write.
+
+    Raises:
+        OSError: the file cannot be made or opened, or there is no room for it.
+    """
+
+    def __init__(self, database: Path) -> None:
+        fd = os.open(beside(database), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            _share(fd, database)
+            _make_room(fd)
+            self._bytes = memoryview(mmap.mmap(fd, _SIZE))
+        finally:
+            os.close(fd)
+        self.at = self._bytes.cast("Q")
+        self._changed: list[str | None] = []
+
+    def follow(self, conn: sqlite3.Connection) -> None:
+        """Have noted what this connection changes."""
+        conn.create_function("changed", 1, self._changed.append)
+        conn.executescript(_TRIGGERS)
+
+    def mark(self) -> None:
+        """Mark what has changed, now that it is committed or taken back."""
+        for id in self._changed:
+            if id is None:
+                self._bytes[:] = time.monotonic_ns().to_bytes(8, sys.byteorder) * PLACES
+            else:
+                self.at[place(id)] = time.monotonic_ns()
+        self._changed.clear()
+
+
+def place(id: str) -> int:
+    """The place of a session's mark."""
+    return zlib.crc32(id.encode()) % PLACES
+
+
+def beside(database: Path) -> Path:
+    """Where the marks of a database lie: one place, by whatever links it is reached."""
+    database = database.resolve()
+    return database.with_name(f"{database.name}-marks")
+
+
+def _share(fd: int, database: Path) -> None:
+    """Let those use it who use the database, as SQLite does with its own files, whoever was first."""
+    theirs, ours = database.stat(), os.fstat(fd)
+    if (theirs.st_uid, theirs.st_gid, theirs.st_mode) != (ours.st_uid, ours.st_gid, ours.st_mode):
+        with suppress(PermissionError):
+            os.fchown(fd, theirs.st_uid, theirs.st_gid)
+            os.fchmod(fd, stat.S_IMODE(theirs.st_mode))
+
+
+def _make_room(fd: int) -> None:
+    """Make the file as long as it must be; what others have put there meanwhile stays.
+
+    All of it now: a page that the disk turned out to have no place for would kill the process.
+    """
+    try:
+        os.posix_fallocate(fd, 0, _SIZE)
+    except (AttributeError, OSError) as error:  # where system or file system has no such call
+        if getattr(error, "errno", None) not in {None, errno.EOPNOTSUPP, errno.EINVAL}:
+            raise
+        os.ftruncate(fd, max(os.fstat(fd).st_size, _SIZE))
