@@ -77,18 +77,25 @@ def create(path: Path, ring: KeyRing) -> None:
 
 
 def replace(path: Path, ring: KeyRing) -> None:
-    """Put a changed ring in the place of the old one, in one step.
+    """Put a changed ring in the place of the old one, in one step; its owner stays the same.
 
     Raises:
-        ConfigurationError: it cannot be written; the old file stays as it is.
+        ConfigurationError: it cannot be written, or not for its owner; the old file stays as it is.
     """
     draft = _written(path, ring)
     try:
+        _give(draft, path.stat().st_uid)
         draft.replace(path)
     except OSError as error:
         draft.unlink()
         raise _unwritable(path, error) from None
     _settle(path)
+
+
+def _give(draft: Path, uid: int) -> None:
+    """Of a command run by root the service could not read a key."""
+    if draft.stat().st_uid != uid:
+        os.chown(draft, uid, -1)
 
 
 def _written(path: Path, ring: KeyRing) -> Path:

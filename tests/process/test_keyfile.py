@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import stat
+from unittest.mock import Mock
 
 import pytest
 
@@ -115,6 +116,26 @@ def test_a_write_that_fails_changes_nothing(path, ring, how, monkeypatch):
         getattr(keyfile, how)(path, newer)
     assert (path.read_bytes() if path.exists() else None) == before
     assert [each for each in path.parent.iterdir() if each != path] == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root writes for somebody else")
+def test_its_owner_stays_the_same(path, ring):
+    """A `keys` command run by root leaves the service its keys."""
+    keyfile.create(path, ring)
+    os.chown(path, 12345, -1)
+    keyfile.replace(path, ring.rotated(base64.b64encode(entropy(33))))
+    assert (path.stat().st_uid, path.stat().st_mode & 0o777) == (12345, 0o600)
+
+
+def test_a_file_of_somebody_else_stays_as_it_is(path, ring, monkeypatch):
+    """Its owner could not read what we put in its place."""
+    keyfile.create(path, ring)
+    before, refuse = path.read_text(), Mock(side_effect=PermissionError(1, "not permitted"))
+    monkeypatch.setattr(keyfile, "_give", refuse)
+    with pytest.raises(ConfigurationError, match="cannot be written"):
+        keyfile.replace(path, ring.rotated(base64.b64encode(entropy(33))))
+    assert path.read_text() == before
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path, ring):
