@@ -222,6 +222,13 @@ def test_the_first_signing_key_is_announced_takes_over_and_settles():
     assert active.signer("refresh").kid == announced.signer("refresh").kid == master
 
 
+def test_a_signing_key_that_counts_from_now_on_settles():
+    """Half way, too: `keys asymmetric` refuses the masters' access tokens, as it says."""
+    first, second = (Key.from_pem(PEMS[name]["private"]) for name in ("EdDSA", "ES256"))
+    half_way = ring(1).announced(first).activated(first.kid)
+    assert kids_of(half_way.signed_by(second)) == {second.kid}
+
+
 def test_a_later_signing_key_brings_the_masters_tokens_not_back():
     """They were settled, or never mixed."""
     first, second = (Key.from_pem(PEMS[name]["private"]) for name in ("EdDSA", "ES256"))

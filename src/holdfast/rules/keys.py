@@ -152,9 +152,12 @@ class KeyRing:
         return replace(self, mixed=False)
 
     def signed_by(self, key: Key) -> Self:
-        """This ring with a new active key for access tokens; older ones of them still verify."""
+        """This ring with a new active key for access tokens; older ones of them still verify.
+
+        Those of the masters are refused, also where they were `mixed`.
+        """
         older = tuple(demoted(each) for each in self.signing)
-        return replace(self, signing=(key, *older))
+        return replace(self, signing=(key, *older), mixed=False)
 
     def retired(self, kid: str) -> Self:
         """This ring without the use of one older key: what it signed is refused from now on.
