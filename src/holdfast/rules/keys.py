@@ -152,10 +152,7 @@ class KeyRing:
         return replace(self, mixed=False)
 
     def signed_by(self, key: Key) -> Self:
-        """This ring with a new active key for access tokens; older ones of them still verify.
-
-        Those of the masters are refused, also where they were `mixed`.
-        """
+        """This ring with a new active key for access tokens; older ones verify, the masters do not."""
         older = tuple(demoted(each) for each in self.signing)
         return replace(self, signing=(key, *older), mixed=False)
 
