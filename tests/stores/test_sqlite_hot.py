@@ -241,3 +241,15 @@ def test_nothing_stays_hot_of_a_file_that_was_replaced(store, hot, clock, path):
         path.with_name(path.name + end).unlink()
     store.core.write(lambda conn: None)
     assert store.get(hot.id, now=clock()).record is None
+
+
+def test_marks_that_somebody_has_removed_are_shared_anew(store, open_store, samples, clock, path):
+    """Within a second, as with who sweeps away old files; only a process that starts meanwhile is not heard."""
+    record = samples.stored()
+    assert store.get(record.id, now=clock()).record == record
+    path.with_name("sessions.db-marks").unlink()
+    late = open_store()
+    for now in (clock.advance(1000), clock.advance(1000)):
+        assert store.get(record.id, now=now).record == record
+    assert late.delete(record.id)
+    assert store.get(record.id, now=clock()).record is None

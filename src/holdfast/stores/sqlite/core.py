@@ -74,6 +74,7 @@ class SqliteCore:
         """
         if not -_LOOK_EVERY < now - self._looked_at < _LOOK_EVERY:
             self._look()
+            self._file.see_to_marks()
             self._hot = Hot(self._file.marks)
             self._looked_at = now
         if self._turnover != self._file.turnover:

@@ -85,6 +85,13 @@ class DatabaseFile:
         if self._followed is not None:
             self._followed.mark()
 
+    def see_to_marks(self) -> None:
+        """Have all connections opened anew, with marks that are shared, if those are not any more."""
+        with self._lock:
+            if self.marks is not None and not self.marks.shared():
+                self.marks = None
+                self.turnover += 1
+
     def replaced(self) -> bool:
         """Whether another file has taken the place of the one that connections were opened to.
 

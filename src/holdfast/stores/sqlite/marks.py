@@ -45,15 +45,24 @@ class Marks:
     """
 
     def __init__(self, database: Path) -> None:
-        fd = os.open(beside(database), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        self._path = beside(database)
+        fd = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
             _share(fd, database)
             _make_room(fd)
             self._bytes = memoryview(mmap.mmap(fd, _SIZE))
+            self._file = os.fstat(fd)
         finally:
             os.close(fd)
         self.at = self._bytes.cast("Q")
         self._changed: list[str | None] = []
+
+    def shared(self) -> bool:
+        """Whether the file is still there for others to open."""
+        try:
+            return os.path.samestat(self._path.stat(), self._file)
+        except OSError:
+            return False
 
     def follow(self, conn: sqlite3.Connection) -> None:
         """Have noted what this connection changes."""
