@@ -164,7 +164,8 @@ export class SessionManager {
 
   /** New tokens for a refresh token, which is used up; `request` as with `generateTokens`. */
   async refreshAccessToken(refreshToken: string, { request }: By = {}): Promise<Refreshed> {
-    if (typeof refreshToken !== "string" || !SHAPE.test(refreshToken)) return { tokens: null, error: "Invalid token" };
+    if (typeof refreshToken !== "string" || !SHAPE.test(refreshToken))
+      return { tokens: null, error: "Invalid token" };
     try {
       const body = { refresh_token: refreshToken, ...clientOf(request) };
       return { tokens: pair(await this.#api.get<Pair>("POST", "/tokens/refresh", body)), error: null };

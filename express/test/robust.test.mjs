@@ -300,7 +300,11 @@ test("what a token has opened is kept no longer than the token lives", async () 
   const keep = { node: "n", for_ms: 60_000 };
   async function keptFor(headers, via) {
     let kept;
-    const near = { find: () => undefined, ask: () => ({ sent: 0 }), answered: (_, answer) => (kept = answer) };
+    const near = {
+      find: () => undefined,
+      ask: () => ({ sent: 0 }),
+      answered: (_, answer) => (kept = answer),
+    };
     const body = { reply: null, session, via, proof: null, keep };
     const api = { begin: async () => ({ status: 200, body, date: Date.now() }) };
     const rawHeaders = Object.entries(headers).flat();
