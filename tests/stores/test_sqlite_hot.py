@@ -228,8 +228,27 @@ def test_the_mark_comes_before_the_answer(store, hot, monkeypatch):
     assert order[:2] == ["mark", "answer"]
 
 
-def test_nothing_stays_hot_of_a_file_that_was_replaced(store, hot, clock, path):
-    """As soon as a write has noticed it."""
+def test_who_finds_it_ended_is_believed(store, other, open_store, hot, clock, monkeypatch):
+    """Whoever ended it died between commit and mark; the next one who ends it changes nothing."""
+    monkeypatch.setattr(other.core._file, "mark", lambda: None)
+    other.delete(hot.id)
+    assert open_store().delete(hot.id) is False
+    assert store.get(hot.id, now=clock()).record is None
+
+
+def test_marks_are_put_into_no_linked_file(path, tmp_path):
+    """A command of root would overwrite whatever the owner of the directory has chosen."""
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    path.with_name("sessions.db-marks").symlink_to(victim)
+    with closing(SqliteStore(path)) as store, pytest.raises(StoreUnavailable, match="-marks"):
+        store.core.write(lambda conn: None)
+    assert victim.read_text() == "precious"
+
+
+@pytest.fixture
+def replaced(store, hot, path):
+    """Another file lies in the place of the opened one, with nobody signed in."""
     restored = path.with_suffix(".bak")
     with closing(sqlite3.connect(path)) as conn:
         conn.execute("VACUUM INTO ?", (str(restored),))
@@ -239,8 +258,30 @@ def test_nothing_stays_hot_of_a_file_that_was_replaced(store, hot, clock, path):
     restored.replace(path)
     for end in ("-wal", "-shm"):
         path.with_name(path.name + end).unlink()
+    return hot
+
+
+def test_nothing_stays_hot_of_a_file_that_was_replaced(store, replaced, clock):
+    """As soon as a write has noticed it."""
     store.core.write(lambda conn: None)
-    assert store.get(hot.id, now=clock()).record is None
+    assert store.get(replaced.id, now=clock()).record is None
+
+
+def test_no_thread_reads_the_old_file_beside_one_that_turns_over(
+    store, replaced, clock, monkeypatch
+):
+    """While one thread closes the old connections, another one asks."""
+    store.core.write(lambda conn: None)
+    found, reset = [], store.core._readers.reset
+
+    def beside():
+        monkeypatch.setattr(store.core._readers, "reset", reset)
+        found.append(store.get(replaced.id, now=clock()).record)
+        reset()
+
+    monkeypatch.setattr(store.core._readers, "reset", beside)
+    assert store.get(replaced.id, now=clock()).record is None
+    assert found == [None]
 
 
 def test_marks_that_somebody_has_removed_are_shared_anew(store, open_store, samples, clock, path):

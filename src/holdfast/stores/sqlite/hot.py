@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from holdfast.stores.sqlite.marks import place
+from holdfast.stores.sqlite.marks import CHANGING, place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +40,6 @@ class Hot:
         at = place(id)
         mark = self._at[at]  # before the reading: a change after it is another mark
         reading = read(id)
-        if reading.record is not None:
+        if reading.record is not None and mark != CHANGING:
             self._known[id] = at, mark, reading
         return reading

@@ -5,6 +5,9 @@ has the mark at the place that its id falls on. Whoever changes it puts the pres
 the change is committed and before it is acknowledged. No moment comes again, so what was read when
 the place held one is good for as long as it does.
 
+From the change to its mark the place says so, and nobody keeps what he reads. So a process that dies
+between commit and mark leaves nobody with a session that the next one finds ended already.
+
 Triggers of the writing connection note what is to be marked, whatever statement changes the row.
 They are the connection's own: another program that writes to the file leaves no marks.
 """
@@ -26,6 +29,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PLACES = 4096
+CHANGING = 1
+"""No moment, but that somebody is changing a session of the place, or died over it."""
+# A link could name any file, which a command run by root would overwrite and give away.
+_FLAGS = os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
 _SIZE = PLACES * 8
 _TRIGGERS = """
     CREATE TEMP TRIGGER IF NOT EXISTS updated AFTER UPDATE ON main.sessions
@@ -46,7 +53,7 @@ class Marks:
 
     def __init__(self, database: Path) -> None:
         self._path = beside(database)
-        fd = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        fd = os.open(self._path, _FLAGS, 0o600)
         try:
             _share(fd, database)
             _make_room(fd)
@@ -66,17 +73,24 @@ class Marks:
 
     def follow(self, conn: sqlite3.Connection) -> None:
         """Have noted what this connection changes."""
-        conn.create_function("changed", 1, self._changed.append)
+        conn.create_function("changed", 1, self._note)
         conn.executescript(_TRIGGERS)
 
     def mark(self) -> None:
         """Mark what has changed, now that it is committed or taken back."""
         for id in self._changed:
-            if id is None:
-                self._bytes[:] = time.monotonic_ns().to_bytes(8, sys.byteorder) * PLACES
-            else:
-                self.at[place(id)] = time.monotonic_ns()
+            self._put(id, time.monotonic_ns())
         self._changed.clear()
+
+    def _note(self, id: str | None) -> None:
+        self._changed.append(id)
+        self._put(id, CHANGING)
+
+    def _put(self, id: str | None, mark: int) -> None:
+        if id is None:
+            self._bytes[:] = mark.to_bytes(8, sys.byteorder) * PLACES
+        else:
+            self.at[place(id)] = mark
 
 
 def place(id: str) -> int:
