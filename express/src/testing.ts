@@ -48,7 +48,7 @@ export async function startService(options: ServiceOptions = {}): Promise<TestSe
   const home = await mkdtemp(join(tmpdir(), "holdfast-"));
   const port = await freePort();
   const env = {
-    ...process.env,
+    ...otherVariables(),
     HOLDFAST_PROFILE: "development",
     HOLDFAST_HOME: home,
     HOLDFAST_STORE: "memory://",
@@ -65,6 +65,11 @@ export async function startService(options: ServiceOptions = {}): Promise<TestSe
     throw error;
   }
   return over({ url: `http://127.0.0.1:${port}`, serviceKey: key }, end);
+}
+
+/** Those of the application, and of another service, are not of this one. */
+function otherVariables(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("HOLDFAST_")));
 }
 
 function over(address: { url: string; serviceKey: string }, end: () => Promise<void>): TestService {

@@ -87,12 +87,16 @@ test("an outage reaches the application", async () => {
   server.close();
 });
 
-test("settings of the service", async () => {
+test("settings of the service, and none from around it", async () => {
+  process.env.HOLDFAST_SERVICE_KEY = "of the application";
+  process.env.HOLDFAST_COOKIE_NAME = "of another service";
   const strict = await startService({ command, settings: { HOLDFAST_COOKIE_NAME: "sid" } });
   const ada = strict.client("http://127.0.0.1");
   await ada.signIn("ada");
   assert.deepEqual([...ada.cookies.keys()], ["sid"]);
   await strict.stop();
+  delete process.env.HOLDFAST_SERVICE_KEY;
+  delete process.env.HOLDFAST_COOKIE_NAME;
 });
 
 test("what cannot start says so", async () => {
