@@ -3,7 +3,7 @@
 Both stores are the same verbs over one core. Reads happen at once in the calling thread, also under
 an event loop: they take microseconds, and handing them to a thread costs ten times as much. So do
 small writes while nothing can hold them up; the others go through the writer thread, in groups.
-What was read within a second and is unchanged is not read again.
+What was read within ten seconds and is unchanged is not read again.
 
 Durability: what is acknowledged survives the end of the process at any moment; durable writes, and
 everything before them, survive a power cut.

@@ -67,7 +67,7 @@ class SqliteCore:
         return self._readers.every(sql, params)
 
     def hot(self, now: int) -> Hot:
-        """What has been read of the present file within this second (`now`: Unix ms).
+        """What has been read of the present file in these ten seconds (`now`: Unix ms).
 
         A file that was put in place of the opened one is noticed within a second, and at once where
         a write has noticed it.
@@ -75,7 +75,8 @@ class SqliteCore:
         if not -_LOOK_EVERY < now - self._looked_at < _LOOK_EVERY:
             self._look()
             self._file.see_to_marks()
-            self._hot = Hot(self._file.marks)
+            if self._hot.is_over(now):
+                self._hot = Hot(self._file.marks, now)
             self._looked_at = now
         if self._turnover != self._file.turnover:
             self._turn_over()
@@ -159,6 +160,7 @@ class SqliteCore:
     def _look(self) -> None:
         if self._file.replaced():
             self._readers.reset()
+            self._hot = Hot(None)
 
     def _hold(self) -> None:
         # SQLite keeps book of a process's locks on a file, and a child would inherit the book but

@@ -1,8 +1,8 @@
 """Readings of hot sessions, which are good for as long as nobody has changed them.
 
 What holds is checked at each question, see `holdfast.stores.sqlite.marks`, so that a session that
-another process has ended is ended here. A table is used for a second, after which everything is
-read again: that bounds its size, and what another program has changed without a mark.
+another process has ended is ended here. A table is used for ten seconds, after which everything is
+read again: that bounds for how long another program's changes, which leave no marks, are not felt.
 """
 
 from __future__ import annotations
@@ -18,14 +18,24 @@ if TYPE_CHECKING:
     from holdfast.stores.sqlite.marks import Marks
 
 _NONE = memoryview(b"").cast("Q")
+_USED_FOR = 10_000
+_ROOM = 64 * 1024 * 1024
+_OVERHEAD = 1024
+"""Bytes of an entry beside the data of its session."""
 
 
 class Hot:
-    """What has been read within a second. Without `marks` nothing is known."""
+    """What has been read since `began` (Unix ms). Without `marks` nothing is known."""
 
-    def __init__(self, marks: Marks | None) -> None:
+    def __init__(self, marks: Marks | None, began: int = 0) -> None:
         self._at = marks.at if marks else _NONE
+        self._began = began
+        self._room = _ROOM
         self._known: dict[str, tuple[int, int, Reading]] = {}
+
+    def is_over(self, now: int) -> bool:
+        """Whether it is time for another table."""
+        return self._at is _NONE or not 0 <= now - self._began < _USED_FOR
 
     def get(self, id: str, read: Callable[[str], Reading]) -> Reading:
         """The reading of a session, by `read` unless it is known."""
@@ -40,6 +50,7 @@ class Hot:
         at = place(id)
         mark = self._at[at]  # before the reading: a change after it is another mark
         reading = read(id)
-        if reading.record is not None and mark != CHANGING:
+        if reading.record is not None and mark != CHANGING and self._room > 0:
+            self._room -= _OVERHEAD + len(reading.record.data)
             self._known[id] = at, mark, reading
         return reading
