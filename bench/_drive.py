@@ -188,9 +188,10 @@ class Server:
         rate, answered, bad = result.split()[1:]
         if bad != "0":
             raise SystemExit(f"{method} {path} of {self.module}: {bad} answers were not 200")
-        if answered == "0":
+        spent = cpu_s(self._pid) - before
+        if answered == "0" or spent <= 0:  # nobody, or so few that their price cannot be told
             return None
-        return Load(float(rate), (cpu_s(self._pid) - before) / int(answered) * 1e6)
+        return Load(float(rate), spent / int(answered) * 1e6)
 
 
 class NodeServer(Server):

@@ -120,12 +120,17 @@ def test_a_hostile_user_agent_is_only_text(app, browser, agent):
     assert "\u202e" not in page
 
 
+def sign_in_elsewhere(app, monkeypatch, *, times, shown):
+    """So many other browsers, of which one page shows so many."""
+    monkeypatch.setattr(devices, "MOST", shown)
+    monkeypatch.setattr(devices.devices_of, "__kwdefaults__", {"after": None, "limit": shown})
+    for number in range(times):
+        Browser(app, f"agent-{number}/1.0").sign_in()
+
+
 def test_many_sessions_come_in_pages(app, browser, monkeypatch):
     """`after` goes on where a page stopped; nothing is shown twice or left out."""
-    monkeypatch.setattr(devices, "MOST", 2)
-    monkeypatch.setattr(devices.devices_of, "__kwdefaults__", {"after": None, "limit": 2})
-    for number in range(4):
-        Browser(app, f"agent-{number}/1.0").sign_in()
+    sign_in_elsewhere(app, monkeypatch, times=4, shown=2)
     browser.sign_in()
     seen, more = [], "/sessions"
     while more:
@@ -139,10 +144,7 @@ def test_many_sessions_come_in_pages(app, browser, monkeypatch):
 
 def test_ending_one_on_a_later_page_stays_there(app, browser, monkeypatch):
     """And the form leads to no other host, whoever fills it in."""
-    monkeypatch.setattr(devices, "MOST", 1)
-    monkeypatch.setattr(devices.devices_of, "__kwdefaults__", {"after": None, "limit": 1})
-    for number in range(2):
-        Browser(app, f"agent-{number}/1.0").sign_in()
+    sign_in_elsewhere(app, monkeypatch, times=2, shown=1)
     browser.sign_in()
     page = browser.get("/sessions").text
     here = "/sessions?after=" + re.search(r'/sessions\?after=([^"]+)"', page)[1]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from holdfast.errors import UsageError
 from holdfast.stores.sqlite.errors import FAILURES, store_error
@@ -19,6 +19,8 @@ from holdfast.stores.sqlite.errors import FAILURES, store_error
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Sequence
+
+T = TypeVar("T")
 
 _PATIENCE = 1.0
 
@@ -38,37 +40,27 @@ class Readers:
         Raises:
             StoreError: SQLite cannot answer.
         """
-        free = self._free
-        try:
-            cursor = free.pop()
-        except IndexError:
-            cursor, free = self._open()
-        try:
-            row = cursor.execute(sql, params).fetchone()
-        except BaseException as error:
-            self._fail(cursor, error)
-            raise
-        free.append(cursor)
-        if free is not self._free:
-            self._empty(free)
-        return row
+        return self._run(lambda cursor: cursor.execute(sql, params).fetchone())
 
     def every(self, sql: str, params: Sequence[Any]) -> list[Any]:
         """All rows, as tuples. Raises as `one`."""
+        return self._run(lambda cursor: cursor.execute(sql, params).fetchall())
+
+    def _run(self, query: Callable[[sqlite3.Cursor], T]) -> T:
         free = self._free
         try:
             cursor = free.pop()
         except IndexError:
             cursor, free = self._open()
         try:
-            rows = cursor.execute(sql, params).fetchall()
+            found = query(cursor)
         except BaseException as error:
             self._fail(cursor, error)
             raise
         free.append(cursor)
         if free is not self._free:
             self._empty(free)
-        return rows
+        return found
 
     def hold(self) -> None:
         """Close all connections and let nobody open one until `release`; waits for running reads.
