@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import tempfile
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import sleep
 from typing import TYPE_CHECKING
 
 from holdfast.errors import ConfigurationError
 from holdfast.rules.keys import KeyRing
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
     from holdfast.protocols import Entropy
 
 _OPEN_TO_OTHERS = 0o077
 _MAX_BYTES = 1024 * 1024
+_ATTEMPTS = 100
+_PAUSE_S = 0.1
 
 
 def load_or_create(path: Path, *, environment: str, entropy: Entropy) -> KeyRing:
@@ -76,6 +82,21 @@ def create(path: Path, ring: KeyRing) -> None:
     _settle(path)
 
 
+def change(path: Path, how: Callable[[KeyRing], KeyRing]) -> KeyRing:
+    """Put what `how` makes of the ring in its place; of several changes at once none is lost.
+
+    Another one is waited for, 10 s at the most.
+
+    Raises:
+        ConfigurationError: another one goes on for longer, or the file cannot be read or written; it
+            stays as it is.
+    """
+    with _alone(path):
+        ring = how(load(path))
+        replace(path, ring)
+    return ring
+
+
 def replace(path: Path, ring: KeyRing) -> None:
     """Put a changed ring in the place of the old one, in one step; its owner stays the same.
 
@@ -90,6 +111,36 @@ def replace(path: Path, ring: KeyRing) -> None:
         draft.unlink()
         raise _unwritable(path, error) from None
     _settle(path)
+
+
+@contextmanager
+def _alone(path: Path) -> Generator[None]:
+    """Its folder is locked: the file itself is another one after each change."""
+    try:
+        folder = os.open(path.parent, os.O_RDONLY)
+    except OSError as error:
+        raise _unwritable(path, error) from None
+    try:
+        _lock(folder, path)
+        yield
+    finally:
+        os.close(folder)  # which unlocks it, as the end of the process does
+
+
+def _lock(folder: int, path: Path) -> None:
+    for _ in range(_ATTEMPTS):
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sleep(_PAUSE_S)
+        except OSError as error:
+            why = f"it cannot be locked, {_why(error)}"
+            raise ConfigurationError(f"{path}: the keys stay as they are ({why})") from None
+        else:
+            return
+    raise ConfigurationError(
+        f"{path}: another command is changing the keys; try again when it has ended"
+    )
 
 
 def _give(draft: Path, uid: int) -> None:

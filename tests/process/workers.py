@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 import threading
+import time
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -33,6 +35,26 @@ def run_worker(task, *args, times=1):
     outputs = [process.communicate(timeout=TIMEOUT)[0] for process in running]
     assert [process.returncode for process in running] == [0] * times
     return [line for output in outputs for line in output.splitlines()]
+
+
+@contextmanager
+def started(task, *args):
+    """One process with this task, which has begun; it is ended here if it has not ended by itself."""
+    command = [sys.executable, __file__, task, *args]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout.readline() == "ready\n"
+            tell(process, "go")
+            yield process
+        finally:
+            process.kill()
+
+
+def tell(process, word):
+    process.stdin.write(f"{word}\n")
+    process.stdin.flush()
 
 
 def say(word):
@@ -77,6 +99,30 @@ def touch_and_fork(url, of_parent, of_child):
 
 def make_keys(path):
     say(keyfile.load_or_create(Path(path), environment="development", entropy=os.urandom).dump())
+
+
+def change_keys(path, secret):
+    """Held within its change until it is told to go on."""
+
+    def how(ring):
+        say("changes")
+        sys.stdin.readline()
+        return ring.announced(secret)
+
+    keyfile.change(Path(path), how)
+
+
+def command(*arguments):
+    """`holdfast …`, which says when it waits for another one."""
+    from holdfast import cli
+
+    def pause(seconds):
+        say("waits")
+        time.sleep(seconds)
+
+    keyfile.sleep = pause
+    sys.argv = ["holdfast", *arguments]
+    cli.main()
 
 
 if __name__ == "__main__":

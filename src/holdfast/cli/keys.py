@@ -184,9 +184,7 @@ def _changed(home: str | None, change: Callable[[KeyRing], KeyRing]) -> KeyRing:
     path = _key_file(home)
     if not path.exists():
         raise ConfigurationError(f"{path}: there is no key file yet; `holdfast serve` makes one")
-    ring = change(keyfile.load(path))
-    keyfile.replace(path, ring)
-    return ring
+    return keyfile.change(path, change)
 
 
 def _key_file(home: str | None) -> Path:
