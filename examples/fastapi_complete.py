@@ -63,7 +63,7 @@ async def answer(_request, error: Refused):
 
 @app.exception_handler(RequestValidationError)
 async def malformed(_request, _error):
-    """Without what was sent: a password, or half a character, which nothing can send back."""
+    """Without what was sent, which may be a password."""
     return JSONResponse({"error": "Malformed request"}, 422)
 
 

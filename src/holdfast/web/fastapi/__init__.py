@@ -33,6 +33,7 @@ from holdfast.web.fastapi.guards import (
     require_role,
     typed,
 )
+from holdfast.web.fastapi.malformed import answer_malformed
 from holdfast.web.fastapi.openapi import name_cookie
 from holdfast.web.typed import Typed
 
@@ -99,6 +100,7 @@ class Holdfast:
         _tell_of_cors(app)
         app.add_middleware(asgi.HoldfastMiddleware, chain=self.assembly.chain)
         name_cookie(app, self.assembly.settings.cookie.name)
+        answer_malformed(app)
         app.state.holdfast = self
 
     @property
