@@ -35,17 +35,17 @@ class Session(MutableMapping[str, Any]):
     An empty session (nobody signed in, nothing stored) is a normal value; `reason` then says why a
     credential that was sent did not count, for handlers and logs, never for clients.
 
-    For the chain: `cookie` is the text of a cookie to set, `ended` says that this very request
-    ended the session, `accessed` that the answer depends on it, `taken` what its quota said,
-    `browser_only` that its cookie has no Max-Age, whatever the settings say. While it is `quiet` there
-    is nothing to commit: nobody asked anything of it or looked at its data, and no activity is to be
-    noted.
+    For the chain: `cookie` is the text of a cookie to set, `made` says that this very request has
+    stored the session under a new id, `ended` that it has ended the session, `accessed` that the
+    answer depends on it, `taken` what its quota said, `browser_only` that its cookie has no Max-Age,
+    whatever the settings say. While it is `quiet` there is nothing to commit: nobody asked anything of
+    it or looked at its data, and no activity is to be noted.
     """
 
     __slots__ = (
         "__weakref__", "_journal", "_plain", "accessed", "browser_only", "carries_data", "client",
-        "closed", "cookie", "ended", "intent", "last_wins", "quiet", "reason", "record", "secret", "taken",
-        "token_claims", "via",
+        "closed", "cookie", "ended", "intent", "last_wins", "made", "quiet", "reason", "record", "secret",
+        "taken", "token_claims", "via",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0917 - by place: by name it costs each request 1 us
@@ -70,7 +70,7 @@ class Session(MutableMapping[str, Any]):
         self.token_claims = token_claims
         self.quiet = quiet
         self.accessed = self.closed = self.ended = self.last_wins = False
-        self.browser_only = False
+        self.browser_only = self.made = False
         self.carries_data = True
         self.cookie: str | None = None
         self.intent: SignIn | Rotate | Literal["sign_out"] | None = None
@@ -260,8 +260,9 @@ class Session(MutableMapping[str, Any]):
         """All changes to the data so far, in order; raises `NotSerializable` if one is not JSON."""
         return [] if self._journal is None else self._journal.entries()
 
-    def hand_out(self, secret: bytes, cookie: str) -> None:
+    def hand_out(self, secret: bytes, cookie: str, *, made: bool = False) -> None:
         """Take over a new or renewed secret, and give it to a client that lives by cookies."""
+        self.made = self.made or made
         self.secret = secret
         self.reason = None
         self.ended = False

@@ -19,6 +19,9 @@ UNFIT = {
 REACHED = []
 """The orders of this test that a handler was given."""
 
+AT_ONCE = []
+"""What the next handler does with its session once it has filled it: the engine's `commit`."""
+
 
 def work(session, order):
     """Do what a test asks for; the status to answer with."""
@@ -32,6 +35,8 @@ def work(session, order):
         session.rotate()
     if order.get("out"):
         session.sign_out()
+    while AT_ONCE:
+        AT_ONCE.pop()(session)
     match order.get("raise"):
         case "bug":
             raise ZeroDivisionError

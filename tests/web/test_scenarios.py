@@ -9,6 +9,7 @@ import pytest
 
 from holdfast.chain.outage import QUIET_MS
 from holdfast.errors import NotDurable
+from web.site_work import AT_ONCE
 from web.sites import OVER_ASGI
 
 COOKIE = "__Host-session"
@@ -317,9 +318,10 @@ def test_an_error_of_the_client_keeps_what_was_done(browser):
     assert browser.get("/visits").json() == {"visits": 42}
 
 
-@pytest.mark.parametrize(
-    "end", [{"status": 500}, {"raise": "refusal"}, {"raise": "usage"}, {"raise": "bug"}]
-)
+FAILURES = [{"status": 500}, {"raise": "refusal"}, {"raise": "usage"}, {"raise": "bug"}]
+
+
+@pytest.mark.parametrize("end", FAILURES)
 def test_a_sign_out_is_carried_out_whatever_happens(end, browser, other):
     """The visitor asked for it; only the exception of a bug reaches the server."""
     browser.sign_in()
@@ -342,6 +344,54 @@ def test_what_is_raised_keeps_nothing(way, status, code, browser):
     answer = browser.post("/work", json=order, headers={"x-csrf-token": browser.token()})
     assert (answer.status, answer.code) == (status, code)
     assert browser.get("/visits").json() == {"visits": 1}
+
+
+def fail_at_once(browser, parts, order, **options):
+    """What the handler asks for is carried out by the engine, in the handler; then it fails."""
+    AT_ONCE.append(parts.sessions.commit)
+    try:
+        return browser.post("/work", json=order, **options)
+    except ZeroDivisionError:  # only the exception of a bug reaches the server
+        assert order["raise"] == "bug"
+    return None
+
+
+@pytest.mark.parametrize("end", FAILURES)
+@pytest.mark.parametrize("made", [{"in": "ben"}, {"write": {"visits": 41}}])
+def test_a_session_that_was_made_at_once_is_taken_back(made, end, browser, parts):
+    """Half-done work is not kept: nobody gets its cookie, and nothing lives in the store."""
+    answer = fail_at_once(browser, parts, {**made, **end})
+    assert parts.store.calls.count("insert") == 1
+    assert (COOKIE in browser.cookies, parts.records()) == (False, [])
+    assert answer is None or COOKIE not in names_set(answer)
+
+
+def test_a_session_that_took_the_place_of_another_is_taken_back_and_its_cookie_cleared(
+    browser, parts
+):
+    """The old one is gone already, so the browser need not keep its cookie."""
+    browser.sign_in()
+    good = {"x-csrf-token": browser.token()}
+    answer = fail_at_once(browser, parts, {"in": "ben", "status": 500}, headers=good)
+    cleared = [text for text in answer.all("set-cookie") if text.startswith(COOKIE)]
+    assert [text.startswith(CLEARED) for text in cleared] == [True]
+    assert (browser.get("/me").status, parts.records()) == (401, [])
+
+
+def test_what_is_taken_back_and_is_not_proved_is_said(browser, parts):
+    """503 `not_durable`, as at any sign-out."""
+    parts.fail("delete", NotDurable)
+    answer = fail_at_once(browser, parts, {"in": "ben", "status": 500})
+    assert (answer.status, answer.code, answer.all("set-cookie")) == (503, "not_durable", [])
+
+
+@pytest.mark.parametrize("end", FAILURES[:3])
+def test_an_error_signs_nobody_out_who_was_given_a_new_secret_at_once(end, browser, parts):
+    """The old cookie is refused already, so the new one goes out."""
+    browser.sign_in()
+    good = {"x-csrf-token": browser.token()}
+    fail_at_once(browser, parts, {"rotate": True, **end}, headers=good)
+    assert browser.get("/me").status == 200
 
 
 def conflict(parts, browser):

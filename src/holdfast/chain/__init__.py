@@ -220,8 +220,9 @@ class Chain:
         """Carry out what the handler asked of its session, before the first byte of its answer.
 
         After a server error (5xx), and where one of our errors was raised, only a sign-out is carried
-        out: half-done work is not kept. The session is closed from here on. A `Reply` with a status
-        replaces the handler's answer.
+        out: half-done work is not kept, and a session that the handler has had the engine make ends
+        again. The session is closed from here on. A `Reply` with a status replaces the handler's
+        answer.
         """
         if visit.excluded:
             return _NOTHING
@@ -247,9 +248,12 @@ class Chain:
             session.closed = True
 
     async def _save(self, visit: Visit, *, kept: bool) -> None:
+        session = visit.session
         try:
-            if kept or visit.session.intent == "sign_out":
-                await self.sessions.commit(visit.session)
+            if kept or session.intent == "sign_out":
+                await self.sessions.commit(session)
+            elif session.made:
+                await self.sessions.sign_out(session)
         finally:
             if self._adoption is not None:  # also after a sign-out that was not proved
                 await self._adoption.retire(visit)

@@ -59,7 +59,7 @@ async def _create(core: Core, session: Session) -> None:
         record = new_record(core, session.client, id=core.new_id(), key=key, plain=plain)
         if isinstance(await core.store.insert(record, now=record.created_at), Admitted):
             core.auditor.emit(EventName.SESSION_CREATED, session.client, id=record.id)
-            session.hand_out(key, secret.cookie_text(record.id, key))
+            session.hand_out(key, secret.cookie_text(record.id, key), made=True)
             session.saved(record, plain)
             return
     raise Conflict("there is no free id; the source of randomness repeats itself")

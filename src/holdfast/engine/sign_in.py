@@ -177,7 +177,7 @@ async def _take_over(core: Core, session: Session, old: Record, new: Record, key
 
 
 def _signed_in(core: Core, session: Session, record: Record, key: bytes) -> None:
-    session.hand_out(key, secret.cookie_text(record.id, key))
+    session.hand_out(key, secret.cookie_text(record.id, key), made=True)
     client, id, subject = session.client, record.id, record.subject
     core.auditor.emit(EventName.SESSION_CREATED, client, id=id, subject=subject)
     core.auditor.emit(EventName.AUTHN_LOGIN_SUCCESS, client, id=id, subject=subject)

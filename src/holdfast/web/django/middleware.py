@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from holdfast.chain import Reply, Visit
 
+_SERVER_ERROR = 500
+
 
 class HoldfastMiddleware(SessionMiddleware):
     """Runs the chain; commits the session before the first byte of the answer.
@@ -55,7 +57,11 @@ class HoldfastMiddleware(SessionMiddleware):
         exchange = self._begin(request)
         if exchange.visit.reply is not None:
             return answer(request, exchange.visit.reply)
-        response: HttpResponseBase = self._answer(request)
+        try:
+            response: HttpResponseBase = self._answer(request)
+        except Exception:  # DEBUG_PROPAGATE_EXCEPTIONS; a sign-out is carried out all the same
+            run(exchange.commit(_SERVER_ERROR))
+            raise
         reply = exchange.commit_at_once() or run(exchange.commit(response.status_code))
         return self._streams.followed(exchange, applied(request, response, reply))
 
@@ -69,7 +75,11 @@ class HoldfastMiddleware(SessionMiddleware):
                 visit.reply = exchange.chain.reply_to(error)
         if visit.reply is not None:
             return answer(request, visit.reply)
-        response: HttpResponseBase = await self._answer(request)
+        try:
+            response: HttpResponseBase = await self._answer(request)
+        except Exception:  # as above
+            await exchange.commit(_SERVER_ERROR)
+            raise
         reply = await exchange.commit(response.status_code)
         return self._streams.followed(exchange, applied(request, response, reply))
 
