@@ -4,8 +4,10 @@ import threading
 import time
 
 import pytest
+from msgspec.structs import replace
 
 from holdfast.errors import ConfigurationError, StoreUnavailable
+from holdfast.protocols import Take
 from holdfast.stores import open_both
 from holdfast.stores.redis.keys import SLOT_OF
 from holdfast.testing.contracts.samples import Samples, listed
@@ -163,6 +165,111 @@ def test_what_needs_all_lists_waits_for_the_end_of_the_move(cluster, opening, cl
             verb()
     half.finish()
     assert sorted(resumed(lambda: store.delete_all("alice"))) == sorted(r.id for r in records)
+
+
+APART = ["", "r", "e", "er", "q", "rq", "eq", "ersldx"]
+
+
+@pytest.fixture
+def half_moved(cluster, opening, clock, face):
+    """A store, four records of which one's quota was used, and their slot with some of its keys moved."""
+    for node in cluster:
+        node.client.flushall()
+    left = []
+
+    def start(moved, *, ended=False, timeout=1.0):
+        store = opening(cluster_url(cluster), face, timeout=timeout)
+        records = Samples(store, clock).several(4, "alice")
+        assert store.get(records[0].id, now=clock(), take=quota_of(records[0])).taken.remaining == 4
+        if ended:
+            store.bump_epoch()
+        left.append(HalfMoved(cluster, SLOT_OF[records[0].id[:2]]))
+        if moved:
+            left[0].move(moved)
+        return store, records, left[0]
+
+    yield start
+    left[0].finish()
+
+
+def quota_of(record, proof=None):
+    return Take(f"s/{record.id}/5/60000", 5, 60_000, proof or record.secret_hash)
+
+
+@pytest.mark.parametrize("moved", APART)
+def test_a_quota_is_spent_wherever_it_and_the_record_are(half_moved, clock, moved):
+    """A quota that nobody has used has no key yet, which a script over both would wait for."""
+    store, (used, fresh, *_), _ = half_moved(moved)
+    spent = [store.get(used.id, now=clock(), take=quota_of(used)).taken for _ in range(5)]
+    assert [each.allowed for each in spent] == [True] * 4 + [False]
+    assert store.get(fresh.id, now=clock(), take=quota_of(fresh, b"n" * 32)).taken is None
+    reading = store.get(fresh.id, now=clock(), take=quota_of(fresh))
+    assert (reading.record, reading.taken.remaining) == (fresh, 4)
+
+
+@pytest.mark.parametrize("moved", APART)
+def test_a_session_is_changed_and_ended_while_its_epoch_is_on_another_node(
+    half_moved, clock, moved
+):
+    store, (first, second, third, last), half = half_moved(moved)
+    changed = replace(first, version=5, data=b'{"a":1}')
+    assert store.touch(second.id, seen_at=clock(), expires_at=second.expires_at + 1000)
+    assert not store.update(changed, expected=first.version + 1)
+    assert store.update(changed, expected=first.version)
+    assert store.update(replace(second, version=6), expected=second.version, durable=True)
+    assert not store.delete(third.id, expected=third.version + 1)
+    assert store.delete(third.id, expected=third.version)
+    assert store.delete(last.id)
+    found = [store.get(each.id, now=clock()).record for each in (first, second, third, last)]
+    assert (found[0], found[2:]) == (changed, [None, None])
+    assert (found[1].version, found[1].expires_at) == (6, second.expires_at + 1000)
+    assert store.get("zz".join((third.id[:2], third.id[4:])), now=clock()).record is None
+    half.finish()
+    assert resumed(lambda: listed(store, "alice")) == sorted((first.id, second.id))
+
+
+@pytest.mark.parametrize("moved", APART)
+def test_what_ended_with_everybodys_sessions_stays_so_while_its_slot_moves(
+    half_moved, clock, moved
+):
+    """The record is still there, and tells its epoch; the epoch of today is on another node."""
+    store, records, _ = half_moved(moved, ended=True)
+    for each in records:
+        assert store.get(each.id, now=clock()).record is None
+        assert store.get(each.id, now=clock(), take=quota_of(each)).record is None
+        assert not store.touch(each.id, seen_at=clock(), expires_at=each.expires_at + 1000)
+        assert not store.update(replace(each, version=5), expected=each.version)
+
+
+@pytest.mark.parametrize("moved", ["r", "e"])
+def test_an_end_that_no_write_proves_is_not_acknowledged(half_moved, moved):
+    """Of a record that is gone already there is nothing to write on the node that it would be on."""
+    store, (record, *_), half = half_moved(moved, timeout=0.4)
+    assert store.delete(record.id)
+    with pytest.raises(StoreUnavailable, match="moved"):
+        store.delete(record.id)
+    half.finish()
+    assert not resumed(lambda: store.delete(record.id))
+
+
+@pytest.mark.parametrize("moved", ["", "er", "ersldx"])
+def test_a_sign_in_waits_for_a_slot_as_long_as_there_is_time(half_moved, clock, moved):
+    """However often it is sent from the one node to the other and back meanwhile."""
+    store, records, half = half_moved(moved, timeout=5.0)
+    wires = (store.shaped if hasattr(store, "shaped") else store._store).client.wires
+    pauses = []
+
+    async def pause(seconds):
+        pauses.append(seconds)
+        if len(pauses) == 12:
+            half.finish()
+
+    wires.pause = pause
+    new = Samples(store, clock).stored("alice")
+    assert listed(store, "alice") == sorted(each.id for each in (*records, new))
+    assert len(pauses) == 12
+    assert len(set(pauses)) == 12
+    assert max(pauses) <= 0.2
 
 
 class ReadAll:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from holdfast.errors import StoreUnavailable
 from holdfast.stores.redis.answers import text
-from holdfast.stores.redis.errors import new_place, store_error, verdict
+from holdfast.stores.redis.errors import Split, new_place, store_error, verdict
 from holdfast.stores.redis.wire import Argument, ReplyError, pack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from holdfast.stores.redis.errors import Verdict
     from holdfast.stores.redis.scripts import Script
     from holdfast.stores.redis.target import Address
     from holdfast.stores.redis.topology import Topology
@@ -27,7 +28,7 @@ class Call(NamedTuple):
 
     A `durable` one counts only when the replicas have acknowledged it. A `safe` one may be sent
     again when nobody knows whether it was carried out. `read` makes something of the reply to a command
-    that is no script.
+    that is no script. While a slot is moved and its keys are on two nodes, nobody waits for a `hasty` one.
     """
 
     tag: str
@@ -36,6 +37,7 @@ class Call(NamedTuple):
     durable: bool = False
     safe: bool = False
     read: Callable[[Any], Any] = text
+    hasty: bool = False
 
     def value(self, reply: Any) -> Any:
         """What the reply says.
@@ -79,7 +81,8 @@ class Work:
     """Calls on their way. `open` are the numbers of those without an answer.
 
     `proved` tells whether the replicas have acknowledged all that is durable; `refusal` is what a
-    server wants us to wait for, and `stale` says that somebody else serves the slot now.
+    server wants us to wait for. It is `split` keys of a slot that is being moved, and nothing else, or
+    `stale` says that somebody else serves the slot now.
     """
 
     def __init__(self, calls: Sequence[Call]) -> None:
@@ -87,7 +90,7 @@ class Work:
         self.answers: list[Answer | None] = [None] * len(calls)
         self.open = list(range(len(calls)))
         self.proved = True
-        self.stale = False
+        self.split = self.stale = False
         self.refusal: ReplyError | None = None
         self._in_full: set[int] = set()
         self._asking: dict[int, Address] = {}
@@ -105,7 +108,8 @@ class Work:
             call = self.calls[number]
             address = self._asking.get(number) or topology.address(call.tag)
             groups.setdefault((address, call.durable), []).append(number)
-        self.stale, self.refusal = False, None
+        self.split = self.stale = False
+        self.refusal = None
         return [
             self._batch(address, numbers, topology if durable else None, wait_ms)
             for (address, durable), numbers in groups.items()
@@ -116,6 +120,7 @@ class Work:
 
         Raises:
             StoreError: one of them is no answer, or a refusal that trying again does not change.
+            `Split` where a call is hasty.
         """
         acknowledged = replies.pop() if batch.replicas else 0
         for number, reply in zip(batch.origin, replies, strict=True):
@@ -162,9 +167,17 @@ class Work:
                 topology.move(slot, place)
             else:
                 self._asking[number] = place
+        elif what == "split" and self.calls[number].hasty:
+            raise Split(str(store_error(reply))) from reply
         else:
-            self.stale |= what == "resolve"
-            self.refusal = reply
+            self._wait(reply, what)
+
+    def _wait(self, reply: ReplyError, what: Verdict) -> None:
+        """Note what is to be waited for, which has its own bound: the way begins anew."""
+        self._hops = 0
+        self.split = what == "split" and (self.refusal is None or self.split)
+        self.stale |= what == "resolve"
+        self.refusal = reply
 
 
 def unavailable(error: Exception) -> StoreUnavailable:

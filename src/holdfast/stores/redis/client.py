@@ -128,9 +128,10 @@ class Client:
             error = await self._round(work, left)
             if error is None and work.refusal is None:
                 continue
-            if time.monotonic() - started > min(_PATIENCE_S, self.core.seconds / 2):
+            moment = pause * random.uniform(0.5, 1)  # noqa: S311 - out of step
+            if time.monotonic() - started + moment > self._patience(work, error):
                 raise _final(work, error)
-            await self.wires.pause(pause * random.uniform(0.5, 1))  # noqa: S311 - out of step
+            await self.wires.pause(moment)
             pause = min(2 * pause, _LONGEST_PAUSE_S)
             if error is not None or work.stale:
                 with suppress(Lost):
@@ -152,6 +153,12 @@ class Client:
             self.require_hope(error, safe=work.safe)
             return error
         return None
+
+    def _patience(self, work: Work, error: Lost | None) -> float:
+        """Seconds that may go by: all there are for a slot that is moved key by key, which goes on."""
+        if work.split and error is None:
+            return self.core.seconds
+        return min(_PATIENCE_S, self.core.seconds / 2)
 
     def _hopeless(self, error: Lost, *, safe: bool) -> bool:
         """Whether nothing may be sent again after this loss, or there is nowhere to send it."""

@@ -13,7 +13,7 @@ from holdfast.stores.redis.target import place
 if TYPE_CHECKING:
     from holdfast.stores.redis.target import Address
 
-Verdict = Literal["text", "moved", "ask", "wait", "resolve", "final"]
+Verdict = Literal["text", "moved", "ask", "split", "wait", "resolve", "final"]
 
 
 class Lost(Exception):
@@ -31,6 +31,10 @@ class Unknown(Lost):
         super().__init__("the Redis servers are not known yet")
 
 
+class Split(StoreUnavailable):
+    """The keys of a call are on two nodes of a Cluster just now; they may be asked for one by one."""
+
+
 class Late(Lost):
     """The server did not answer within the time limit."""
 
@@ -39,7 +43,7 @@ _VERDICTS: dict[str, Verdict] = {
     "NOSCRIPT": "text",
     "MOVED": "moved",
     "ASK": "ask",
-    "TRYAGAIN": "wait",
+    "TRYAGAIN": "split",
     "LOADING": "wait",
     "BUSY": "wait",
     "READONLY": "resolve",

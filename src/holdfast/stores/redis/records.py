@@ -15,11 +15,19 @@ from holdfast.errors import UsageError
 from holdfast.protocols import Admitted, Reading, Refused, Taken
 from holdfast.rules.secret import tag_of
 from holdfast.stores.redis import scripts
-from holdfast.stores.redis.calls import Call
+from holdfast.stores.redis.answers import written_number
+from holdfast.stores.redis.calls import Answer, Call
 from holdfast.stores.redis.client import require_proved
-from holdfast.stores.redis.errors import Lost
+from holdfast.stores.redis.errors import Lost, Split
 from holdfast.stores.redis.reads import call_of_get, call_of_take, call_of_update
-from holdfast.stores.redis.values import pack, packed_version, time_text, unpack, version_of
+from holdfast.stores.redis.values import (
+    epoch_of,
+    pack,
+    packed_version,
+    time_text,
+    unpack,
+    version_of,
+)
 from holdfast.stores.redis.wire import ReplyError
 
 if TYPE_CHECKING:
@@ -27,6 +35,7 @@ if TYPE_CHECKING:
     from holdfast.record import Record
     from holdfast.stores.redis.client import Client
     from holdfast.stores.redis.keys import Subject
+    from holdfast.stores.redis.wire import Argument
 
 
 async def get(client: Client, id: str, take: Take) -> Reading:
@@ -41,7 +50,11 @@ async def get(client: Client, id: str, take: Take) -> Reading:
         tag, name = client.keys.quota(take.key, take.period)
         if tag != tag_of(id):
             return await _spend(client, await read(client, id), take)
-        (value, spent), node = await client.ask_again(call_of_take(client.keys, id, name, take))
+        call = call_of_take(client.keys, id, name, take)._replace(hasty=True)
+        try:
+            (value, spent), node = await client.ask_again(call)
+        except Split:
+            return await _spend(client, await read(client, id), take)
     if value is None:
         return Reading(None, node=node)
     record = unpack(value, id)
@@ -54,12 +67,32 @@ async def read(client: Client, id: str) -> Reading:
         (value,), node = await client.send(id[:2], client.packed.get(id))
     except Lost as error:
         client.require_hope(error, safe=True)
-        value, node = await client.ask_again(call_of_get(client.keys, id))
+        value, node = await _read_again(client, id)
     else:
         if isinstance(value, ReplyError):
-            value, node = await client.ask_again(call_of_get(client.keys, id))
+            value, node = await _read_again(client, id)
     record = None if value is None else unpack(value, id)
     return Reading(record, None, record is None and value is not None, node)
+
+
+async def _read_again(client: Client, id: str) -> Answer:
+    try:
+        return await client.ask_again(call_of_get(client.keys, id)._replace(hasty=True))
+    except Split:
+        return await _read_apart(client, id)
+
+
+async def _read_apart(client: Client, id: str) -> Answer:
+    """The value, and then the epoch, which is on another node just now.
+
+    In this order both show what had ended before, and no end is undone by what ends meanwhile.
+    """
+    tag, (record, epoch) = tag_of(id), client.keys.record(id)
+    value, node = await client.ask(Call(tag, None, ("GETEX", record, "PERSIST"), safe=True))
+    current, other = await client.ask(_reading_of_epoch(tag, epoch))
+    if value is not None and epoch_of(value) not in {None, current}:
+        value = None
+    return Answer(value, node if node == other else "")
 
 
 async def take(client: Client, key: str, limit: int, period: int) -> Taken:
@@ -116,7 +149,7 @@ async def update(
         if found is not None:
             return found[0] == 1 or bool(scripts.UPDATE.read(found[0]))
     call = call_of_update(client.keys, id, version, value, durable=durable)
-    return await _conditional(client, call)
+    return await _changed(client, call)
 
 
 async def touch(
@@ -125,9 +158,11 @@ async def touch(
     """Note activity."""
     arguments = (2, *client.keys.record(id), time_text(seen_at), time_text(expires_at))
     given = () if address is None else (address.encode("utf-8", "replace"),)
-    return bool(
-        await client.value(Call(tag_of(id), scripts.TOUCH, (*arguments, *given), safe=True))
-    )
+    call = Call(tag_of(id), scripts.TOUCH, (*arguments, *given), safe=True, hasty=True)
+    try:
+        return bool(await client.value(call))
+    except Split:
+        return bool(await client.value(await _alone(client, call)))
 
 
 async def delete(client: Client, id: str, expected: int | None, *, durable: bool) -> bool:
@@ -135,17 +170,29 @@ async def delete(client: Client, id: str, expected: int | None, *, durable: bool
     version = b"" if expected is None else packed_version(expected)
     arguments = (2, *client.keys.record(id), id[2:], version, int(durable))
     call = Call(tag_of(id), scripts.DELETE, arguments, durable=durable)
-    if durable and expected is not None:
-        return await _conditional(client, call)
-    return bool(await client.value(call))
+    return await _changed(client, call, conditional=expected is not None)
 
 
-async def _conditional(client: Client, call: Call) -> bool:
-    """Whether it was done. What was refused is to be proved by nobody, and must not pass for done."""
-    done = await client.carry_out((call,))
-    if done.values[0]:
+async def _changed(client: Client, call: Call, *, conditional: bool = True) -> bool:
+    """Whether it was done. What a condition refused is to be proved by nobody, and must not pass for done."""
+    try:
+        done = await client.carry_out((call._replace(hasty=True),))
+    except Split:
+        done = await client.carry_out((await _alone(client, call),))
+    if done.values[0] or not conditional:
         require_proved(done.proved)
     return bool(done.values[0])
+
+
+async def _alone(client: Client, call: Call) -> Call:
+    """The same call for the node that has the record, without the epoch, which is on another just now."""
+    _, record, epoch, *others = call.arguments
+    current = await client.value(_reading_of_epoch(call.tag, epoch))
+    return call._replace(arguments=(1, record, *others, current), hasty=False)
+
+
+def _reading_of_epoch(tag: str, key: Argument) -> Call:
+    return Call(tag, None, ("GET", key), safe=True, read=written_number)
 
 
 async def _spend(client: Client, reading: Reading, wanted: Take) -> Reading:

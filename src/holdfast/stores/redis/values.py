@@ -124,6 +124,11 @@ def version_of(value: bytes) -> int | None:
     return int.from_bytes(value[6:14], "big") if len(value) >= HEAD else None
 
 
+def epoch_of(value: bytes) -> int | None:
+    """The epoch of the record with this value; None if it is damaged."""
+    return int.from_bytes(value[2:6], "big") if len(value) >= HEAD else None
+
+
 def subject_key_of(value: bytes) -> bytes | None:
     """The key of the list that the record with this value is on; None if it is on none."""
     has_subject = len(value) >= HEAD + _SUBJECT_KEY and value[1] & _SUBJECT

@@ -10,11 +10,17 @@
 -- it is given; so each is given the epoch, which every tag with records has, and what it judges by. A
 -- script that works on lists is given a key that never exists as well: it waits for the end of the
 -- move. The others make no keys, and what they must leave on a list that is elsewhere is passed over
--- later.
+-- later. While record and epoch are on two nodes they are given the record alone, and the epoch after
+-- their other arguments; if that has passed meanwhile, so has the record's.
 local LAYOUT, HEAD = 1, 66
 local base, tag = KEYS[1]:match('^(.*).({..})')
 local epoch_key = base .. 'e' .. tag
-local epoch = tonumber(redis.call('GET', epoch_key) or 0)
+local epoch
+if KEYS[2] then
+  epoch = tonumber(redis.call('GET', epoch_key) or 0)
+else
+  epoch = tonumber(table.remove(ARGV))
+end
 
 local function record_key(member)
   return base .. 'r' .. tag .. member
@@ -61,6 +67,10 @@ end
 -- Something for WAIT to wait for, also when there was nothing left to do. These are writes that need
 -- no memory: a full server must still be able to end sessions.
 local function prove()
-  redis.call('EXPIRE', epoch_key, 31622400)
-  redis.call('PERSIST', epoch_key)
+  local key = KEYS[2] and epoch_key or KEYS[1]
+  local there = redis.call('EXPIRE', key, 31622400)
+  if there == 0 and not KEYS[2] then
+    error({err = 'TRYAGAIN what is not here can be proved only by the epoch'})
+  end
+  redis.call('PERSIST', key)
 end
