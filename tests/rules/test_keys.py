@@ -242,6 +242,29 @@ def test_a_later_signing_key_brings_the_masters_tokens_not_back():
         assert after.signer("access").kid == second.kid
 
 
+def test_since_when_both_count_is_kept_until_they_are_settled():
+    """It stands in the file, and a second key that signs begins nothing anew."""
+    first, second = (Key.from_pem(PEMS[name]["private"]) for name in ("EdDSA", "ES256"))
+    half_way = ring(1).announced(first).activated(first.kid, now=7)
+    later = KeyRing.load(half_way.dump()).announced(second).activated(second.kid, now=9)
+    assert (half_way.unsettled, half_way.mixed_since, later.mixed_since) == (True, 7, 7)
+    for settled in (later.settled(), later.signed_by(Key.from_pem(PEMS["RS256"]["private"]))):
+        assert (settled.unsettled, settled.mixed_since) == (False, None)
+        assert "mixed" not in settled.dump()
+    assert "mixed_since" not in ring(1).announced(first).activated(first.kid).dump()
+
+
+@pytest.mark.parametrize("moment", ["-1", "1e3", "true", '"now"', "253402300800000", "1" * 30])
+def test_a_moment_that_is_none_is_refused(moment):
+    """Commands that show it could not."""
+    key = Key.from_pem(PEMS["EdDSA"]["private"])
+    text = ring(1).announced(key).activated(key.kid, now=7).dump()
+    damaged = text.replace('"mixed_since": 7', f'"mixed_since": {moment}')
+    assert damaged != text
+    with pytest.raises(ConfigurationError, match="not a key file"):
+        KeyRing.load(damaged)
+
+
 def test_what_cannot_take_over():
     """A public half cannot sign; before a key has taken over there is nothing to settle."""
     public = Key.from_pem(PEMS["EdDSA"]["public"], status="verify")

@@ -46,7 +46,7 @@ def _findings(home: str | None, store: str | None) -> Iterator[Finding]:
     yield _tried("keys", lambda: _keys(configuration))
     try:
         with opened(home, store) as data:
-            answered = _tried("store", lambda: _store(data))
+            answered = _tried("store", lambda: Finding("store", "ok", _store(data)))
             yield answered
             if data.assembly.wrapped is not None and answered.state == "ok":
                 yield from doctor_remote.findings(data.assembly)
@@ -54,9 +54,9 @@ def _findings(home: str | None, store: str | None) -> Iterator[Finding]:
         yield Finding("store", "failed", str(error))
 
 
-def _tried(name: str, check: Callable[[], str]) -> Finding:
+def _tried(name: str, check: Callable[[], Finding]) -> Finding:
     try:
-        return Finding(name, "ok", check())
+        return check()
     except HoldfastError as error:
         return Finding(name, "failed", str(error))
 
@@ -86,19 +86,24 @@ def _cookie(configuration: Configuration) -> Iterator[Finding]:
         yield Finding("cookie", "ok", cookie.name)
 
 
-def _keys(configuration: Configuration) -> str:
+def _keys(configuration: Configuration) -> Finding:
     from holdfast import keyfile
     from holdfast.rules.keys import KeyRing
     from holdfast.service.home import KEY_FILE
+    from holdfast.service.unsettled import unsettled
 
-    environment = configuration.settings.environment
+    environment, now = configuration.settings.environment, int(time.time() * 1000)
     if configuration.secrets:
         ring = KeyRing.from_secrets(configuration.secrets, environment=environment)
-        return f"{len(ring.masters)} from HOLDFAST_SECRET"
+        return Finding("keys", "ok", f"{len(ring.masters)} from HOLDFAST_SECRET")
     path = configuration.home / KEY_FILE
     if not path.exists():
-        return f"{path} does not exist yet; a first start makes it"
-    return f"{len(keyfile.load(path).masters)} in {path}"
+        return Finding("keys", "ok", f"{path} does not exist yet; a first start makes it")
+    ring = keyfile.load(path)
+    still = unsettled(ring, configuration.settings)
+    if still is not None:
+        return Finding("keys", "warning" if still.is_due(now) else "ok", still.sentence(now))
+    return Finding("keys", "ok", f"{len(ring.masters)} in {path}")
 
 
 def _store(data: Data) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
     from holdfast.rules.keys import KeyRing
+    from holdfast.service.unsettled import Unsettled
 
 commands = typer.Typer(help="Keys of the service.", no_args_is_help=True)
 
@@ -47,20 +48,26 @@ def new() -> None:
 
 @commands.command("list")
 def list_keys(*, home: Home = None, json: Json = False) -> None:
-    """List names and states of the keys; never the keys."""
+    """List names and states of the keys; never the keys. What `keys settle` should end is said."""
+    from holdfast.assembly import now_ms
     from holdfast.service.home import key_ring
+    from holdfast.service.unsettled import unsettled
 
-    ring = key_ring(configured(home))
+    configuration = configured(home)
+    ring = key_ring(configuration)
+    still = unsettled(ring, configuration.settings)
     shown = [
         {"kid": key.kid, "algorithm": key.algorithm, "status": key.status, "use": use}
         for use, keys in (("master", ring.masters), ("signing", ring.signing))
         for key in keys
     ]
     if json:
-        output.as_json(shown)
+        output.as_json([{**key, "unsettled": _of(str(key["kid"]), still)} for key in shown])
         return
     columns = ("kid", "algorithm", "status", "use")
     output.table(columns, [[key[column] for column in columns] for key in shown], none="No key.")
+    if still:
+        print(f"Not settled: {still.sentence(now_ms())}")
 
 
 @commands.command()
@@ -113,7 +120,9 @@ def activate(
 
     After the first asymmetric one: `keys settle`, once the last access token of before has expired.
     """
-    _changed(home, lambda ring: ring.activated(kid))
+    from holdfast.assembly import now_ms
+
+    _changed(home, lambda ring: ring.activated(kid, now=now_ms()))
     output.said(f"New active key {kid}. {_TAKES_EFFECT}", json=json, kid=kid)
 
 
@@ -157,6 +166,17 @@ def retire(
     """Stop accepting what an older key has signed."""
     _changed(home, lambda ring: ring.retired(kid))
     output.said(f"Retired {kid}. {_TAKES_EFFECT}", json=json, kid=kid)
+
+
+def _of(kid: str, still: Unsettled | None) -> dict[str, str | None] | None:
+    """What is to be settled for this key."""
+    from holdfast.service.unsettled import COMMAND
+
+    if still is None or still.kid != kid:
+        return None
+    times = {"since": still.since, "due": still.due}
+    told = {name: None if ms is None else output.moment(ms) for name, ms in times.items()}
+    return {**told, "command": COMMAND}
 
 
 def _private_pem(algorithm: Algorithm) -> bytes:

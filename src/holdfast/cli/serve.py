@@ -94,6 +94,7 @@ def _prepared(configuration: Configuration, *, demo: bool) -> Credentials | None
     context = build(configuration)
     try:
         _say_durability(context)
+        _say_unsettled(context, configuration)
         administration = Administration(context.assembly, context.database, context.options, now_ms)
         if not demo:
             _say_users(administration, configuration)
@@ -111,6 +112,15 @@ def _say_durability(context: ServiceContext) -> None:
         durability = context.assembly.wrapped.outlook().durability
         told = f"Durability of revocations: {durability}; they survive {survives(durability)}"
         print(told, flush=True)
+
+
+def _say_unsettled(context: ServiceContext, configuration: Configuration) -> None:
+    """Nothing else would remind of it: tokens of both kinds count, and all is well."""
+    from holdfast.service.unsettled import unsettled
+
+    still = unsettled(context.assembly.keys, configuration.settings)
+    if still is not None:
+        logging.getLogger("holdfast").warning("keys: %s", still.sentence(context.clock()))
 
 
 def _say_users(administration: Administration, configuration: Configuration) -> None:

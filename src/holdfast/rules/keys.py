@@ -1,10 +1,9 @@
 """The key ring: named keys, and everything that is derived from a master secret.
 
-One secret stands for all purposes: each gets a key of its own by HKDF-SHA256. The label names
-format, environment and purpose, so that a secret copied from staging opens nothing in production
-(P36, R170). To rotate, a new secret goes first and the older ones still verify; a retired
-one does nothing any more. Access tokens can be signed by an asymmetric key instead, for verifiers
-that must not be able to sign; refresh tokens are read by their issuer alone and stay symmetric.
+One secret stands for all purposes, and each gets a key of its own (P36, R170). To rotate, a new
+secret goes first and the older ones still verify; a retired one does nothing any more. Access tokens
+can be signed by an asymmetric key instead, for verifiers that must not be able to sign; refresh
+tokens are read by their issuer alone and stay symmetric.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, Self, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, Self, get_args
 
 import msgspec
 
@@ -30,6 +29,7 @@ from holdfast.rules.key import (
     require_strong,
     verifies,
 )
+from holdfast.rules.master import derived, master
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -52,6 +52,7 @@ TYP: dict[TokenKind, str] = {"access": "at+jwt", "refresh": "rt+jwt"}
 """The `typ` in the header of each kind of token (RFC 9068, section 2.1)."""
 
 FILE_FORMAT = 1
+_Moment = Annotated[int, msgspec.Meta(ge=0, lt=253_402_300_800_000)]  # before the year 10000
 _ENVIRONMENT = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
@@ -61,12 +62,14 @@ class KeyRing:
 
     Once a key of `signing` is active, access tokens of the masters are refused (R86), unless `mixed`:
     until then both verify, each by its own algorithm alone, while the one takes over from the other.
+    `mixed_since` is when that began, in Unix milliseconds, if it is known.
     """
 
     environment: str
     masters: tuple[Key, ...]
     signing: tuple[Key, ...] = ()
     mixed: bool = False
+    mixed_since: int | None = None
 
     def __post_init__(self) -> None:
         if not _ENVIRONMENT.fullmatch(self.environment):
@@ -102,7 +105,7 @@ class KeyRing:
         if isinstance(secrets, (str, bytes)):
             secrets = [secrets]
         masters = tuple(
-            _master(secret, environment, "verify" if at else "active")
+            master(secret, environment, "verify" if at else "active")
             for at, secret in enumerate(secrets)
         )
         return cls(environment=environment, masters=masters, signing=tuple(signing), mixed=mixed)
@@ -115,7 +118,7 @@ class KeyRing:
     def rotated(self, secret: str | bytes) -> Self:
         """This ring with a new active master; the old one still verifies."""
         older = tuple(demoted(key) for key in self.masters)
-        return replace(self, masters=(_master(secret, self.environment, "active"), *older))
+        return replace(self, masters=(master(secret, self.environment, "active"), *older))
 
     def announced(self, new: str | bytes | Key) -> Self:
         """This ring with a key that only verifies yet, so that processes learn it before one signs.
@@ -124,12 +127,13 @@ class KeyRing:
         """
         if isinstance(new, Key):
             return replace(self, signing=(*self.signing, replace(new, status="verify")))
-        return replace(self, masters=(*self.masters, _master(new, self.environment, "verify")))
+        return replace(self, masters=(*self.masters, master(new, self.environment, "verify")))
 
-    def activated(self, kid: str) -> Self:
+    def activated(self, kid: str, *, now: int | None = None) -> Self:
         """This ring with the key of this name as the active one; the others still verify.
 
-        The first key of `signing` leaves the masters' access tokens valid, until `settled`.
+        The first key of `signing` leaves the masters' access tokens valid, until `settled`; `now`
+        is noted for that, in Unix milliseconds.
 
         Raises:
             ConfigurationError: no key that verifies has this name, or it is only a public half.
@@ -137,8 +141,10 @@ class KeyRing:
         if verifies(self.masters, kid):
             return replace(self, masters=activated(self.masters, kid))
         if verifies(self.signing, kid):
-            mixed = self.mixed or not self._signs
-            return replace(self, signing=activated(self.signing, kid), mixed=mixed)
+            signing = activated(self.signing, kid)
+            if self._signs:
+                return replace(self, signing=signing)
+            return replace(self, signing=signing, mixed=True, mixed_since=now)
         raise ConfigurationError("kid: names no key that verifies; announce one first")
 
     def settled(self) -> Self:
@@ -147,14 +153,14 @@ class KeyRing:
         Raises:
             ConfigurationError: no key of `signing` has taken over.
         """
-        if not self.mixed or not self._signs:
+        if not self.unsettled:
             raise ConfigurationError("mixed: no asymmetric key takes over; activate one first")
-        return replace(self, mixed=False)
+        return replace(self, mixed=False, mixed_since=None)
 
     def signed_by(self, key: Key) -> Self:
         """This ring with a new active key for access tokens; older ones verify, the masters do not."""
         older = tuple(demoted(each) for each in self.signing)
-        return replace(self, signing=(key, *older), mixed=False)
+        return replace(self, signing=(key, *older), mixed=False, mixed_since=None)
 
     def retired(self, kid: str) -> Self:
         """This ring without the use of one older key: what it signed is refused from now on.
@@ -170,6 +176,11 @@ class KeyRing:
             masters=tuple(_retire(key, kid) for key in self.masters),
             signing=tuple(_retire(key, kid) for key in self.signing),
         )
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether access tokens of the masters count beside those of a signing key."""
+        return self.mixed and self._signs
 
     def derive(self, purpose: Purpose) -> tuple[bytes, ...]:
         """The 32-byte keys for a purpose: the active one first, then those that only verify."""
@@ -220,6 +231,7 @@ class KeyRing:
             masters=tuple(_read_master(entry, file.environment) for entry in file.masters),
             signing=tuple(_read(entry) for entry in file.signing),
             mixed=file.mixed is True,
+            mixed_since=file.mixed_since or None,
         )
 
     @property
@@ -230,7 +242,7 @@ class KeyRing:
     def _derived(self) -> dict[Purpose, tuple[bytes, ...]]:
         masters = live(self.masters)
         return {
-            purpose: tuple(_hkdf(key.material, self.environment, purpose, 32) for key in masters)
+            purpose: tuple(derived(key.material, self.environment, purpose, 32) for key in masters)
             for purpose in get_args(Purpose)
         }
 
@@ -272,6 +284,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     masters: list[_Entry]
     signing: list[_Entry] = []
     mixed: bool | msgspec.UnsetType = msgspec.UNSET
+    mixed_since: _Moment | msgspec.UnsetType = msgspec.UNSET
 
 
 def _written(ring: KeyRing) -> _File:
@@ -279,7 +292,8 @@ def _written(ring: KeyRing) -> _File:
         return _Entry(key.kid, key.algorithm, key.status, base64url.encode(key.material))
 
     masters, signing = [entry(key) for key in ring.masters], [entry(key) for key in ring.signing]
-    return _File(FILE_FORMAT, ring.environment, masters, signing, ring.mixed or msgspec.UNSET)
+    mixed, since = ring.mixed or msgspec.UNSET, ring.mixed_since or msgspec.UNSET
+    return _File(FILE_FORMAT, ring.environment, masters, signing, mixed, since)
 
 
 def _read(entry: _Entry) -> Key:
@@ -290,25 +304,10 @@ def _read(entry: _Entry) -> Key:
 
 
 def _read_master(entry: _Entry, environment: str) -> Key:
-    master = _master(_read(entry).material, environment, entry.status)
-    if (entry.kid, entry.algorithm) != (master.kid, master.algorithm):
+    key = master(_read(entry).material, environment, entry.status)
+    if (entry.kid, entry.algorithm) != (key.kid, key.algorithm):
         raise ConfigurationError("key file: a master key does not belong to this environment")
-    return master
-
-
-def _master(secret: str | bytes, environment: str, status: Status) -> Key:
-    material = secret.strip().encode() if isinstance(secret, str) else secret
-    kid = base64url.encode(_hkdf(material, environment, "kid", 9))
-    return Key(kid=kid, algorithm="HS256", status=status, material=material)
-
-
-def _hkdf(secret: bytes, environment: str, purpose: str, length: int) -> bytes:
-    from cryptography.hazmat.primitives.hashes import SHA256
-    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
-    # No part can hold a "/", so that labels of different parts never meet (P38).
-    label = f"holdfast/1/{environment}/{purpose}"
-    return HKDF(SHA256(), length, salt=None, info=label.encode()).derive(secret)
+    return key
 
 
 def _head(key: Key, typ: str) -> str:

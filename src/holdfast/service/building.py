@@ -19,6 +19,7 @@ from holdfast.service.metrics import Metrics
 from holdfast.service.passwords import Hasher
 from holdfast.service.readiness import Readiness
 from holdfast.service.throttle import Throttle
+from holdfast.service.unsettled import unsettled
 from holdfast.service.user_authenticator import UserAuthenticator
 from holdfast.service.user_database import user_database
 from holdfast.service.users import Users
@@ -61,6 +62,9 @@ def build(
     )
     if metrics:
         _watch(metrics, assembly, audit)
+        still = unsettled(assembly.keys, configuration.settings)
+        if still is not None:
+            metrics.note_unsettled(still.due)
     _require_signing(options, assembly.keys)
     database = user_database(configuration, assembly)
     return ServiceContext(

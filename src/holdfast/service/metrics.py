@@ -105,6 +105,21 @@ class Metrics:
         )
         self.store = StoreMetrics(self._registry)
 
+    def note_unsettled(self, due: int | None) -> None:
+        """Show when `keys settle` may be run, in Unix milliseconds; None: long ago.
+
+        Only a process whose keys need it has this figure, so it goes when the command has been run
+        and the process was restarted.
+        """
+        from prometheus_client import Gauge
+
+        Gauge(
+            "holdfast_keys_settle_due_timestamp_seconds",
+            "When `holdfast keys settle` may be run, which it still has to be.",
+            registry=self._registry,
+            multiprocess_mode="livemax",
+        ).set((due or 0) / 1000)
+
     def watch(self, *losing: Losing) -> None:
         """Count the audit events that these could not deliver."""
         self._losing += losing
