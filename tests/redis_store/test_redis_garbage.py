@@ -6,10 +6,12 @@ from contextlib import suppress
 import pytest
 
 from holdfast.errors import RecordReadOnly, StoreUnavailable
+from holdfast.faces import run
 from holdfast.protocols import Cap, Replacing, Take
 from holdfast.record import Policy, Record
 from holdfast.stores import open_both
 from holdfast.stores.redis import scripts
+from holdfast.stores.redis.foreign import open_foreign
 from holdfast.stores.redis.keys import ALL_TAGS
 from holdfast.stores.remote import Changed
 from holdfast.testing import BlockingStore
@@ -140,6 +142,91 @@ def test_no_verb_takes_it_for_an_answer(lying, opening, face, what):
             continue
         with pytest.raises(StoreUnavailable):
             raise AssertionError(f"{name}: {verb(store)}")
+
+
+def scripted(front, replies):
+    """As `garbage`, with these replies to some scripts, and records in all tags."""
+    good = garbage(front, b":1\r\n")
+    by_hash = {script.sha: reply for script, reply in replies.items()}
+    return lambda command: by_hash.get(b"".join(command[1:2])) or good(command)
+
+
+def resp(*values):
+    """A list of numbers, texts and lists."""
+    parts = [
+        resp(*each)
+        if isinstance(each, list)
+        else f":{each}\r\n".encode()
+        if isinstance(each, int)
+        else f"${len(each)}\r\n{each}\r\n".encode()
+        for each in values
+    ]
+    return f"*{len(values)}\r\n".encode() + b"".join(parts)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("members", [[], ["x" * 23]])
+def test_sessions_of_which_there_are_always_more(impostor, opening, face, members):
+    """The list on which they are must grow shorter."""
+    front = impostor()
+    front._answer = scripted(front, {scripts.DELETE_ALL: resp(500, 7000, [], members)})
+    store = opening(f"redis://127.0.0.1:{front.port}", face)
+    with pytest.raises(StoreUnavailable, match="replies that are none"):
+        store.delete_all("alice")
+    asked = [command for command in front.heard if command[1:2] == [scripts.DELETE_ALL.sha]]
+    assert len(asked) == 2
+
+
+@pytest.mark.timeout(20)
+def test_ends_of_which_there_are_always_more(impostor, opening, face):
+    """What does not get less is left for the next time."""
+    front = impostor()
+    front._answer = scripted(front, {scripts.DUE: b":1\r\n", scripts.PURGE: resp(0, 1)})
+    store = opening(f"redis://127.0.0.1:{front.port}", face)
+    assert store.purge(now=1) == 0
+    asked = [command for command in front.heard if command[1:2] == [scripts.PURGE.sha]]
+    assert len(asked) == 25 * len(ALL_TAGS)
+
+
+def test_more_ends_than_were_asked_for(impostor, opening, face):
+    front = impostor()
+    front._answer = scripted(front, {scripts.DUE: b":1\r\n", scripts.PURGE: resp(101, 1)})
+    store = opening(f"redis://127.0.0.1:{front.port}", face)
+    with pytest.raises(StoreUnavailable):
+        store.purge(now=1)
+
+
+@pytest.mark.parametrize("members", ["aa", "ba", "bb"])
+def test_pages_that_lead_nowhere(impostor, opening, face, members):
+    """Whoever walks through them would never come to an end."""
+    rows = [part for each in members for part in (each * 23, "value")]
+    front = impostor()
+    front._answer = scripted(
+        front,
+        {scripts.PAGE_OF: resp([], rows), scripts.PAGE_TAG: resp(*rows)},
+    )
+    store = opening(f"redis://127.0.0.1:{front.port}", face)
+    with pytest.raises(StoreUnavailable):
+        store.page("alice", after="~")
+    with pytest.raises(StoreUnavailable):
+        store.page("alice")
+    with pytest.raises(StoreUnavailable):
+        store.page()
+
+
+@pytest.mark.timeout(20)
+def test_keys_in_a_circle(impostor):
+    """Of another program's keys, which are found page by page."""
+    front = impostor()
+    good = garbage(front, b"$-1\r\n")
+    page = resp("7", ["key"])
+    front._answer = lambda command: page if command[0] == b"SCAN" else good(command)
+    keys = open_foreign(f"redis://127.0.0.1:{front.port}", 1)
+    try:
+        with pytest.raises(StoreUnavailable):
+            run(keys.blocking.beginning_with("session:"))
+    finally:
+        keys.close()
 
 
 @pytest.mark.parametrize("what", ["huge", "list of numbers", "empty list"])

@@ -131,9 +131,13 @@ def names_and_rows(reply: Any) -> tuple[tuple[str, ...], Rows]:
 
 
 class Removed(NamedTuple):
-    """One batch of `delete_all`: how many were looked at, the ids of other slots, the members that went."""
+    """One batch of `delete_all`.
+
+    How many were looked at, how many are left, the ids of other slots, the members that went.
+    """
 
     looked: int
+    left: int
     others: tuple[str, ...]
     members: tuple[str, ...]
 
@@ -141,8 +145,8 @@ class Removed(NamedTuple):
 @_reader
 def removed(reply: Any) -> Removed:
     """See `Removed`."""
-    looked, others, members = reply
-    return Removed(number(looked), _names(others), _names(members))
+    looked, left, others, members = reply
+    return Removed(number(looked), number(left), _names(others), _names(members))
 
 
 @_reader

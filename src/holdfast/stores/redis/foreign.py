@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from holdfast.errors import ConfigurationError
 from holdfast.faces import run
 from holdfast.hooks import weakly
-from holdfast.stores.redis.answers import flag, number, page_of_keys
+from holdfast.stores.redis.answers import flag, no_answer, number, page_of_keys
 from holdfast.stores.redis.calls import Call
 from holdfast.stores.redis.client import Client
 from holdfast.stores.redis.core import Core
@@ -47,6 +47,7 @@ class ForeignKeys:
     async def beginning_with(self, prefix: str) -> list[bytes]:
         """All keys that begin like this; those that come while it is looked may be missing."""
         found: set[bytes] = set()
+        seen: set[bytes] = set()
         pattern, cursor = _GLOB.sub(r"\\\g<0>", prefix) + "*", b"0"
         while True:
             scan = ("SCAN", cursor, "MATCH", pattern, "COUNT", _PAGE)
@@ -56,6 +57,9 @@ class ForeignKeys:
             found.update(keys)
             if cursor == b"0":
                 return sorted(found)
+            if cursor in seen:  # it goes round in a circle
+                raise no_answer()
+            seen.add(cursor)
 
     async def swap(self, key: bytes, old: bytes, new: bytes) -> bool:
         """Replace a value if it is still the old one; it ends when it would have ended."""

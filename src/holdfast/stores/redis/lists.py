@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from holdfast.errors import NotDurable
 from holdfast.protocols import Page
 from holdfast.rules.secret import tag_of
 from holdfast.stores.redis import scripts
-from holdfast.stores.redis.answers import flag
+from holdfast.stores.redis.answers import flag, no_answer
 from holdfast.stores.redis.calls import Call
 from holdfast.stores.redis.client import require_proved
 from holdfast.stores.redis.keys import ALL_TAGS, subject_of
@@ -36,7 +38,7 @@ async def page_of(client: Client, salt: bytes, subject: str, after: str | None, 
     found = _with_tag(place.tag, rows)
     if others:
         found = sorted(found + await _elsewhere(client, place, others, after))
-    return _page(found, limit)
+    return _page(found, after, limit)
 
 
 async def page_of_all(client: Client, after: str | None, limit: int) -> Page:
@@ -53,7 +55,7 @@ async def page_of_all(client: Client, after: str | None, limit: int) -> Page:
                 rows = await client.value(Call(tag, scripts.PAGE_TAG, arguments, safe=True))
                 found += _with_tag(tag, rows)
         first, look = first + look, look * 8
-    return _page(found, limit)
+    return _page(found, after, limit)
 
 
 async def delete_all(
@@ -66,12 +68,15 @@ async def delete_all(
     call = Call(place.tag, scripts.DELETE_ALL, arguments, durable=True)
     removed: list[str] = []
     others: tuple[str, ...] = ()
-    proved, more = True, True
+    proved, more, before = True, True, math.inf
     while more:
         done = await client.carry_out([call._replace(durable=proved)])
-        looked, others, members = done.values[0]
+        looked, left, others, members = done.values[0]
         removed += [place.tag + member for member in members]
         proved, more = proved and done.proved, looked == _BATCH
+        if more and left >= before:  # each batch takes all but one off the list
+            raise no_answer()
+        before = left
     for id, _ in await _elsewhere(client, place, others, None):
         if id == keep:
             continue
@@ -121,8 +126,15 @@ def _with_tag(tag: str, rows: Rows) -> Rows:
     return [(tag + member, value) for member, value in rows]
 
 
-def _page(found: Rows, limit: int) -> Page:
-    """The page from the rows, which were asked for one more than `limit`."""
+def _page(found: Rows, last: str | None, limit: int) -> Page:
+    """The page from the rows, which were asked for one more than `limit`.
+
+    Raises:
+        StoreUnavailable: they do not come after the `last` one of the page before, and in order.
+    """
+    ids = [last or "", *(id for id, _ in found)]
+    if any(one >= other for one, other in pairwise(ids)):
+        raise no_answer()
     records = [unpack(value, id) for id, value in found[:limit]]
     after = found[limit - 1][0] if len(found) > limit else None
     return Page(tuple(record for record in records if record is not None), after)

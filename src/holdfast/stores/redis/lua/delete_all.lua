@@ -1,5 +1,6 @@
 -- KEYS: the epoch, one that never exists. ARGV: key of the subject, member to keep or '', the most to remove.
--- Returns how many were looked at, the ids in other slots, and the members that were removed.
+-- Returns how many were looked at, how many are on the list now, the ids in other slots, and the members
+-- that were removed.
 prove()
 local list = base .. 's' .. tag .. epoch .. ':' .. ARGV[1]
 local others = redis.call('ZRANGE', base .. 'f' .. tag .. epoch .. ':' .. ARGV[1], 0, -1)
@@ -16,4 +17,4 @@ for _, member in ipairs(found) do
     end
   end
 end
-return {#found, others, removed}
+return {#found, redis.call('ZCARD', list), others, removed}
