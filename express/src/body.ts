@@ -26,6 +26,8 @@ export interface Lasting {
   readonly api: Api;
   /** Null: its session has ended by its own doing. */
   owner(): Owner | null;
+  /** What its handler has done is being saved: when that is over, and `owner` knows of it. */
+  readonly saving?: Promise<unknown> | undefined;
 }
 
 /** Answers with this; false: another answer is on its way already. */
@@ -72,10 +74,10 @@ export function holdBody(request: IncomingMessage, lasting: Lasting, refuse: Ref
  * connection stays, as in Node: what it still sends is dropped, or it would see a reset and no answer.
  */
 function stop(request: IncomingMessage, error: Error, answered: boolean): void {
-  if (answered) {
-    request.emit("aborted");
-    request._destroy = (reason, done) => done(request.listenerCount("error") > 0 ? reason : null);
-  }
+  // What of another answer was written in this turn is not sent yet; its headers may end the session.
+  if (!answered) return void setImmediate(() => request.destroy(error));
+  request.emit("aborted");
+  request._destroy = (reason, done) => done(request.listenerCount("error") > 0 ? reason : null);
   request.destroy(error);
 }
 
@@ -83,7 +85,7 @@ function stop(request: IncomingMessage, error: Error, answered: boolean): void {
 async function whyOver(lasting: Lasting): Promise<HoldfastError | null> {
   const asked = performance.now();
   try {
-    if (await hasEnded(lasting.api, lasting.owner())) {
+    if (await isOver(lasting)) {
       return new Refused("session_ended", 401, "the session ended before its request was complete");
     }
     lasting.provedAt = asked;
@@ -92,6 +94,15 @@ async function whyOver(lasting: Lasting): Promise<HoldfastError | null> {
     if (performance.now() - lasting.provedAt < lasting.within) return null;
     return error instanceof HoldfastError ? error : new ServiceUnavailable(String(error));
   }
+}
+
+/** What its own handler makes of the session meanwhile is no end of it, and may be heard of later than of that. */
+async function isOver(lasting: Lasting): Promise<boolean> {
+  const asked = lasting.owner();
+  if (!(await hasEnded(lasting.api, asked))) return false;
+  await lasting.saving;
+  const { id, rotation } = lasting.owner() ?? {};
+  return (id === asked?.id && rotation === asked?.rotation) || isOver(lasting);
 }
 
 async function hasEnded(api: Api, owner: Owner | null): Promise<boolean> {

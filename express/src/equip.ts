@@ -124,7 +124,8 @@ export function enter(request: Request, response: ServerResponse, visit: Visit):
   if (isComing(request) && visit.owner() !== null) {
     holdBody(request, visit, (error) => {
       visit.begun = visit.state.closed = true;
-      return held.replace(replyTo(error));
+      // What is complete already is not cut off for what comes after it.
+      return held.replace(replyTo(error)) || response.writableEnded;
     });
   }
   showSession(request, visit);

@@ -73,6 +73,8 @@ export class Visit {
   covered = false;
   /** A moment at which the session lived. */
   provedAt = -Infinity;
+  /** Set as soon as what the handler has done is on its way. */
+  saving: Promise<Settled> | undefined;
   #proof: string | null = null;
   #due = false;
   #kept = false;
@@ -163,7 +165,7 @@ export class Visit {
       return refused(error);
     }
     if (changes === null && !this.#due) return state.accessed ? TOUCHED : QUIET;
-    return this.#save(status, changes);
+    return (this.saving = this.#save(status, changes));
   }
 
   async #save(status: number, changes: Changes | null): Promise<Settled> {

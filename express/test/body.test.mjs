@@ -291,6 +291,86 @@ for (const [version, express] of Object.entries({ "Express 4": express4, "Expres
       await endAll();
     });
 
+    for (const [does, act] of Object.entries({
+      rotates: (session) => session.rotate(),
+      regenerates: (session) => session.regenerate(),
+      "signs in": (session) => session.signIn("bob"),
+    })) {
+      const routes = (app) => {
+        app.post("/acting", async (req, res) => {
+          req.on("data", () => undefined);
+          await once(req, "may-act");
+          act(req.session);
+          req.on("end", () => res.end("complete"));
+          res.write("begun");
+        });
+      };
+      const more = { routes, path: "/late/acting" };
+
+      test(`what comes while a handler ${does} is not refused: that was done, and not heard of yet`, async () => {
+        const { status, said } = await after(
+          async ({ slow, relay }) => {
+            const committed = relay.holdBack("/requests/commit");
+            slow.request.emit("may-act");
+            await committed.done;
+            const looked = relay.holdBack("/sessions/");
+            slow.send(body.slice(3));
+            await looked.done;
+            looked.release();
+            await until(() => relay.answered.at(-1).startsWith("/sessions/"), "the answer");
+            committed.release();
+          },
+          { ...more, ends: "" },
+        );
+        assert.equal(status, 200);
+        await until(() => said.includes("begun"), "the answer");
+        assert.match(said, /^set-cookie: session=/im);
+        await endAll();
+      });
+
+      test(`nor if it was asked about before a handler ${does}`, async () => {
+        const { said } = await after(
+          async ({ slow, relay }) => {
+            const looked = relay.holdBack("/sessions/", "before");
+            slow.send(body.slice(3));
+            await looked.done;
+            slow.request.emit("may-act");
+            await until(() => slow.said().includes("begun"), "the beginning");
+            looked.release();
+            await until(() => slow.said().includes("complete"), "the end");
+          },
+          { ...more, ends: "" },
+        );
+        assert.match(said, /complete/);
+        await endAll();
+      });
+    }
+
+    test("a sign-out in its handler is answered as such, whatever comes meanwhile", async () => {
+      const routes = (app) => {
+        app.post("/leaving", async (req, res) => {
+          req.on("data", () => undefined);
+          req.on("error", () => undefined);
+          await once(req, "may-act");
+          req.session.signOut();
+          res.write("begun");
+        });
+      };
+      const { status, said } = await after(
+        async ({ slow, relay }) => {
+          const committed = relay.holdBack("/requests/commit");
+          slow.request.emit("may-act");
+          await committed.done;
+          slow.send(body.slice(3));
+          await until(() => relay.answered.at(-1).startsWith("/sessions/"), "the answer");
+          committed.release();
+        },
+        { routes, path: "/late/leaving", ends: "" },
+      );
+      assert.equal(status, 200);
+      assert.match(said, /^set-cookie: session=; .*max-age=0/im);
+    });
+
     test("a large body comes through whole, with whoever asks meanwhile", async () => {
       const routes = (app) => {
         app.post("/sum", async (req, res) => {

@@ -105,12 +105,28 @@ export async function played(play) {
   return { asked, answered, close, url: `http://127.0.0.1:${server.address().port}` };
 }
 
-/** Passes everything on to a real service, but not the stream while it is `silent`, nor anything while it `hangs`. */
+/**
+ * Passes everything on to a real service, but not the stream while it is `silent`, nor anything while it `hangs`.
+ *
+ * `holdBack(path)` keeps the next answer to such a question, or with "before" the question, until `release`;
+ * `done` comes when the service has answered, or when the question is here.
+ */
 export async function relayed(service) {
-  const relay = await played((request, response) => {
+  const held = [];
+  const hold = async (path, when) => {
+    const at = held.findIndex((each) => path.startsWith(each.path) && each.when === when);
+    if (at < 0) return;
+    const [{ reached, released }] = held.splice(at, 1);
+    reached();
+    await released;
+  };
+  const relay = await played(async (request, response) => {
     if (relay.hangs) return;
     const { method, url, headers } = request;
-    const on = httpRequest(service.url + url, { method, headers }, (answer) => {
+    const path = url.replace("/backend/v1", "");
+    await hold(path, "before");
+    const on = httpRequest(service.url + url, { method, headers }, async (answer) => {
+      await hold(path, "after");
       response.writeHead(answer.statusCode, answer.headers);
       answer.on("data", (part) => (relay.silent && url.endsWith("/changes")) || response.write(part));
       answer.on("end", () => response.end());
@@ -119,6 +135,13 @@ export async function relayed(service) {
     response.on("close", () => on.destroy());
     request.pipe(on);
   });
+  relay.holdBack = (path, when = "after") => {
+    const hook = { path, when };
+    hook.released = new Promise((resolve) => (hook.release = resolve));
+    hook.done = new Promise((resolve) => (hook.reached = resolve));
+    held.push(hook);
+    return hook;
+  };
   return relay;
 }
 
