@@ -67,7 +67,8 @@ class Browser:
     @property
     def text(self):
         """What stands on the page."""
-        return " ".join(unescape(re.sub(r"<[^>]*>", " ", self.page.text)).split())
+        text = re.sub(r"</?bdi[^>]*>", "", self.page.text)
+        return " ".join(unescape(re.sub(r"<[^>]*>", " ", text)).split())
 
     @property
     def forms(self):

@@ -167,8 +167,8 @@ def test_a_link_asks_before_it_signs_out(browser):
     """Applications behind forward-auth can only link: a page with the form, without it nobody goes."""
     assert browser.send("GET", "/sign-out").headers["Location"] == "/sign-in"
     browser.sign_in()
-    page = browser.get("/sign-out").text
-    assert "You are signed in as ada@example.org." in page
+    browser.get("/sign-out")
+    assert "You are signed in as ada@example.org." in browser.text
     assert [form.action for form in browser.forms] == ["/sign-out"]
     assert browser.submit("/sign-out").headers["Location"].startswith("/sign-in")
     assert browser.send("GET", "/sessions").status_code == 303

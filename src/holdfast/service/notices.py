@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from holdfast.service.sentences import Sentence, sentence
+
 if TYPE_CHECKING:
     from holdfast.session import Session
 
@@ -14,25 +16,25 @@ ENDED = "ended"
 
 # For pages without a session: the address names the sentence, and cannot bring one of its own.
 _WITHOUT_SESSION = {
-    SIGNED_OUT: "You are signed out.",
-    ENDED: "Your session has ended. Sign in again to go on.",
+    SIGNED_OUT: Sentence("You are signed out."),
+    ENDED: Sentence("Your session has ended. Sign in again to go on."),
 }
 
 
-def put(session: Session, text: str) -> None:
+def put(session: Session, said: Sentence) -> None:
     """Keep a sentence for the next page of this session."""
-    session.change(lambda data: data.update({_KEY: text}))
+    session.change(lambda data: data.update({_KEY: list(said)}))
 
 
-def take(session: Session) -> str | None:
+def take(session: Session) -> Sentence | None:
     """The sentence, once; None if there is none."""
-    text: str | None = session.get(_KEY)
-    if text is not None:
+    kept = session.get(_KEY)
+    if kept is not None:
         session.change(_forget)
-    return text
+    return sentence(kept)
 
 
-def named(name: str | None) -> str | None:
+def named(name: str | None) -> Sentence | None:
     """The sentence of this name, for a page without a session."""
     return _WITHOUT_SESSION.get(name or "")
 

@@ -23,6 +23,7 @@ from holdfast.service.bodies import bounded, media_type
 from holdfast.service.intent import END, END_OTHERS, Intent
 from holdfast.service.page_errors import problem
 from holdfast.service.rendering import Templates
+from holdfast.service.sentences import Sentence
 from holdfast.service.way_back import HOME, way_back
 from holdfast.web.asgi import csrf_token, require_csrf, require_fresh, session_of
 
@@ -177,13 +178,13 @@ class Pages:
             notices.put(session, _counted(await devices.end_others(self._context, session)))
         return _see(intent.next)
 
-    async def _end_one(self, session: Session, id: str) -> str:
+    async def _end_one(self, session: Session, id: str) -> Sentence:
         name = await self._name(session, id)
         if name is None:
-            return "That session had already ended."
+            return Sentence("That session had already ended.")
         with suppress(Refusal):  # it ended by itself just now
             await devices.end(self._context, session, id)
-        return f"Signed out {name}."
+        return Sentence("Signed out ", name, ".")
 
     async def _name(self, session: Session, id: str) -> str | None:
         """What one of this person's sessions is called; None if there is no such session."""
@@ -216,12 +217,13 @@ class Pages:
             intent=intent,
         )
 
-    async def _purpose(self, session: Session, intent: Intent) -> str:
+    async def _purpose(self, session: Session, intent: Intent) -> Sentence:
         if intent.do == END_OTHERS:
-            return "sign out all other sessions"
+            return Sentence("sign out all other sessions")
         if intent.do == END:
-            return f"sign out {await self._name(session, intent.session) or 'that session'}"
-        return "go on"
+            name = await self._name(session, intent.session)
+            return Sentence("sign out ", name) if name else Sentence("sign out that session")
+        return Sentence("go on")
 
     def _page(
         self, request: Request, name: str, refusal: Refusal | None = None, **values: Any
@@ -264,7 +266,8 @@ def _to_sign_in(request: Request) -> Response:
     return _see(f"{SIGN_IN}?{urlencode(query)}")
 
 
-def _counted(ended: int) -> str:
+def _counted(ended: int) -> Sentence:
     if ended == 0:
-        return "No other session was signed in."
-    return "Signed out one other session." if ended == 1 else f"Signed out {ended} other sessions."
+        return Sentence("No other session was signed in.")
+    what = "one other session" if ended == 1 else f"{ended} other sessions"
+    return Sentence(f"Signed out {what}.")

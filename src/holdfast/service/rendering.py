@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
+from holdfast.rules.shown import shown
 from holdfast.service import back_button, moments
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Templates:
             "iso": moments.iso,
             "exact": moments.exact,
             "ago": self._ago,
+            "shown": _shown,
             "back_button": back_button.SCRIPT,
         }
 
@@ -55,3 +57,7 @@ class Templates:
 
     def _ago(self, moment: int) -> str:
         return moments.ago(moment, self._clock())
+
+
+def _shown(value: object) -> str:
+    return shown(str(value))  # a claim may be anything that JSON can say
