@@ -111,7 +111,6 @@ def test_a_sound_project_has_no_message():
         ({"SESSION_SAVE_EVERY_REQUEST": True}, "W001", "does nothing"),
         ({"SECURE_PROXY_SSL_HEADER": ("HTTP_X_FORWARDED_PROTO", "https")}, "W002", "trusted_proxies"),
         ({"USE_X_FORWARDED_HOST": True}, "W002", "trusted_proxies"),
-        ({"CSRF_FAILURE_VIEW": "shop.views.sorry"}, "W004", "JSON"),
     ],
 )  # fmt: skip
 def test_the_checks(changes, id, word):

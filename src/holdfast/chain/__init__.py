@@ -21,7 +21,6 @@ from holdfast.chain.request import HEADERS, Proof, Request, Visit, no_form_field
 from holdfast.chain.session import identify, identify_at_once, wants_fresh
 from holdfast.chain.transport import Transport
 from holdfast.errors import HoldfastError, StoreError
-from holdfast.session import SignIn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -241,8 +240,7 @@ class Chain:
         session = visit.session
         try:
             if visit.unsafe and self.csrf.unproved_sign_in(visit):
-                await self._undo_sign_in(session)
-                raise self.csrf.refuse_sign_in(visit)
+                raise await self.csrf.refuse_sign_in(visit)
             await self._save(visit, kept=status < _SERVER_ERROR and not visit.raised)
         finally:
             session.closed = True
@@ -262,7 +260,7 @@ class Chain:
         """The answer when the session could not be committed."""
         reply = self.reply_to(error)
         gone = self._cookie.withdrawn(visit) + self._old_cookie(visit)
-        return Reply(reply.status, reply.headers + gone, reply.body)
+        return Reply(reply.status, reply.headers + gone, reply.body, reply.code)
 
     def committed(self, visit: Visit) -> Reply:
         """What the answer carries when the session was committed."""
@@ -290,7 +288,8 @@ class Chain:
         done = await self.commit(visit, _SERVER_ERROR)
         if done.status is not None:
             return done
-        return Reply(reply.status, tuple(merged(reply.headers, done.headers)), reply.body)
+        headers = tuple(merged(reply.headers, done.headers))
+        return Reply(reply.status, headers, reply.body, reply.code)
 
     def require(self, visit: Visit) -> SignedIn:
         """The session of somebody who is signed in; see `auth.require`."""
@@ -303,11 +302,6 @@ class Chain:
     def require_role(self, visit: Visit, role: str) -> SignedIn:
         """The session of somebody with this role; see `auth.require_role`."""
         return auth.require_role(visit, role, self.sessions.auditor)
-
-    async def _undo_sign_in(self, session: Session) -> None:
-        """End what a handler has signed in by the engine itself, around the check of the chain."""
-        if not isinstance(session.intent, SignIn):
-            await self.sessions.sign_out(session)
 
     def _headers(self, visit: Visit) -> Headers:
         handed_out = visit.session.cookie is not None

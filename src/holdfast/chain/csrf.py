@@ -37,6 +37,7 @@ class Csrf:
 
     def __init__(self, sessions: AsyncSessions, *, clock: Clock, entropy: Entropy) -> None:
         settings = sessions.settings
+        self._sessions = sessions
         self._auditor = sessions.auditor
         self._clock = clock
         self._entropy = entropy
@@ -93,11 +94,18 @@ class Csrf:
         session = visit.session
         if visit.csrf is not None:
             return False
-        record = session.record
+        record = session.record if session.made else None
         return isinstance(session.intent, SignIn) or bool(record and record.subject)
 
-    def refuse_sign_in(self, visit: Visit) -> Refusal:
-        """The refusal of an `unproved_sign_in`, audited."""
+    async def refuse_sign_in(self, visit: Visit) -> Refusal:
+        """The refusal of an `unproved_sign_in`, audited; what the handler has carried out itself ends.
+
+        What is still pending is forgotten: who renders the refusal could have it carried out.
+        """
+        if isinstance(visit.session.intent, SignIn):
+            visit.session.intent = None
+        else:
+            await self._sessions.sign_out(visit.session)
         return Refusal(self._refuse(visit, "sign_in"))
 
     def require(self, visit: Visit) -> None:

@@ -40,28 +40,31 @@ def answer(request: HttpRequest, reply: Reply) -> HttpResponse:
     """An answer of the chain's own."""
     body = b"" if request.method == "HEAD" else reply.body
     response = HttpResponse(body, status=reply.status)
-    _add(response, (*reply.headers, ("Content-Length", str(len(reply.body)))))
+    add(response, (*reply.headers, ("Content-Length", str(len(reply.body)))))
     return response
 
 
+def replaced(response: HttpResponseBase, replacement: HttpResponse) -> HttpResponse:
+    """What goes out in place of the view's response, and closes with it what that held."""
+    vars(replacement)["_resource_closers"] += vars(response)["_resource_closers"]
+    return replacement
+
+
 def applied(request: HttpRequest, response: HttpResponseBase, reply: Reply) -> HttpResponseBase:
-    """The view's response with the chain's headers, or what replaces it."""
-    if reply.status is not None:
-        replacement = answer(request, reply)
-        vars(replacement)["_resource_closers"] += vars(response)["_resource_closers"]
-        return replacement
+    """The view's response with the chain's headers."""
     if reply.headers:
         known = response.headers._store  # noqa: SLF001 - as Django itself: to ask each name costs 10 us
         if reply.headers is PRIVATE and known.keys().isdisjoint(_PRIVATE):
             known.update(_PRIVATE)
         else:
-            _add(response, reply.headers)
+            add(response, reply.headers)
         # Django's own cache looks for `private` where the chain says `no-store`.
         vars(request)["_cache_update_cache"] = False
     return response
 
 
-def _add(response: HttpResponseBase, headers: Headers) -> None:
+def add(response: HttpResponseBase, headers: Headers) -> None:
+    """Put the chain's headers beside those of the response."""
     for name, value in headers:
         if name == "Set-Cookie":
             cookie = Verbatim(value)

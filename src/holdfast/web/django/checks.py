@@ -80,12 +80,6 @@ def _doubts() -> Iterator[checks.CheckMessage]:
             hint="HOLDFAST = Settings(trusted_proxies=('10.0.0.0/8',))",
             id="holdfast.W002",
         )
-    if settings.is_overridden("CSRF_FAILURE_VIEW"):
-        yield checks.Warning(
-            "CSRF_FAILURE_VIEW is called by csrf_protect alone: the middleware answers with JSON and a code.",
-            hint="A middleware before ours can put a page in the place of a response with status 403.",
-            id="holdfast.W004",
-        )
     if apps.is_installed("allauth.usersessions"):
         yield checks.Warning(
             "allauth.usersessions opens sessions by keys that it has noted, and finds none: it shows"

@@ -112,7 +112,7 @@ class Exchange:
             return None
         known = visit.identified
         visit.reply = await self.chain.judge(visit, exempt=exempt)
-        if visit.reply is None and not known:
+        if visit.identified and not known:
             self._looked()
         return visit.reply
 

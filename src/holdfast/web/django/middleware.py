@@ -13,9 +13,10 @@ from django.contrib.sessions.middleware import SessionMiddleware
 from holdfast.errors import HoldfastError, StoreError
 from holdfast.faces import run
 from holdfast.web.django import csrf, here, trial
-from holdfast.web.django.answers import answer, applied
+from holdfast.web.django.answers import answer, applied, replaced
 from holdfast.web.django.body import hold_to
 from holdfast.web.django.exchange import Exchange
+from holdfast.web.django.failure import awaited_refusal, refusal
 from holdfast.web.django.sessions import SessionStore
 from holdfast.web.django.streams import Streams
 from holdfast.web.lasting import in_time
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
     from django.http import HttpRequest, HttpResponse
     from django.http.response import HttpResponseBase
-
-    from holdfast.chain import Reply, Visit
 
 _SERVER_ERROR = 500
 
@@ -63,6 +62,8 @@ class HoldfastMiddleware(SessionMiddleware):
             run(exchange.commit(_SERVER_ERROR))
             raise
         reply = exchange.commit_at_once() or run(exchange.commit(response.status_code))
+        if reply.status is not None:
+            return replaced(response, refusal(request, reply))
         return self._streams.followed(exchange, applied(request, response, reply))
 
     async def _call_awaiting(self, request: HttpRequest) -> HttpResponseBase:
@@ -81,6 +82,8 @@ class HoldfastMiddleware(SessionMiddleware):
             await exchange.commit(_SERVER_ERROR)
             raise
         reply = await exchange.commit(response.status_code)
+        if reply.status is not None:
+            return replaced(response, await awaited_refusal(request, reply))
         return self._streams.followed(exchange, applied(request, response, reply))
 
     def _begin(self, request: HttpRequest) -> Exchange:
@@ -94,20 +97,25 @@ class HoldfastMiddleware(SessionMiddleware):
     def _judge(
         self, request: HttpRequest, view: Callable[..., Any], *_: Any
     ) -> HttpResponse | None:
-        exchange, refused = here.exchange_of(request), None
+        exchange = here.exchange_of(request)
         if exchange.visit.unsafe:
             run(exchange.judge(exempt=_exempt(request, view)))
             exchange.proved = run(in_time(exchange.chain, exchange.visit, exchange.since))
-            refused = exchange.visit.reply
+            if exchange.visit.reply is not None:
+                return refusal(request, exchange.visit.reply)
             if exchange.proved is not None:
                 hold_to(exchange.proved, request)
-        return _verdict(request, view, refused)
+        csrf.let_in(request, view)
+        return None
 
     async def _judge_awaiting(
         self, request: HttpRequest, view: Callable[..., Any], *_: Any
     ) -> HttpResponse | None:
         refused = await here.exchange_of(request).judge(exempt=_exempt(request, view))
-        return _verdict(request, view, refused)
+        if refused is not None:
+            return await awaited_refusal(request, refused)
+        csrf.let_in(request, view)
+        return None
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """The answer to an error of ours that a view raised, such as a guard's refusal."""
@@ -115,7 +123,10 @@ class HoldfastMiddleware(SessionMiddleware):
         if exchange is None or not isinstance(exception, HoldfastError):
             return None
         exchange.visit.raised = True
-        return answer(request, exchange.chain.reply_to(exception))
+        reply = exchange.chain.reply_to(exception)
+        if exchange.visit.csrf == "exempt":  # such as a view of the REST framework
+            return answer(request, reply)
+        return refusal(request, reply)
 
 
 def _exempt(request: HttpRequest, view: Callable[..., Any]) -> bool:
@@ -125,18 +136,3 @@ def _exempt(request: HttpRequest, view: Callable[..., Any]) -> bool:
 def is_left_out(request: HttpRequest) -> bool:
     """Whether a test client leaves CSRF checks out; no request of the network can say so."""
     return getattr(request, "_dont_enforce_csrf_checks", False)
-
-
-def _verdict(
-    request: HttpRequest, view: Callable[..., Any], reply: Reply | None
-) -> HttpResponse | None:
-    if reply is not None:
-        return answer(request, reply)
-    if not getattr(view, "csrf_exempt", False) and _is_proved(here.exchange_of(request).visit):
-        vars(request)["csrf_processing_done"] = True  # csrf_protect need not look again
-    return None
-
-
-def _is_proved(visit: Visit) -> bool:
-    """Who is not signed in may come without a token, but not where a view says `csrf_protect`."""
-    return not visit.unsafe or visit.csrf in {"token", "bearer"}
