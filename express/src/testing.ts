@@ -67,6 +67,15 @@ export async function startService(options: ServiceOptions = {}): Promise<TestSe
   return over({ url: `http://127.0.0.1:${port}`, serviceKey: key }, end);
 }
 
+/**
+ * A service that is running already: another process has started it for all tests, as Vitest's
+ * `globalSetup` does, and hands on its address. To stop it is to let go of it only.
+ */
+export function joinService(service: Pick<TestService, "url" | "serviceKey">): TestService {
+  const { url, serviceKey } = service;
+  return over({ url, serviceKey }, () => Promise.resolve());
+}
+
 /** Those of the application, and of another service, are not of this one. */
 function otherVariables(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("HOLDFAST_")));

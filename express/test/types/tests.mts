@@ -2,7 +2,7 @@ import express from "express";
 import { createServer } from "node:http";
 
 import { holdfast } from "@holdfast/express";
-import { startService } from "@holdfast/express/testing";
+import { joinService, startService } from "@holdfast/express/testing";
 import type { Client, TestService } from "@holdfast/express/testing";
 
 /** What a test of an application writes. */
@@ -18,5 +18,6 @@ export async function tested(): Promise<string> {
     // @ts-expect-error -- a subject is a text
     await ada.signIn(1);
     await service.stop();
+    await joinService(service).stop();
     return `${id} ${answer.status} ${ada.cookies.get("session") ?? ""}`;
 }
