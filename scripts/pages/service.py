@@ -26,9 +26,9 @@ def cli_page() -> str:
     """Every command with its options, from Typer."""
     import typer
 
-    from holdfast import cli
+    from holdfast.cli import program
 
-    root: Any = typer.main.get_command(cli.app)
+    root: Any = typer.main.get_command(program.app)
     return "\n".join([_CLI, *_commands(root, "holdfast")])
 
 

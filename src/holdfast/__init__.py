@@ -107,4 +107,10 @@ else:
             "holdfast.settings": ("Cookie", "Limits", "Rate", "Settings"),
             "holdfast.signed_in": ("SignedIn",),
         },
+        dict.fromkeys(
+            ("Holdfast", "require", "require_fresh", "require_role", "csrf_token"),
+            "these are made for each framework: from holdfast.web.fastapi import Holdfast,"
+            " or from holdfast.web.flask; Starlette and others have holdfast.web.asgi,"
+            " Django holdfast.web.django",
+        ),
     )

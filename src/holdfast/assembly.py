@@ -20,13 +20,13 @@ from holdfast.chain.outage import Outage
 from holdfast.engine import AsyncSessions
 from holdfast.errors import ConfigurationError
 from holdfast.rules.keys import KeyRing
+from holdfast.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from holdfast.adoption import Adopted, Faces
     from holdfast.protocols import AsyncStore, Changes, Clock, Sink, Store
-    from holdfast.settings import Settings
     from holdfast.stores import Opened
     from holdfast.stores.near_cache import Bounds
     from holdfast.stores.wrapping import Wrapped
@@ -101,8 +101,9 @@ def assemble(
 
     Raises:
         ConfigurationError: there is no secret, it is weak, or it belongs to another environment;
-            the message says how to make one.
+            the message says how to make one. Or the settings are none.
     """
+    _require_settings(settings)
     chosen = store or os.environ.get("HOLDFAST_STORE") or DEFAULT_STORE
     url = chosen if isinstance(chosen, str) else DEFAULT_STORE
     ring = keys or _ring(settings, secret, url)
@@ -117,6 +118,14 @@ def assemble(
     old = None if adopt is None else adopt.open(timeout=timeout)
     events = [sinks.to_logging()] if audit is None else audit
     return _assembled(settings, ring, opened, old, events=events, clock=clock)
+
+
+def _require_settings(settings: object) -> None:
+    if not isinstance(settings, Settings):
+        raise ConfigurationError(
+            f"settings: must be Settings and is {type(settings).__name__}; for example"
+            ' Holdfast(app, Settings(), secret="…"): secret and store are given by name'
+        )
 
 
 def _opened(settings: Settings, chosen: str | Opened, timeout: float, *, cache: bool) -> _Store:

@@ -45,3 +45,11 @@ def test_the_installed_program_is_the_module():
         for start in ([SCRIPT], COMMAND)
     ]
     assert shown[0] == shown[1]
+
+
+def test_without_its_packages_it_says_which_extra_has_them():
+    """Who installed `holdfast[flask]` has the command, and not what it needs."""
+    bare = "import sys; sys.modules['typer'] = None; from holdfast.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", bare], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "holdfast: this command needs typer: pip install 'holdfast[service]'\n"

@@ -88,7 +88,7 @@ def test_the_pytest_plugin_loads_nothing_of_ours():
 
 def test_the_command_line_loads_no_work_of_its_commands():
     """`--version`, `--help` and completion name every command, and carry out none."""
-    names = loaded_by("import holdfast.cli", after="import typer")
+    names = loaded_by("import holdfast.cli.program", after="import typer")
     assert of_others(names) == {"holdfast"}
     ours = {name for name in names if name.startswith("holdfast.")}
     commands = {name for name in ours if name.startswith("holdfast.cli")}
@@ -123,3 +123,12 @@ def test_no_other_name_is_there():
     """As of any module."""
     with pytest.raises(AttributeError, match="module 'holdfast' has no attribute 'Sesion'"):
         _ = holdfast.Sesion
+
+
+def test_what_belongs_to_a_framework_is_looked_for_here_and_named():
+    """`from holdfast import Holdfast`, as of other extensions."""
+    for name in ("Holdfast", "require", "csrf_token"):
+        with pytest.raises(ImportError, match=r"from holdfast\.web\.fastapi import"):
+            _ = getattr(holdfast, name)
+        assert hasattr(import_module("holdfast.web.fastapi"), name)
+        assert hasattr(import_module("holdfast.web.flask"), name)

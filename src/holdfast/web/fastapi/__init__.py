@@ -18,12 +18,12 @@ from fastapi.middleware.cors import CORSMiddleware
 
 from holdfast.assembly import Assembly, assemble
 from holdfast.chain import Refusal
-from holdfast.errors import UsageError
 from holdfast.rules.local_path import local_path
 from holdfast.session import Session
 from holdfast.settings import Settings
 from holdfast.signed_in import SignedIn
 from holdfast.web import asgi
+from holdfast.web.applications import require_application
 from holdfast.web.fastapi.guards import (
     csrf_token,
     current,
@@ -79,7 +79,7 @@ class Holdfast:
 
     Raises:
         ConfigurationError: there is no secret, or a setting contradicts another.
-        UsageError: the application has sessions already.
+        UsageError: the application has sessions already, or is none of FastAPI.
     """
 
     def __init__(
@@ -92,8 +92,7 @@ class Holdfast:
         adopt: Adopted | None = None,
         assembly: Assembly | None = None,
     ) -> None:
-        if hasattr(app.state, "holdfast"):
-            raise UsageError("Holdfast(app): this application has sessions already; call it once")
+        require_application(app, FastAPI, lambda: hasattr(app.state, "holdfast"))
         self.assembly = assembly or assemble(
             settings or Settings(), secret=secret, store=store, adopt=adopt
         )

@@ -26,11 +26,12 @@ from markupsafe import Markup
 
 from holdfast.assembly import Assembly, assemble
 from holdfast.chain import Chain, Refusal
-from holdfast.errors import HoldfastError, UsageError
+from holdfast.errors import HoldfastError
 from holdfast.rules.local_path import local_path
 from holdfast.session import Rotate, Session, SignIn
 from holdfast.settings import Settings
 from holdfast.signed_in import SignedIn
+from holdfast.web.applications import require_application
 from holdfast.web.flask import here as at
 from holdfast.web.flask import values
 from holdfast.web.flask.guards import require, require_csrf, require_fresh, require_role
@@ -80,7 +81,7 @@ class Holdfast:
 
     Raises:
         ConfigurationError: there is no secret, or a setting contradicts another.
-        UsageError: the application has sessions already.
+        UsageError: the application has sessions already, or is none of Flask.
     """
 
     def __init__(
@@ -94,8 +95,7 @@ class Holdfast:
         adopt: Adopted | None = None,
         assembly: Assembly | None = None,
     ) -> None:
-        if "holdfast" in app.extensions:
-            raise UsageError("Holdfast(app): this application has sessions already; call it once")
+        require_application(app, Flask, lambda: "holdfast" in app.extensions)
         self.assembly = assembly or assemble(
             settings or Settings(), secret=secret, store=store, adopt=adopt and values.tagged(adopt)
         )
