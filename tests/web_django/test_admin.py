@@ -161,6 +161,58 @@ def test_subjects_of_any_shape(root, parts, subject):
     assert len(parts.records()) == count
 
 
+@pytest.mark.parametrize(
+    "name", ["ad\u202ebob", "evil\u2069\u202e tail", "\u0645\u062d\u0645\u062f"]
+)
+def test_a_name_does_not_read_as_another(root, parts, ada, name):
+    """A mark that turns text around is seen; a script from right to left stays as it is."""
+    ada.username = name
+    ada.save()
+    others(parts, 1, str(ada.pk))
+    text = page(root)
+    link = re.search(rf'<a href="\?subject={ada.pk}" dir="auto">([^<]*)</a>', text)[1]
+    assert link == name.translate(dict.fromkeys(map(ord, "\u202e\u2069"), "\ufffd"))
+
+
+def test_an_id_that_no_database_can_be_asked_for(root, parts):
+    """Another service may have signed it in; its session is listed, and so are all others."""
+    made = others(parts, 1, "9" * 400) + others(parts, 1, "77") + others(parts, 1, str(2**63))
+    assert set(ids(page(root))) == {*made}
+
+
+def found(browser, text):
+    answer = browser.get(LIST, {"user": text})
+    assert answer.status_code == 302
+    return page(browser, answer["Location"])
+
+
+def test_sessions_are_found_by_id_or_by_name(root, parts, ada):
+    """Of 10,000 users nobody knows the ID. What is an ID is not taken for a name."""
+    mine, foreign = others(parts, 1, str(ada.pk)), others(parts, 1, "77")
+    assert ids(found(root, "ada")) == ids(found(root, f" {ada.pk} ")) == mine
+    assert ids(found(root, "77")) == foreign
+    ada.username = "77"
+    ada.save()
+    assert ids(found(root, "77")) == foreign
+    assert ids(found(root, "nobody of this name")) == []
+    assert set(ids(found(root, ""))) == {*mine, *foreign}
+
+
+def test_a_name_that_is_the_id_of_another_finds_the_id(root, parts, ada, admin):
+    """Also if that user has no session: an impostor is not shown for them."""
+    others(parts, 1, str(ada.pk))
+    ada.username = str(admin.pk)
+    ada.save()
+    assert f'name="user" value="{admin.pk}"' in found(root, str(admin.pk))
+    assert ids(found(root, str(admin.pk))) == []
+
+
+@pytest.mark.parametrize("text", ["\x00", "x" * 5000, "%FF", "9" * 400, "\u202e", "'; --"])
+def test_searches_of_any_shape(root, text):
+    """Nobody is found, and nothing is raised."""
+    assert "No sessions" in found(root, text)
+
+
 def grant(user, *names):
     user.is_staff = True
     user.save()

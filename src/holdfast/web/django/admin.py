@@ -13,7 +13,7 @@ from django.utils.http import urlencode
 
 from holdfast.errors import UsageError
 from holdfast.web.django import here
-from holdfast.web.django.listing import listed
+from holdfast.web.django.listing import listed, subject_of
 from holdfast.web.django.models import Session
 
 if TYPE_CHECKING:
@@ -45,12 +45,14 @@ class SessionAdmin(_Admin):  # type: ignore[valid-type,misc,unused-ignore]  # wi
         return False
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """A page of sessions; a POST ends one, or all of a user."""
+        """A page of sessions; a POST ends one, or all of a user; `?user=…` finds whose are meant."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         if request.method == "POST":
             return self._end(request)
         exchange = here.exchange_of(request)
+        if "user" in request.GET:
+            return _to(subject_of(exchange.assembly, request.GET["user"].strip()))
         subject = request.GET.get("subject", "")
         page = listed(
             exchange.assembly,
@@ -78,8 +80,11 @@ class SessionAdmin(_Admin):  # type: ignore[valid-type,misc,unused-ignore]  # wi
         id, subject = request.POST.get("id", ""), request.POST.get("all_of", "")
         ended = _end_all(exchange, subject) if subject else _end_one(exchange, id)
         messages.success(request, f"Sessions ended: {ended}.")
-        back = urlencode({"subject": request.GET.get("subject", "")})
-        return HttpResponseRedirect(f"?{back}")
+        return _to(request.GET.get("subject", ""))
+
+
+def _to(subject: str) -> HttpResponse:
+    return HttpResponseRedirect(f"?{urlencode({'subject': subject})}")
 
 
 def _end_one(exchange: Exchange, id: str) -> int:

@@ -8,6 +8,9 @@ from django.conf import settings
 from django.contrib.auth import get_user_model, load_backend
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 
+_LARGEST = 2**63 - 1
+"""What every database can be asked for."""
+
 
 class Noted(NamedTuple):
     """What `contrib.auth` keeps of a user in the session, beside the id."""
@@ -56,6 +59,7 @@ def _id(subject: str) -> Any:
     if not users_exist():  # any text will do
         return subject
     try:
-        return get_user_model()._meta.pk.to_python(subject)  # noqa: SLF001 - as contrib.auth does
+        id = get_user_model()._meta.pk.to_python(subject)  # noqa: SLF001 - as contrib.auth does
     except (ValidationError, ValueError):
         return None
+    return None if isinstance(id, int) and abs(id) > _LARGEST else id

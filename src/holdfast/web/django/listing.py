@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
 
 from holdfast.errors import UsageError
 from holdfast.protocols import Page
+from holdfast.rules.shown import shown
 from holdfast.web.django import introduction
 
 if TYPE_CHECKING:
@@ -21,11 +24,11 @@ LIMIT = 50
 
 
 class Row(NamedTuple):
-    """One session as the admin shows it; `user` is None where the subject names nobody here."""
+    """One session as the admin shows it; `name` is the subject where that is no user here."""
 
     id: str
     subject: str | None
-    user: Any
+    name: str
     created_at: datetime
     seen_at: datetime
     address: str | None
@@ -53,6 +56,27 @@ def listed(assembly: Assembly, subject: str, after: str | None, *, own: str | No
     return Listed([_row(record, users, own) for record in page.records], page.after)
 
 
+def subject_of(assembly: Assembly, text: str) -> str:
+    """Whose sessions are meant by what somebody searches for: a user's ID, or else a user's name.
+
+    Raises:
+        StoreError: the store cannot answer.
+    """
+    if not text or _users({text}) or _page(assembly.blocking, text, None).records:
+        return text
+    return _named(text) or text
+
+
+def _named(name: str) -> str | None:
+    if not introduction.users_exist() or not name.isprintable():
+        return None
+    model: Any = get_user_model()
+    with suppress(ValidationError, ValueError):  # as where names are numbers
+        found = model._default_manager.filter(**{model.USERNAME_FIELD: name}).first()  # noqa: SLF001 - as below
+        return None if found is None else str(found.pk)
+    return None
+
+
 def _page(sessions: Sessions, subject: str, after: str | None) -> Page:
     if not subject:
         return sessions.sessions_of_everyone(after=after, limit=LIMIT)
@@ -72,10 +96,11 @@ def _users(subjects: set[str]) -> dict[str, Any]:
 
 
 def _row(record: Record, users: dict[str, Any], own: str | None) -> Row:
+    subject = record.subject or ""
     return Row(
         record.id,
         record.subject,
-        users.get(record.subject or ""),
+        shown(str(users.get(subject, "")) or subject),
         _moment(record.created_at),
         _moment(record.seen_at),
         record.address,
