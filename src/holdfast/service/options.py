@@ -9,7 +9,7 @@ from typing import Literal
 
 from holdfast.rules import host as hosts
 from holdfast.settings import Rate
-from holdfast.settings.checks import refuse
+from holdfast.settings.checks import refuse, require_kinds
 
 LEAST_PASSWORD = 8
 _ADDRESS = re.compile(r"https?://[^/?#\s]+/[^?#\s]*")
@@ -73,6 +73,7 @@ class ServiceOptions:
     adopt_domain: str = ""
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         self._check_sign_in()
         self._check_bodies()
         self._check_forward_auth()
@@ -83,7 +84,8 @@ class ServiceOptions:
 
     def _check_sign_in(self) -> None:
         least, device = self.password_min_length, self.known_device_lifetime
-        in_time = timedelta(0) < self.authenticator_timeout < self.check_timeout
+        limit = self.authenticator_timeout
+        in_time = limit < self.check_timeout or not self.authenticator_key
         _require(1 <= self.lock_after <= 100, "lock_after", "1 to 100 (R149)", "100")
         _require(LEAST_PASSWORD <= least <= 64, "password_min_length", "8 to 64", "15")
         _require(self.check_threads >= 1, "check_threads", "at least 1", "2")
@@ -97,7 +99,7 @@ class ServiceOptions:
         _require(self.fresh_for > timedelta(0), "fresh_for", "above 0", "10m")
         _require(self.check_timeout > timedelta(0), "check_timeout", "above 0", "10s")
         _require(
-            in_time or not self.authenticator_key,
+            in_time and limit > timedelta(0),
             "authenticator_timeout",
             "above 0 and below check_timeout",
             "5s",

@@ -18,7 +18,7 @@ from holdfast.protocols import Cap
 from holdfast.record import CLAIMS, Policy
 from holdfast.settings.checks import ms, refuse, require_kinds
 from holdfast.settings.cookie import Cookie, SameSite
-from holdfast.settings.limits import Limits, Rate
+from holdfast.settings.limits import MOST_COUNTED, Limits, Rate
 
 if TYPE_CHECKING:
     from holdfast.settings.changes import Changes
@@ -26,7 +26,14 @@ if TYPE_CHECKING:
 __all__ = ["Cookie", "Limits", "Rate", "SameSite", "Settings", "ms"]
 
 _FLUSH_EVERY = timedelta(seconds=10)
-_ABOVE_0 = ("touch_every", "flush_every", "presession_lifetime", "sweep_every", "store_timeout")
+_ABOVE_0 = (
+    "touch_every",
+    "flush_every",
+    "presession_lifetime",
+    "refresh_lifetime",
+    "sweep_every",
+    "store_timeout",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +51,7 @@ class Settings:
     touch_every: timedelta = timedelta(minutes=1)
     """Activity is noted at most this often; at most a tenth of `idle`."""
     flush_every: timedelta = _FLUSH_EVERY
-    """How often a process sends noted activity to the store."""
+    """How often a process sends noted activity to the store; at most a tenth of `idle`, or 10 seconds."""
     policies: dict[str, Limits] = field(default_factory=dict[str, Limits])
     """Further named limits, for `sign_in(policy=…)`."""
     data_limit: int = 16 * 1024
@@ -101,7 +108,7 @@ class Settings:
     sweep_every: timedelta = timedelta(minutes=60)
     """How often expired records are removed, by one process of all."""
     store_timeout: timedelta = timedelta(seconds=5)
-    """How long one call of the store may take."""
+    """How long one call of the store may take; at most an hour."""
     cache: bool = False
     """Keep the records of signed-in sessions in memory while the store says that they are unchanged: Redis
     and PostgreSQL only."""
@@ -137,8 +144,8 @@ class Settings:
             refuse("csrf_header", "is not a header name", "'X-CSRF-Token'")
         if not 1 <= self.data_limit <= 1024 * 1024:
             refuse("data_limit", "must be 1 byte to 1 MiB", "16384")
-        if self.max_sessions is not None and self.max_sessions < 1:
-            refuse("max_sessions", "must be None or at least 1", "10")
+        if self.max_sessions is not None and not 1 <= self.max_sessions <= MOST_COUNTED:
+            refuse("max_sessions", f"must be None or at least 1, and at most {MOST_COUNTED}", "10")
         allowed = {"cache", "cookies", "storage", "executionContexts", "*"}
         if not set(self.clear_site_data) <= allowed:
             refuse("clear_site_data", f"knows only {sorted(allowed)}", "('storage',)")
@@ -154,6 +161,8 @@ class Settings:
         for name in _ABOVE_0:
             if getattr(self, name) <= timedelta(0):
                 refuse(name, "must be above 0", "timedelta(minutes=1)")
+        if self.store_timeout > timedelta(hours=1):
+            refuse("store_timeout", "must be at most 1 hour", "timedelta(seconds=5)")
 
     def _check_limits(self, where: str, limits: Limits) -> None:
         seconds = limits.idle.total_seconds()
@@ -162,9 +171,11 @@ class Settings:
         if limits.absolute < limits.idle:
             twice = f"timedelta(seconds={2 * seconds:.0f})"
             refuse(f"{where}absolute", "must not be below idle", twice)
+        tenth = f"timedelta(seconds={seconds / 10:.0f})"
         if self.touch_every > limits.idle / 10:
-            tenth = f"timedelta(seconds={seconds / 10:.0f})"
             refuse("touch_every", f"must be at most a tenth of {where}idle", tenth)
+        if self.flush_every > max(limits.idle / 10, _FLUSH_EVERY):
+            refuse("flush_every", f"must be at most a tenth of {where}idle, or 10 s", tenth)
 
     def _check_cache(self) -> None:
         if not timedelta(milliseconds=50) <= self.cache_bound <= timedelta(minutes=1):
@@ -198,8 +209,8 @@ class Settings:
                 ipaddress.ip_network(network)
             except ValueError:
                 refuse("trusted_proxies", "each is an address or network", "('10.0.0.0/8',)")
-        if self.proxy_hops < 1:
-            refuse("proxy_hops", "must be at least 1", "1")
+        if not 1 <= self.proxy_hops <= MOST_COUNTED:
+            refuse("proxy_hops", f"must be at least 1, and at most {MOST_COUNTED}", "1")
 
     def _check_rates(self) -> None:
         if not all(path.startswith("/") for path in self.rates):

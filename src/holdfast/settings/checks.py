@@ -12,6 +12,10 @@ from holdfast.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_LEAST = timedelta(milliseconds=1)
+_LONGEST = timedelta(days=36_525)
+_MOST = 2**40
+
 _NAMES: dict[Any, str] = {
     str: "text",
     int: "a whole number",
@@ -35,16 +39,28 @@ def refuse(field_name: str, problem: str, valid: str) -> NoReturn:
 
 
 def require_kinds(settings: Any, where: str = "") -> None:
-    """Refuse a value that is not of its field's type.
+    """Refuse a value that is not of its field's type, or beyond what the parts below can count.
 
     A text in place of a tuple of texts would be taken for its letters, a number for no duration.
     """
     kind: type[Any] = settings.__class__
     hints = get_type_hints(kind)
     for each in fields(settings):
-        if not _fits(getattr(settings, each.name), hints[each.name]):
-            hint = hints[each.name]
+        value, hint = getattr(settings, each.name), hints[each.name]
+        if not _fits(value, hint):
             refuse(f"{where}{each.name}", f"must be {_words(hint)}", _example(hint))
+        _require_bounds(f"{where}{each.name}", value)
+
+
+def _require_bounds(name: str, value: Any) -> None:
+    """Times are whole milliseconds below; databases, locks and dates each end somewhere."""
+    if isinstance(value, timedelta):
+        if timedelta(0) < value < _LEAST:
+            refuse(name, "must be at least 1 ms if it is not 0", "timedelta(seconds=1)")
+        if value > _LONGEST:
+            refuse(name, "must be at most 100 years", "timedelta(days=400)")
+    if isinstance(value, int) and value > _MOST:
+        refuse(name, f"must be at most {_MOST}", "100")
 
 
 def _fits(value: Any, hint: Any) -> bool:

@@ -7,6 +7,9 @@ from datetime import timedelta
 
 from holdfast.settings.checks import refuse, require_kinds
 
+MOST_COUNTED = 1_000_000_000
+"""The most of anything that a store counts: sessions of one subject, requests in a period."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
@@ -19,8 +22,8 @@ class Rate:
 
     def __post_init__(self) -> None:
         require_kinds(self, "rate.")
-        if self.limit < 1:
-            refuse("rate.limit", "must be at least 1", "100")
+        if not 1 <= self.limit <= MOST_COUNTED:
+            refuse("rate.limit", f"must be at least 1, and at most {MOST_COUNTED}", "100")
         if self.period < timedelta(seconds=1):
             refuse("rate.period", "must be at least one second", "timedelta(minutes=15)")
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from holdfast.errors import ConfigurationError
+from holdfast.stores.asked import checked_timeout, require_readable
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -56,15 +57,18 @@ _BACKENDS = {
 
 
 def open_both(url: str, *, timeout: float = 5.0) -> Opened:
-    """Both faces of the store that `url` names; `timeout` in seconds bounds every call.
+    """Both faces of the store that `url` names; `timeout` in seconds, up to an hour, bounds every call.
 
     `sqlite:///sessions.db` (relative), `sqlite:////var/lib/app/sessions.db` (absolute), `memory://`,
     `postgresql://user@host/database`, `redis://host`. A `cache` among the options is the assembly's to judge.
 
     Raises:
-        ConfigurationError: no such back end, its driver is not installed, or the URL is wrong.
+        ConfigurationError: no such back end, its driver is not installed, or the URL or the time limit
+            is wrong.
     """
-    opened: Opened = _backend(url).from_url(_without_cache(url), timeout)
+    require_readable(url)
+    limit = checked_timeout(timeout)
+    opened: Opened = _backend(url).from_url(_without_cache(url), limit)
     return opened
 
 
@@ -130,7 +134,12 @@ def beside(url: str, name: str) -> Path:
 
 
 def database_file(url: str) -> Path | None:
-    """The database of a `sqlite:` URL; None for any other, and for one that names no file."""
+    """The database of a `sqlite:` URL; None for any other, and for one that names no file.
+
+    Raises:
+        ConfigurationError: it has control characters.
+    """
+    require_readable(url)
     scheme, _, rest = url.partition(":")
     database = Path(unquote(urlsplit(rest).path)[1:]) if scheme.lower() == "sqlite" else Path()
     return database if database.name else None

@@ -62,11 +62,16 @@ def _checked(name: str, url: str) -> str:
         found = conninfo_to_dict(url)
     except psycopg.Error:
         found = {}
-    ports = str(found.get("port") or "0").split(",")
+    ports = str(found.get("port") or "").split(",")
     known = scheme.lower() in {"postgresql", "postgres"} and "#" not in url
-    if not known or not found.get("dbname") or not all(port.isdigit() for port in ports):
+    if not known or not found.get("dbname") or not all(map(_is_port, ports)):
         raise ConfigurationError(
             f"store: {name} is {_EXAMPLE}, special characters per cent encoded, with parameters of"
             " libpq"
         )
     return url
+
+
+def _is_port(text: str) -> bool:
+    """Whether something can listen there; empty is the usual one."""
+    return not text or (re.fullmatch(r"[0-9]{1,5}", text) is not None and 0 < int(text) < 65_536)

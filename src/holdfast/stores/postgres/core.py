@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from holdfast.errors import NotDurable
 from holdfast.hooks import weakly
+from holdfast.stores.asked import checked_timeout
 from holdfast.stores.postgres.connections import Connections
 from holdfast.stores.postgres.dialling import Server
 from holdfast.stores.postgres.errors import (
@@ -62,7 +63,7 @@ class PostgresCore:
         timeout: float = 5.0,
         size: int = 10,
     ) -> None:
-        self.timeout = timeout
+        self.timeout = timeout = checked_timeout(timeout)
         self.schema = Schema(schema)
         self._wait = b"%d" % max(timeout * 1000, 1)
         begin = _BEGIN_DURABLE.format(wait=self._wait.decode())

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from holdfast.errors import ConfigurationError
 from holdfast.faces import run
 from holdfast.hooks import weakly
+from holdfast.stores.asked import require_readable
 from holdfast.stores.redis.answers import flag, no_answer, number, page_of_keys
 from holdfast.stores.redis.calls import Call
 from holdfast.stores.redis.client import Client
@@ -110,6 +111,7 @@ def open_foreign(url: str, timeout: float) -> Foreign:
     Raises:
         ConfigurationError: the URL is wrong, or that of a Cluster.
     """
+    require_readable(url)
     place = target(url)._replace(foreign=True)
     if place.kind == "cluster":
         raise ConfigurationError(

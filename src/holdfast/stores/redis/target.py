@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from typing import TYPE_CHECKING, Literal, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -125,7 +126,7 @@ def _options(kind: Kind, query: str) -> dict[str, str]:
 
 def _address(text: str, port: int) -> Address:
     parts = urlsplit(f"//{text}")
-    if not parts.hostname:
+    if not parts.hostname or parts.port == 0:
         raise ValueError(text)
     return Address(parts.hostname, parts.port or port)
 
@@ -167,7 +168,7 @@ def _prefix(prefix: str) -> str:
 def _replicas(text: str | None) -> int | None:
     if text is None:
         return None
-    if not text.isdecimal() or int(text) > _MOST_REPLICAS:
+    if not re.fullmatch(r"[0-9]{1,2}", text) or int(text) > _MOST_REPLICAS:
         raise ConfigurationError(f"store: replicas is a number from 0 to {_MOST_REPLICAS}")
     return int(text)
 

@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from holdfast.hooks import weakly
+from holdfast.stores.asked import checked_timeout
 from holdfast.stores.sqlite import schema
 from holdfast.stores.sqlite.batches import Batches
 from holdfast.stores.sqlite.file import DatabaseFile
@@ -42,8 +43,8 @@ class SqliteCore:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, timeout: float = 5.0) -> None:
-        self._timeout = timeout
-        self._file = DatabaseFile(path, timeout)
+        self._timeout = checked_timeout(timeout)
+        self._file = DatabaseFile(path, self._timeout)
         self._readers = Readers(self._file.reader)
         self._writer = Writer(self._file)
         self._batches = Batches(self._writer.submit)
