@@ -253,6 +253,60 @@ def test_who_finds_it_ended_is_believed(store, other, open_store, hot, clock, mo
     assert store.get(hot.id, now=clock()).record is None
 
 
+def test_a_late_mark_covers_nobody_elses_change(store, other, open_store, hot, clock, monkeypatch):
+    """One has committed and not marked yet; another begins, and dies between its commit and its mark."""
+    dying, late = open_store(), other.core._file.mark
+    dying.salt()
+    under_way, go = threading.Event(), threading.Event()
+    monkeypatch.setattr(dying.core._file, "mark", lambda: None)
+
+    def op(conn):
+        conn.execute("DELETE FROM sessions WHERE id = ?", (hot.id,))
+        under_way.set()
+        go.wait()
+
+    with ThreadPoolExecutor(1) as pool:
+        ending = []
+
+        def mark():
+            if not ending:
+                ending.append(pool.submit(dying.core.write, op))
+                under_way.wait()
+            late()
+
+        monkeypatch.setattr(other.core._file, "mark", mark)
+        other.touch(hot.id, **later(hot))
+        for _ in range(2):  # it still lives, and would be kept
+            assert store.get(hot.id, now=clock()).record == changed(hot, **later(hot))
+        go.set()
+        ending[0].result()
+    assert open_store().delete(hot.id) is False  # this one is told that it has ended
+    assert store.get(hot.id, now=clock()).record is None
+
+
+def test_the_marks_of_two_that_overlap_leave_nothing_wrong(
+    store, other, open_store, hot, clock, monkeypatch, queries
+):
+    """The one whose mark is late leaves the place unsettled; the next change settles it."""
+    late, second = other.core._file.mark, open_store()
+    second.salt()
+
+    def mark():
+        monkeypatch.setattr(other.core._file, "mark", late)
+        assert second.touch(hot.id, seen_at=hot.seen_at + 2, expires_at=hot.expires_at + 2)
+        late()
+
+    monkeypatch.setattr(other.core._file, "mark", mark)
+    other.touch(hot.id, **later(hot))
+    for _ in range(2):
+        assert store.get(hot.id, now=clock()).record.seen_at == hot.seen_at + 2
+    assert len(queries) == 2
+    other.touch(hot.id, seen_at=hot.seen_at + 3, expires_at=hot.expires_at + 3)
+    for _ in range(2):
+        assert store.get(hot.id, now=clock()).record.seen_at == hot.seen_at + 3
+    assert len(queries) == 3
+
+
 def test_marks_are_put_into_no_linked_file(path, tmp_path):
     """A command of root would overwrite whatever the owner of the directory has chosen."""
     victim = tmp_path / "victim"

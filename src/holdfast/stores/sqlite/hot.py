@@ -28,6 +28,7 @@ class Hot:
     """What has been read since `began` (Unix ms). Without `marks` nothing is known."""
 
     def __init__(self, marks: Marks | None, began: int = 0) -> None:
+        self._marks = marks
         self._at = marks.at if marks else _NONE
         self._began = began
         self._room = _ROOM
@@ -45,10 +46,10 @@ class Hot:
         return self._read(id, read)
 
     def _read(self, id: str, read: Callable[[str], Reading]) -> Reading:
-        if self._at is _NONE:
+        if self._marks is None:
             return read(id)
         at = place(id)
-        mark = self._at[at]  # before the reading: a change after it is another mark
+        mark = self._marks.before(at)  # the reading: a change after it is another mark
         reading = read(id)
         if reading.record is not None and mark != CHANGING and self._room > 0:
             self._room -= _OVERHEAD + len(reading.record.data)

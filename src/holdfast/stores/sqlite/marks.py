@@ -6,7 +6,11 @@ the change is committed and before it is acknowledged. No moment comes again, so
 the place held one is good for as long as it does.
 
 From the change to its mark the place says so, and nobody keeps what he reads. So a process that dies
-between commit and mark leaves nobody with a session that the next one finds ended already.
+between commit and mark leaves nobody with a session that the next one finds ended already. Another's
+mark may come late, after a change by somebody else has begun, and covers that word of the place. So
+who changes also writes his own number, in the order of the changes, because one at a time can; and the
+same one again, somewhere else, when he has marked. The place is settled while both are the same: a late
+mark says the wrong number there, whatever it covers.
 
 Triggers of the writing connection note what is to be marked, whatever statement changes the row.
 They are the connection's own: another program that writes to the file leaves no marks.
@@ -33,7 +37,7 @@ CHANGING = 1
 """No moment, but that somebody is changing a session of the place, or died over it."""
 # A link could name any file, which a command run by root would overwrite and give away.
 _FLAGS = os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
-_SIZE = PLACES * 8
+_SIZE = PLACES * 8 * 3
 _TRIGGERS = """
     CREATE TEMP TRIGGER IF NOT EXISTS updated AFTER UPDATE ON main.sessions
         BEGIN SELECT changed(old.id); END;
@@ -61,8 +65,12 @@ class Marks:
             self._file = os.fstat(fd)
         finally:
             os.close(fd)
-        self.at = self._bytes.cast("Q")
+        words = self._bytes.cast("Q")
+        self.at, self._begun, self._done = (
+            words[first : first + PLACES] for first in range(0, 3 * PLACES, PLACES)
+        )
         self._changed: list[str | None] = []
+        self._number = 0
 
     def shared(self) -> bool:
         """Whether the file is still there for others to open."""
@@ -70,6 +78,11 @@ class Marks:
             return os.path.samestat(self._path.stat(), self._file)
         except OSError:
             return False
+
+    def before(self, place: int) -> int:
+        """The mark with which what is read from now on may be kept, or CHANGING."""
+        mark = self.at[place]  # first: whatever covers it later has written its number by then
+        return mark if self._begun[place] == self._done[place] else CHANGING
 
     def follow(self, conn: sqlite3.Connection) -> None:
         """Have noted what this connection changes."""
@@ -79,18 +92,24 @@ class Marks:
     def mark(self) -> None:
         """Mark what has changed, now that it is committed or taken back."""
         for id in self._changed:
-            self._put(id, time.monotonic_ns())
+            _put(self.at, id, time.monotonic_ns())
+            _put(self._done, id, self._number)
         self._changed.clear()
+        self._number = 0
 
     def _note(self, id: str | None) -> None:
+        self._number = self._number or time.monotonic_ns()
         self._changed.append(id)
-        self._put(id, CHANGING)
+        _put(self._begun, id, self._number)
+        _put(self.at, id, CHANGING)
 
-    def _put(self, id: str | None, mark: int) -> None:
-        if id is None:
-            self._bytes[:] = mark.to_bytes(8, sys.byteorder) * PLACES
-        else:
-            self.at[place(id)] = mark
+
+def _put(words: memoryview[int], id: str | None, word: int) -> None:
+    """Write a word for a session, or for all."""
+    if id is None:
+        words.cast("B")[:] = word.to_bytes(8, sys.byteorder) * PLACES
+    else:
+        words[place(id)] = word
 
 
 def place(id: str) -> int:
