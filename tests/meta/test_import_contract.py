@@ -97,7 +97,6 @@ OWNERS = {
     "python_multipart": {"chain", "service", "web"},
     "structlog": {"service", "cli"},
     "uvicorn": {"service", "cli"},
-    "ua_parser": {"service", "console"},
     "typing_extensions": {"web.typed"},  # which type checkers bring along
     "typer": {"cli"},
     "click": {"cli"},

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from holdfast.chain import Refusal, error_reply
+from holdfast.rules import agent
 
 if TYPE_CHECKING:
     from holdfast.record import Record
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 MOST = 100
 """Devices on one page."""
+
+_UNKNOWN = "Unknown device"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,23 +80,16 @@ async def end_others(context: ServiceContext, session: Session) -> int:
     )
 
 
-@lru_cache(maxsize=1024)
 def label_of(user_agent: str | None) -> str:
     """A device's name for people, from what it says of itself: "Firefox on Windows"."""
-    import ua_parser
-
-    if not user_agent:
-        return "Unknown device"
-    parsed = ua_parser.parse(user_agent)
-    browser = parsed.user_agent.family if parsed.user_agent else None
-    system = parsed.os.family if parsed.os else None
-    if browser and system:
-        return f"{browser} on {system}"
-    return browser or system or _product(user_agent)
+    browser, _, system = agent.family(user_agent).partition("/")
+    if not system:
+        return _product(user_agent or "")
+    return " on ".join(part for part in (browser, system) if part != agent.UNKNOWN) or _UNKNOWN
 
 
 def _product(user_agent: str) -> str:
-    return user_agent.partition("/")[0].strip()[:40] or "Unknown device"
+    return user_agent.partition("/")[0].strip()[:40] or _UNKNOWN
 
 
 def _device(record: Record, current: str | None) -> Device:
