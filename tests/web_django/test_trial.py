@@ -7,7 +7,7 @@ from django.core.wsgi import get_wsgi_application
 from django.test import Client, override_settings
 from django.test.utils import setup_test_environment, teardown_test_environment
 
-from holdfast import ConfigurationError, Settings
+from holdfast import ConfigurationError, Session, Settings
 from holdfast.testing import isolated
 from holdfast.web.django import assembly, provisions
 from holdfast.web.django.configuration import settings_of
@@ -112,6 +112,42 @@ def test_parts_that_an_import_has_made_before_the_tests_began(monkeypatch, by):
             teardown_test_environment()
         get_wsgi_application()
         assert assembly().settings.plain_http_hosts == ()
+
+
+@pytest.mark.parametrize(
+    "changes", [{"SESSION_COOKIE_AGE": 600}, {"CSRF_TRUSTED_ORIGINS": ["https://a.example"]}]
+)
+def test_who_is_signed_in_stays_so_under_other_settings(monkeypatch, under_test, ada, changes):
+    """`with self.settings(…)` in the middle of a test, as with sessions in Django's database."""
+    monkeypatch.delenv("HOLDFAST_STORE", raising=False)
+    with override_settings():
+        del settings.HOLDFAST_STORE
+        get_wsgi_application()
+        client = Client()
+        client.force_login(ada)
+        with override_settings(**changes):
+            assert client.get("/me").json()["user"] == "ada"
+        assert client.get("/me").json()["user"] == "ada"
+
+
+def test_the_sessions_of_tests_end_with_them(monkeypatch):
+    """The next run, in the same process, begins with none."""
+    monkeypatch.delenv("HOLDFAST_STORE", raising=False)
+    seen = []
+    with override_settings():
+        del settings.HOLDFAST_STORE
+        for _ in range(2):
+            setup_test_environment()
+            try:
+                get_wsgi_application()
+                seen.append(len(assembly().blocking.sessions_of("ada").records))
+                assembly().blocking.sign_in(Session(), "ada")
+            finally:
+                teardown_test_environment()
+            monkeypatch.setenv("HOLDFAST_STORE", "memory://")
+            get_wsgi_application()  # outside of tests, in between
+            monkeypatch.delenv("HOLDFAST_STORE")
+    assert seen == [0, 0]
 
 
 @pytest.mark.parametrize("under", [True, False])

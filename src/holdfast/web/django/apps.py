@@ -12,10 +12,12 @@ from django.core.checks import Tags, register
 from django.core.signals import setting_changed
 
 from holdfast.assembly import Assembly, assemble
+from holdfast.stores import open_both
 from holdfast.web.django import adoption, checks, configuration, csrf, provisions, trial
 
 if TYPE_CHECKING:
     from holdfast.settings import Settings
+    from holdfast.stores import Opened
 
 _OURS = ("CSRF_", "HOLDFAST", "SECRET_KEY", "SESSION_")
 
@@ -34,6 +36,7 @@ class HoldfastConfig(AppConfig):
         self._own: Assembly | None = None
         self._given: Assembly | None = None
         self._trial = False
+        self._memory: Opened | None = None
 
     def ready(self) -> None:
         """Take part in Django's checks and signals."""
@@ -64,6 +67,7 @@ class HoldfastConfig(AppConfig):
         """The parts as they must be now: those made before the tests began, at an import, go."""
         if self._own is not None and self._trial != trial.is_on():
             self._forget(setting="HOLDFAST")
+            self._memory = None
         return self.assembly
 
     def run_on(self, assembly: Assembly | None) -> None:
@@ -77,10 +81,18 @@ class HoldfastConfig(AppConfig):
                 self._own = assemble(
                     self.settings,
                     secret=provisions.secrets_of(settings),
-                    store=provisions.store_of(settings),
+                    store=self._store(),
                     adopt=adoption.of(settings),
                 )
             return self._own
+
+    def _store(self) -> str | Opened | None:
+        """The store; that of tests stays while they try other settings, as Django's database does."""
+        named = provisions.store_of(settings)
+        if named != trial.STORE or not self._trial:
+            return named
+        self._memory = self._memory or open_both(named)
+        return self._memory
 
     def _forget(self, *, setting: str, **_: object) -> None:
         """`override_settings` in a test changed what the parts were made of."""
