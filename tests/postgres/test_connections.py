@@ -354,6 +354,35 @@ def test_a_given_pool_for_coroutines(server, schema, samples, clock):
     asyncio.run(main())
 
 
+def test_a_given_pool_gets_back_what_a_cancelled_call_had(server, schema, samples, clock):
+    """The application's pool may have to wait before it takes a connection back."""
+    record = samples.stored()
+
+    async def main():
+        pool = psycopg_pool.AsyncConnectionPool(server.url, min_size=1, max_size=1, open=False)
+        async with pool:
+            store = AsyncPostgresStore(pool, schema=schema, timeout=1.0)
+            await store.salt()
+            take_back, returning, go = pool.putconn, asyncio.Event(), asyncio.Event()
+
+            async def putconn(connection):
+                returning.set()
+                await go.wait()
+                await take_back(connection)
+
+            pool.putconn = putconn
+            call = asyncio.create_task(store.get(record.id, now=clock()))
+            await returning.wait()
+            call.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await call
+            go.set()
+            assert (await store.get(record.id, now=clock())).record == record
+            await store.close()
+
+    asyncio.run(main())
+
+
 def test_a_given_pool_that_is_used_up(server, schema, samples, clock):
     """Waiting for it counts against the time limit."""
     with psycopg_pool.ConnectionPool(server.url, min_size=1, max_size=1, open=True) as pool:

@@ -7,6 +7,7 @@ import asyncio
 import os
 import signal
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -180,6 +181,27 @@ def test_a_standby_takes_no_writes(server, make, samples, clock):
             store.delete(record.id)
     finally:
         server.admin("ALTER ROLE app RESET default_transaction_read_only")
+
+
+def test_a_connection_to_what_has_become_a_standby_is_not_kept(server, make, samples, clock):
+    """The same address leads to the new primary by now, for whoever connects anew; reads went on."""
+    record = samples.stored()
+    server.admin("ALTER ROLE app SET default_transaction_read_only = on")
+    try:
+        store, losses = make(server.url), []
+        getattr(store, "_store", store).core.on_loss(lambda: losses.append(1))
+        with pytest.raises(StoreUnavailable, match="read-only standby"):
+            store.touch(record.id, seen_at=record.seen_at + 1, expires_at=record.expires_at)
+        with pytest.raises(StoreUnavailable, match="read-only standby"):
+            store.delete(record.id)
+        assert store.get(record.id, now=clock()).record == record
+    finally:
+        server.admin("ALTER ROLE app RESET default_transaction_read_only")
+    with suppress(StoreUnavailable):  # over the connection that still leads to the standby
+        store.insert(samples.record(), now=clock())
+    assert store.insert(samples.record(), now=clock()) == Admitted()
+    assert store.delete(record.id)
+    assert losses == []  # nobody owes it anything who did not before
 
 
 def test_a_full_server(server, make, samples, clock):

@@ -50,12 +50,13 @@ UNIQUE_VIOLATION = "23505"
 _MISSING = {"3F000", "42P01", "42883"}
 _DENIED = "42501"
 _ISOLATION = "25001"
+_STANDBY = "25006"
 _FATAL = {"57P01", "57P02", "57P03", "57P04", "57P05"}
 
 # By SQLSTATE or its class: PostgreSQL's manual, appendix A.
 _UNAVAILABLE = {
     "08": "the connection to the session database was lost",
-    "25006": "the session database is a read-only standby",
+    _STANDBY: "the session database is a read-only standby",
     "40": "the session database is busy with a conflicting change",
     "53": "the session database has no room: connections, memory or disk",
     "54": "the session database has a queue of changes that nobody reads any more",
@@ -100,8 +101,26 @@ def is_broken(error: BaseException) -> bool:
 
 
 def is_usable(error: BaseException) -> bool:
-    """Whether the connection is as good as before after this error."""
-    return isinstance(error, ServerError | StoreError) and not is_broken(error)
+    """Whether the connection is as good as before after this error.
+
+    One that leads to a standby is not: where the same address leads to the primary by now, only a new
+    one gets there.
+    """
+    usable = isinstance(error, ServerError | StoreError) and not is_broken(error)
+    return usable and not _is_standby(error)
+
+
+def is_loss(error: BaseException) -> bool:
+    """Whether the server may be another, or have lost something, after this error.
+
+    Who only went away, as `KeyboardInterrupt` does, has not lost it. A standby goes on to be read, and
+    whatever answers in its place later says that it is another.
+    """
+    return isinstance(error, Exception) and not _is_standby(error)
+
+
+def _is_standby(error: BaseException) -> bool:
+    return isinstance(error, ServerError) and error.sqlstate == _STANDBY
 
 
 def _of_server(sqlstate: str) -> StoreError:

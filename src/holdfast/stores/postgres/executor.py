@@ -11,7 +11,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from holdfast.stores.postgres import exchange
-from holdfast.stores.postgres.errors import ServerError, is_broken, is_missing, is_usable
+from holdfast.stores.postgres.errors import ServerError, is_broken, is_loss, is_missing, is_usable
 from holdfast.stores.postgres.schema import SESSIONS
 from holdfast.stores.postgres.values import Rows
 from holdfast.stores.postgres.witness import Witness
@@ -130,8 +130,8 @@ class Executor:
         except BaseException as error:
             if is_usable(error):
                 source.give(connection)
-            else:  # who only went away, as `KeyboardInterrupt` does, has not lost the server
-                source.drop(connection, lost=isinstance(error, Exception))
+            else:
+                source.drop(connection, lost=is_loss(error))
             raise
         finally:
             if witness:
@@ -160,7 +160,7 @@ class Executor:
             if is_usable(error):
                 await source.give_async(connection)
             else:
-                await source.drop_async(connection, lost=isinstance(error, Exception))
+                await source.drop_async(connection, lost=is_loss(error))
             raise
         finally:
             if witness:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -55,8 +56,8 @@ class GivenPool:
         self._pool.putconn(connection)
 
     async def give_async(self, connection: Connection) -> None:
-        """As `give`, for coroutines."""
-        await self._pool.putconn(connection)
+        """As `give`, for coroutines. Who is cancelled meanwhile leaves no connection behind."""
+        await asyncio.shield(self._pool.putconn(connection))
 
     def drop(self, connection: Connection, *, lost: bool) -> None:
         """Take back a connection that must not be used again; the pool replaces it.
@@ -73,7 +74,7 @@ class GivenPool:
         connection.pgconn.finish()
         if lost:
             self._lost()
-        await self._pool.putconn(connection)
+        await self.give_async(connection)
 
     def after_fork(self) -> None:
         """Do nothing: whoever made the pool makes another in the child."""
