@@ -91,7 +91,7 @@ export class Held {
     const { response } = this;
     if (typeof reason === "string") response.statusMessage = reason;
     const headers = (given ?? (typeof reason === "string" ? {} : reason)) as OutgoingHttpHeaders | unknown[];
-    if (Array.isArray(headers)) takeList(response, headers.flat() as string[]);
+    if (Array.isArray(headers)) takeList(response, headers);
     else {
       for (const [name, value] of Object.entries(headers ?? {})) {
         if (value !== undefined) response.setHeader(name, value);
@@ -182,8 +182,9 @@ function restore(response: ServerResponse, { status, message, headers }: Head): 
   }
 }
 
-/** Names and values by turns; a name may come twice, and replaces what was set. */
-function takeList(response: ServerResponse, flat: readonly string[]): void {
+/** Pairs, or names and values by turns; a name may come twice, and replaces what was set. */
+function takeList(response: ServerResponse, given: readonly unknown[]): void {
+  const flat = (Array.isArray(given[0]) ? given.flat() : given) as string[];
   for (let at = 0; at + 1 < flat.length; at += 2) response.removeHeader(flat[at] ?? "");
   for (let at = 0; at + 1 < flat.length; at += 2) response.appendHeader(flat[at] ?? "", flat[at + 1] ?? "");
 }

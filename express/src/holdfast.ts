@@ -1,7 +1,6 @@
 /** The chain of the specification as Express middleware: cookie, session, CSRF, rate limit, guards. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-import { STATUS_CODES } from "node:http";
 
 import { Api } from "./api.js";
 import { holdBody, isComing } from "./body.js";
@@ -13,7 +12,7 @@ import { tokenOf } from "./handle.js";
 import { SessionManager } from "./manager.js";
 import type { Payload } from "./manager.js";
 import { Near } from "./near.js";
-import { CHALLENGE, errorReply, replyTo, send } from "./replies.js";
+import { CHALLENGE, errorReply, replyTo, send, textOf } from "./replies.js";
 import type { Reply } from "./replies.js";
 import type { Session, User } from "./session.js";
 import { Sockets } from "./sockets.js";
@@ -271,10 +270,9 @@ async function upgrade(parts: Parts, request: IncomingMessage, socket: Duplex): 
     visit.state.closed = true;
     return visit.session;
   }
-  const head = `HTTP/1.1 ${reply.status} ${STATUS_CODES[reply.status] ?? ""}`;
-  const lines = reply.headers.map(([name, value]) => `${name}: ${value}`);
-  const length = `Content-Length: ${Buffer.byteLength(reply.body)}`;
-  socket.end([head, ...lines, length, "Connection: close", "", reply.body].join("\r\n"));
+  // The server leaves such sockets half open, and has no time limit for them any more.
+  socket.once("finish", gone);
+  socket.end(textOf(reply));
   return null;
 }
 

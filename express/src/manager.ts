@@ -106,6 +106,7 @@ export class SessionManager {
     tokenType: "access" | "refresh" = "access",
     { stateless = false }: { stateless?: boolean } = {},
   ): Promise<Verified> {
+    if (!isTokenLike(token)) return { payload: null, error: "Invalid token" };
     const local = await this.#keys.verify(token, tokenType);
     if (typeof local === "string") return { payload: null, error: local };
     if (stateless && local !== null) return { payload: withUser(local), error: null };
@@ -135,6 +136,7 @@ export class SessionManager {
 
   /** End the session of a valid token with every credential of it; false: it was none. */
   async logout(token: string): Promise<boolean> {
+    if (!isTokenLike(token)) return false;
     const type = unverified(token)?.["type"] === "refresh" ? "refresh" : "access";
     const { claims } = await this.#judge(token, type, false);
     if (claims === null) return false;
@@ -164,8 +166,7 @@ export class SessionManager {
 
   /** New tokens for a refresh token, which is used up; `request` as with `generateTokens`. */
   async refreshAccessToken(refreshToken: string, { request }: By = {}): Promise<Refreshed> {
-    if (typeof refreshToken !== "string" || !SHAPE.test(refreshToken))
-      return { tokens: null, error: "Invalid token" };
+    if (!isTokenLike(refreshToken)) return { tokens: null, error: "Invalid token" };
     try {
       const body = { refresh_token: refreshToken, ...clientOf(request) };
       return { tokens: pair(await this.#api.get<Pair>("POST", "/tokens/refresh", body)), error: null };
@@ -203,9 +204,13 @@ export class SessionManager {
   }
 
   async #judge(token: string, type: string, stateless: boolean, keep = false): Promise<Judged> {
-    if (!SHAPE.test(token)) return { claims: null, reason: null };
     return this.#api.get<Judged>("POST", "/tokens/verify", { token, type, stateless, keep });
   }
+}
+
+/** Whether it can be one at all; what comes from a client's JSON may be anything. */
+function isTokenLike(token: unknown): token is string {
+  return typeof token === "string" && SHAPE.test(token);
 }
 
 /** What the service is told of a client; behind a proxy the address is that of Express' `trust proxy`. */

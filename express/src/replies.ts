@@ -1,4 +1,5 @@
 /** Answers in place of the application's, and headers for it; alike in all languages. */
+import { STATUS_CODES } from "node:http";
 import type { ServerResponse } from "node:http";
 
 import { HoldfastError } from "./errors.js";
@@ -79,6 +80,14 @@ export function send(response: ServerResponse, reply: Reply, end: Call = respons
   addHeaders(response, reply.headers);
   response.setHeader("Content-Length", Buffer.byteLength(reply.body));
   end.call(response, reply.body);
+}
+
+/** A whole answer, where no server makes one: to a handshake. */
+export function textOf({ status, headers, body }: Reply): string {
+  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}`;
+  const lines = headers.map(([name, value]) => `${name}: ${value}`);
+  const length = `Content-Length: ${Buffer.byteLength(body)}`;
+  return [head, ...lines, length, "Connection: close", "", body].join("\r\n");
 }
 
 /** `Vary` is joined, `Cache-Control` replaced; of two cookies with one name ours stays. */

@@ -19,6 +19,7 @@ interface Stream {
   end(): unknown;
   destroy?(): unknown;
   getHeader?(name: string): unknown;
+  on?(event: "error", listener: () => void): unknown;
 }
 
 /** What tells that nobody is there any more: of an answer, and of a WebSocket. */
@@ -35,7 +36,7 @@ const REASONS = { [ENDED]: "the session has ended", [UNKNOWN]: "try again later"
 
 /** A minute if nobody says sooner; an end by time is told by nobody. */
 const LOOK_MS = 60_000;
-/** For a client that does not answer when its socket is closed. */
+/** For a client that does not answer when its socket is closed, or does not read to the end. */
 const PATIENCE_MS = 5_000;
 
 /** What one session has open; all moments are those of `performance.now()`. */
@@ -204,8 +205,11 @@ function close(socket: Closable, code: typeof ENDED | typeof UNKNOWN): void {
 function closeStream(stream: Stream): void {
   const kind = stream.getHeader?.("content-type");
   const whole = typeof kind === "string" && !kind.startsWith("text/event-stream");
-  if (whole && stream.destroy !== undefined) stream.destroy();
-  else stream.end();
+  if (whole && stream.destroy !== undefined) return void stream.destroy();
+  // Until a slow client has read the end, who goes on to write would end the process by an error.
+  stream.on?.("error", () => undefined);
+  stream.end();
+  setTimeout(() => stream.destroy?.(), PATIENCE_MS).unref();
 }
 
 function isGone(socket: Closable): boolean {

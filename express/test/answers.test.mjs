@@ -57,12 +57,26 @@ for (const [name, express] of Object.entries({ "Express 4": express4, "Express 5
         res.writeHead(200, ["Content-Type", "text/plain", "X-Twice", "a", "X-Twice", "b"]);
         res.end("x");
       });
+      app.get("/lists", (_req, res) => {
+        res.writeHead(200, ["X-Many", ["a", "b"], "X-One", "c"]).end();
+      });
+      app.get("/pairs", (_req, res) => {
+        res.writeHead(200, [
+          ["X-Many", ["a", "b"]],
+          ["X-One", "c"],
+        ]);
+        res.end();
+      });
       const { origin, close } = await listening(app);
       const { headers } = await fetch(`${origin}/list`);
       assert.deepEqual(
         ["content-type", "x-kept", "x-twice"].map((each) => headers.get(each)),
         ["text/plain", "1", "a, b"],
       );
+      for (const path of ["/lists", "/pairs"]) {
+        const { headers } = await fetch(origin + path);
+        assert.deepEqual([path, headers.get("x-many"), headers.get("x-one")], [path, "a, b", "c"]);
+      }
       close();
       sessions.close();
     });

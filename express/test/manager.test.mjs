@@ -52,8 +52,11 @@ test("text that no token is made of is an invalid token, and no mistake of the a
     assert.deepEqual(await manager.refreshAccessToken(text), { tokens: null, error: "Invalid token" });
     assert.equal(await manager.logout(text), false);
   }
-  for (const sent of [undefined, null, 1, {}, ["a.b.c"]])
+  for (const sent of [undefined, null, 1, {}, ["a.b.c"]]) {
     assert.deepEqual(await manager.refreshAccessToken(sent), { tokens: null, error: "Invalid token" });
+    assert.deepEqual(await manager.verifyToken(sent), { payload: null, error: "Invalid token" });
+    assert.equal(await manager.logout(sent), false);
+  }
 });
 
 test("a single token is blacklisted, here at once and elsewhere within the bound", async () => {

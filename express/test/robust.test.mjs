@@ -359,6 +359,28 @@ test("a client that resets while its handshake is judged ends nothing", async ()
   hangs.close();
 });
 
+test("who is refused a handshake keeps no socket of ours open", async () => {
+  const sessions = over(service.url, { maxAge: 0 });
+  const server = http.createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const judged = new Promise((resolve) => {
+    server.on("upgrade", async (request, socket) => {
+      assert.equal(await sessions.upgrade(request, socket), null);
+      resolve(socket);
+    });
+  });
+  const client = connect({ port: server.address().port, host: "127.0.0.1", allowHalfOpen: true });
+  client.write("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+  let said = "";
+  client.setEncoding("utf8").on("data", (text) => (said += text));
+  const socket = await judged;
+  await until(() => socket.destroyed, "the end of the socket");
+  await until(() => said.startsWith("HTTP/1.1 401 "), "the answer");
+  client.destroy();
+  server.close();
+  sessions.close();
+});
+
 test("what may have been done is not asked for again", async () => {
   let calls = 0;
   const cut = await played((request, response) => {

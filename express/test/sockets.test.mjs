@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { EventEmitter, once } from "node:events";
 import http from "node:http";
+import { connect } from "node:net";
 import { after, before, test } from "node:test";
+import { setImmediate as pause } from "node:timers/promises";
 
 import express from "express";
 
@@ -190,6 +192,37 @@ test("a stream of events ends", async () => {
   await browser.post("/logout", {}, { headers: await browser.proof() });
   await soon(ended);
   assert.ok(answer.complete);
+  close();
+  sessions.close();
+});
+
+test("who goes on with a stream that has ended ends not the process, however slow its client reads", async () => {
+  const sessions = over(service.url);
+  const app = site(express, sessions);
+  const written = {};
+  app.get("/news", sessions.requireAuth, (req, res) => {
+    res.type("text/event-stream");
+    res.on("close", sessions.closeWhenEnded(res, req.session));
+    written.more = () => res.write(`data: ${"x".repeat(1_000_000)}\n\n`);
+    written.response = res;
+    for (let at = 0; at < 20; at++) written.more();
+  });
+  const { origin, server, close } = await listening(app);
+  const browser = new Browser(origin);
+  await browser.signIn();
+  const client = connect(server.address().port, "127.0.0.1").pause();
+  client.on("error", () => undefined);
+  client.write(
+    `GET /news HTTP/1.1\r\nHost: ${new URL(origin).host}\r\nCookie: session=${browser.cookies.session}\r\n\r\n`,
+  );
+  await until(() => written.response !== undefined, "the stream");
+  await browser.post("/logout", {}, { headers: await browser.proof() });
+  await until(() => written.response.writableEnded, "the end");
+  assert.equal(written.more(), false);
+  await pause();
+  // The client still has not read the end; nothing waits for it for ever.
+  await until(() => written.response.destroyed, "that somebody gives up");
+  client.destroy();
   close();
   sessions.close();
 });
