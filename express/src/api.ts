@@ -3,6 +3,7 @@ import * as http from "node:http";
 import * as https from "node:https";
 
 import { ConfigurationError, Refused, ServiceUnavailable } from "./errors.js";
+import { Standing } from "./standing.js";
 import { Together, Unanswered } from "./together.js";
 import type { Asked } from "./together.js";
 
@@ -40,6 +41,7 @@ export class Api {
   readonly #agent: http.Agent;
   readonly #headers: Record<string, string>;
   readonly #request: typeof http.request;
+  readonly #standing = new Standing();
   readonly #together = new Together((group) => void this.#send(group));
   /** The service is older than this package, and has to be asked one by one. */
   #apart = false;
@@ -190,10 +192,12 @@ export class Api {
         // The service closed a connection that was kept, just as it was used again. Whether it has still
         // done what was asked nobody knows, so only what changes nothing is asked once more.
         const stale = again && request.reusedSocket && (error as NodeJS.ErrnoException).code === "ECONNRESET";
+        if (!stale) this.#standing.failed(this.#base.origin, error);
         reject(stale ? new Stale() : new ServiceUnavailable(`no answer: ${error.message}`));
       };
       request.on("error", fail);
       request.on("response", (answer) => {
+        this.#standing.answered(this.#base.origin);
         collect(answer, heard, fail, (body) => {
           clearTimeout(timer);
           resolve({ answer, body });

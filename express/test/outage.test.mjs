@@ -9,6 +9,7 @@ import express5 from "express";
 import session from "express-session";
 import express4 from "express4";
 
+import { Api } from "../dist/esm/api.js";
 import { holdfast } from "../dist/esm/index.js";
 import { HoldfastStore } from "../dist/esm/store.js";
 import { listening } from "./service.mjs";
@@ -91,4 +92,34 @@ test("a handshake", async () => {
   }
   server.close();
   sessions.close();
+});
+
+test("an outage is one line when it begins, and one when it ends", async (t) => {
+  const said = t.mock.method(console, "error", () => {});
+  const before = process.env.NODE_ENV;
+  t.after(() => (before === undefined ? delete process.env.NODE_ENV : (process.env.NODE_ENV = before)));
+  process.env.NODE_ENV = "production";
+  const service = http.createServer((_req, res) => res.writeHead(500).end("{}"));
+  service.listen(0, "127.0.0.1");
+  await once(service, "listening");
+  const { port } = service.address();
+  await new Promise((done) => service.close(done));
+  const at = `http://127.0.0.1:${port}`;
+  const api = new Api({ url: `${at}/below`, serviceKey: "hfk1_x" });
+  const asked = () => assert.rejects(api.ask("GET", "/any"), { code: "store_unavailable" });
+  for (let i = 0; i < 3; i++) await asked();
+  service.listen(port, "127.0.0.1");
+  await once(service, "listening");
+  for (let i = 0; i < 2; i++) await asked();
+  service.closeAllConnections();
+  await new Promise((done) => service.close(done));
+  for (let i = 0; i < 2; i++) await asked(); // so soon again: nothing
+  api.close();
+  assert.deepEqual(
+    said.mock.calls.map(({ arguments: [text] }) => text),
+    [
+      `holdfast: the service at ${at} does not answer: connect ECONNREFUSED 127.0.0.1:${port}. Is it running?`,
+      `holdfast: the service at ${at} answers again`,
+    ],
+  );
 });
