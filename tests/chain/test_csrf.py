@@ -213,6 +213,15 @@ def sign_in(steps, **facts):
     return steps.commit(visit)
 
 
+def test_of_two_sign_ins_that_nobody_proved_the_one_that_was_made_at_once_ends(steps):
+    """R82: the other is still to be carried out when they are refused."""
+    visit = steps.begin("POST", content_type="text/plain")
+    steps.sessions.sign_in(visit.session, "ada")
+    visit.session.sign_in("ben")
+    reply = steps.commit(visit)
+    assert (reply.status, steps.sessions.sessions_of("ada").records) == (403, ())
+
+
 def test_a_pre_session_stores_nothing(steps):
     """R82: a signed `__Host-` cookie, one hour, cleared at the sign-in that it made possible."""
     token, cookies = steps.token_for()

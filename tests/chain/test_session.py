@@ -2,8 +2,9 @@
 
 import pytest
 
-from chain.facts import as_cookie, header
-from holdfast.errors import SessionClosed, StoreUnavailable, UsageError
+from chain.facts import as_cookie, cookies_set, header
+from holdfast.blocking import run
+from holdfast.errors import SessionClosed, SessionEnded, StoreUnavailable, UsageError
 from holdfast.testing import HookedStore
 
 
@@ -97,3 +98,12 @@ def test_an_excluded_path_has_none(steps):
 def test_the_store_of_the_steps_is_hooked(steps):
     """The counts above are those of the store itself."""
     assert isinstance(steps.store, HookedStore)
+
+
+def test_what_comes_after_the_commit_takes_nothing_back(steps):
+    """An error that is raised once the answer has begun has an answer of its own."""
+    visit = steps.begin("POST", content_type="application/json")
+    steps.sessions.sign_in(visit.session, "ada")
+    assert cookies_set(steps.commit(visit))
+    assert run(steps.chain.fail(visit, SessionEnded("over"))).status == 401
+    assert steps.sessions.sessions_of("ada").records

@@ -378,6 +378,14 @@ def test_a_session_that_took_the_place_of_another_is_taken_back_and_its_cookie_c
     assert (browser.get("/me").status, parts.records()) == (401, [])
 
 
+def test_a_session_that_was_made_at_once_for_what_cannot_be_saved_is_taken_back(browser, parts):
+    """Nobody gets its cookie, so it must not live on in the list of devices."""
+    AT_ONCE.append(lambda session: session.update(filling="x" * 100_000))
+    answer = fail_at_once(browser, parts, {"in": "ben"})
+    assert (answer.status, answer.code, parts.records()) == (500, "data_too_large", [])
+    assert COOKIE not in names_set(answer)
+
+
 def test_what_is_taken_back_and_is_not_proved_is_said(browser, parts):
     """503 `not_durable`, as at any sign-out."""
     parts.fail("delete", NotDurable)

@@ -246,15 +246,22 @@ class Chain:
             session.closed = True
 
     async def _save(self, visit: Visit, *, kept: bool) -> None:
-        session = visit.session
         try:
-            if kept or session.intent == "sign_out":
-                await self.sessions.commit(session)
-            elif session.made:
-                await self.sessions.sign_out(session)
+            await self._commit(visit.session, kept=kept)
         finally:
             if self._adoption is not None:  # also after a sign-out that was not proved
                 await self._adoption.retire(visit)
+
+    async def _commit(self, session: Session, *, kept: bool) -> None:
+        """Carry out what is kept; a session that was made for what is not, or cannot be, ends again."""
+        done = session.closed
+        try:
+            if kept or session.intent == "sign_out":
+                await self.sessions.commit(session)
+                done = True
+        finally:
+            if session.made and not done:
+                await self.sessions.sign_out(session)
 
     def refused(self, visit: Visit, error: HoldfastError) -> Reply:
         """The answer when the session could not be committed."""

@@ -102,9 +102,8 @@ class Csrf:
 
         What is still pending is forgotten: who renders the refusal could have it carried out.
         """
-        if isinstance(visit.session.intent, SignIn):
-            visit.session.intent = None
-        else:
+        visit.session.intent = None
+        if visit.session.made:
             await self._sessions.sign_out(visit.session)
         return Refusal(self._refuse(visit, "sign_in"))
 
