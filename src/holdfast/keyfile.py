@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -115,22 +116,55 @@ def replace(path: Path, ring: KeyRing) -> None:
 
 @contextmanager
 def _alone(path: Path) -> Generator[None]:
-    """Its folder is locked: the file itself is another one after each change."""
+    """A file beside it is locked: the key file itself is another one after each change."""
+    file = _open_lock(path)
     try:
-        folder = os.open(path.parent, os.O_RDONLY)
+        _lock(file, path)
+        yield
+    finally:
+        os.close(file)  # which unlocks it, as the end of the process does
+
+
+def _open_lock(path: Path) -> int:
+    """Whoever can open it can hold it, so it is for the owner of the keys alone, and stays."""
+    lock = path.with_name(f"{path.name}.lock")
+    try:
+        owner = path.stat().st_uid
     except OSError as error:
         raise _unwritable(path, error) from None
     try:
-        _lock(folder, path)
-        yield
+        if not os.path.lexists(lock):
+            _make_lock(lock, owner)
+        file = os.open(lock, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        raise ConfigurationError(f"{lock}: it cannot be opened ({_why(error)})") from None
+    facts = os.fstat(file)
+    if facts.st_uid != owner or facts.st_mode & _OPEN_TO_OTHERS or not stat.S_ISREG(facts.st_mode):
+        os.close(file)
+        raise ConfigurationError(
+            f"{lock}: must be a file of the owner of the keys, for nobody else; remove it when no"
+            " other command changes them"
+        )
+    return file
+
+
+def _make_lock(lock: Path, owner: int) -> None:
+    """It is there with its owner at once; of two that make it at once one does."""
+    handle, name = tempfile.mkstemp(prefix=f".{lock.name}.", dir=lock.parent)
+    os.close(handle)
+    draft = Path(name)
+    try:
+        _give(draft, owner)
+        with suppress(FileExistsError):
+            os.link(draft, lock)
     finally:
-        os.close(folder)  # which unlocks it, as the end of the process does
+        draft.unlink()
 
 
-def _lock(folder: int, path: Path) -> None:
+def _lock(file: int, path: Path) -> None:
     for _ in range(_ATTEMPTS):
         try:
-            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             sleep(_PAUSE_S)
         except OSError as error:

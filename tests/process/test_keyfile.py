@@ -9,8 +9,7 @@ from unittest.mock import Mock
 import pytest
 
 from holdfast import ConfigurationError, KeyRing, keyfile
-from holdfast.service.home import KEY_FILE
-from process.workers import TIMEOUT, run_worker, started, tell
+from process.workers import run_worker
 
 
 def entropy(size):
@@ -117,58 +116,6 @@ def test_a_write_that_fails_changes_nothing(path, ring, how, monkeypatch):
         getattr(keyfile, how)(path, newer)
     assert (path.read_bytes() if path.exists() else None) == before
     assert [each for each in path.parent.iterdir() if each != path] == []
-
-
-@pytest.mark.parametrize("ends", ["by itself", "by kill -9"])
-def test_of_two_changes_at_once_none_is_lost(tmp_path, ring, ends):
-    """A `keys` command waits for another one, also for one that dies in the middle."""
-    path, secret = tmp_path / KEY_FILE, base64.b64encode(entropy(33)).decode()
-    keyfile.create(path, ring)
-    with (
-        started("change_keys", str(path), secret) as first,
-        started("command", "keys", "announce", "--home", str(tmp_path)) as second,
-    ):
-        assert first.stdout.readline() == "changes\n"
-        said = second.stdout.readline()
-        if ends == "by itself":
-            tell(first, "go on")
-        else:
-            first.kill()
-        said += second.communicate(timeout=TIMEOUT)[0]
-        first.wait(TIMEOUT)
-    assert (said.partition("\n")[0], second.returncode) == ("waits", 0)
-    announced = [key.material for key in keyfile.load(path).masters[1:]]
-    assert len(announced) == (2 if ends == "by itself" else 1)
-    assert (secret.encode() in announced) == (ends == "by itself")
-    assert [each.name for each in tmp_path.iterdir()] == [KEY_FILE]
-
-
-def test_a_change_that_goes_on_for_ever_is_not_waited_for(path, ring, monkeypatch):
-    """But for ten seconds; then it is said, and the keys stay as the other one leaves them."""
-    keyfile.create(path, ring)
-    pauses = []
-    monkeypatch.setattr(keyfile, "sleep", pauses.append)
-
-    def meanwhile(ring):
-        with pytest.raises(ConfigurationError, match=r"another command.*try again"):
-            keyfile.change(path, lambda ring: ring)
-        return ring.announced(base64.b64encode(entropy(33)))
-
-    keyfile.change(path, meanwhile)
-    assert sum(pauses) == pytest.approx(10)
-    assert len(keyfile.load(path).masters) == 2
-    assert keyfile.change(path, lambda ring: ring).dump() == path.read_text()
-
-
-def test_a_folder_that_cannot_be_locked(path, ring, monkeypatch):
-    """As on some network file systems: it is said, and nothing is changed."""
-    keyfile.create(path, ring)
-    monkeypatch.setattr(keyfile.fcntl, "flock", Mock(side_effect=OSError(9, "Bad descriptor")))
-    with pytest.raises(ConfigurationError, match="cannot be locked, Bad descriptor"):
-        keyfile.change(path, lambda ring: ring.announced(base64.b64encode(entropy(33))))
-    assert path.read_text() == ring.dump()
-    with pytest.raises(ConfigurationError, match="cannot be written"):
-        keyfile.change(path.parent / "no" / path.name, lambda ring: ring)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root writes for somebody else")

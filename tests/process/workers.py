@@ -1,4 +1,4 @@
-"""Processes of `test_background.py` and `test_keyfile.py`: each prints what it did.
+"""Processes of `test_background.py`, `test_keyfile.py` and `test_key_lock.py`: each prints what it did.
 
 Run as a program it is the process; `run_worker` starts several of them at the same time.
 """
