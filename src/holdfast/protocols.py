@@ -77,8 +77,9 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
 
     `corrupt` is True when there is a record that cannot be decoded: that one session must end.
     `node` is the server process that answered, see `holdfast.stores.remote`; None where there is
-    no server. `cached` says that a near cache answered in its place: good enough to admit somebody,
-    and no ground to refuse anybody, as a secret may have been rotated elsewhere a moment ago.
+    no server, and empty if several had a part, which are `nodes` then: while a slot of a Redis Cluster is
+    moved. `cached` says that a near cache answered in its place: good enough to admit somebody, and no
+    ground to refuse anybody, as a secret may have been rotated elsewhere a moment ago.
     """
 
     record: Record | None
@@ -86,6 +87,7 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
     corrupt: bool = False
     node: str | None = None
     cached: bool = False
+    nodes: tuple[str, ...] = ()
 
 
 class Cap(NamedTuple):

@@ -7,10 +7,10 @@ import pytest
 from msgspec.structs import replace
 
 from holdfast.errors import ConfigurationError, StoreUnavailable
-from holdfast.protocols import Take
 from holdfast.stores import open_both
 from holdfast.stores.redis.keys import SLOT_OF
 from holdfast.testing.contracts.samples import Samples, listed
+from redis_moving import HalfMoved, quota_of
 from redis_servers import cluster_url, node_id, until
 from redis_traffic import Traffic, revived
 from redis_waiting import resumed
@@ -94,35 +94,6 @@ def test_a_slot_moves_under_load(servers, opening, clock, face):
     assert len(store.delete_all("alice")) == 60
 
 
-class HalfMoved:
-    """The slot of some records, part of whose keys have moved from one node to another."""
-
-    def __init__(self, nodes, slot):
-        self.slot = slot
-        self.source = next(
-            n for n in nodes if n.client.execute_command("CLUSTER COUNTKEYSINSLOT", slot)
-        )
-        self.target = next(n for n in nodes if n is not self.source)
-        self.others = [n for n in nodes if n not in {self.source, self.target}]
-        ids = node_id(self.source), node_id(self.target)
-        self.target.client.execute_command("CLUSTER SETSLOT", slot, "IMPORTING", ids[0])
-        self.source.client.execute_command("CLUSTER SETSLOT", slot, "MIGRATING", ids[1])
-
-    def move(self, kinds):
-        """Move the keys of some kinds; an empty text is all of them."""
-        keys = self.source.client.execute_command("CLUSTER GETKEYSINSLOT", self.slot, 999)
-        chosen = [key for key in keys if key[2] in kinds or not kinds]
-        if chosen:
-            self.source.client.execute_command(
-                "MIGRATE", "127.0.0.1", self.target.port, "", 0, 5000, "KEYS", *chosen
-            )
-
-    def finish(self):
-        self.move("")
-        for node in (self.target, self.source, *self.others):
-            node.client.execute_command("CLUSTER SETSLOT", self.slot, "NODE", node_id(self.target))
-
-
 @pytest.mark.parametrize("moved", ["s", "l", "d", "x", "dx", "sldx", "er", "ersldx"])
 def test_a_session_is_read_and_ended_in_a_slot_half_moved(cluster, opening, clock, moved):
     """Wherever its lists are, it ends; what is left on them is passed over when the slot has moved."""
@@ -190,10 +161,6 @@ def half_moved(cluster, opening, clock, face):
 
     yield start
     left[0].finish()
-
-
-def quota_of(record, proof=None):
-    return Take(f"s/{record.id}/5/60000", 5, 60_000, proof or record.secret_hash)
 
 
 @pytest.mark.parametrize("moved", APART)

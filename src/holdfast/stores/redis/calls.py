@@ -57,10 +57,20 @@ class Call(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What the reply to a call says, and the server process that gave it."""
+    """What the reply to a call says, and the server process that gave it.
+
+    If several had a part, as where one sent us on to another, they are `nodes`, and `node` is empty.
+    """
 
     value: Any
     node: str
+    nodes: tuple[str, ...] = ()
+
+    def beside(self, other: Answer) -> Answer:
+        """The same, where the other answer had a part in it."""
+        both = (self.nodes or (self.node,)) + (other.nodes or (other.node,))
+        nodes = tuple(dict.fromkeys(both))
+        return self if len(nodes) == 1 else Answer(self.value, "", nodes)
 
 
 class Batch(NamedTuple):
@@ -94,6 +104,7 @@ class Work:
         self.refusal: ReplyError | None = None
         self._in_full: set[int] = set()
         self._asking: dict[int, Address] = {}
+        self._senders: dict[int, str] = {}
         self._hops = 0
 
     @property
@@ -128,10 +139,15 @@ class Work:
                 continue
             if isinstance(reply, ReplyError):
                 self._refused(number, reply, batch.address, topology)
+                self._senders[number] = node if number in self._asking else ""
             else:
-                self.answers[number] = Answer(self.calls[number].value(reply), node)
+                self.answers[number] = self._answer(number, reply, node)
                 self.proved &= isinstance(acknowledged, int) and acknowledged >= batch.replicas
         self.open = [number for number in self.open if self.answers[number] is None]
+
+    def _answer(self, number: int, reply: Any, node: str) -> Answer:
+        value, sender = self.calls[number].value(reply), self._senders.get(number)
+        return Answer(value, "", (sender, node)) if sender else Answer(value, node)
 
     def _batch(
         self, address: Address, numbers: list[int], durable: Topology | None, wait_ms: int
