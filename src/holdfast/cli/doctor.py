@@ -102,7 +102,7 @@ def _keys(configuration: Configuration) -> Finding:
     ring = keyfile.load(path)
     still = unsettled(ring, configuration.settings)
     if still is not None:
-        return Finding("keys", "warning" if still.is_due(now) else "ok", still.sentence(now))
+        return Finding("keys", "warning" if still.is_old(now) else "ok", still.sentence())
     return Finding("keys", "ok", f"{len(ring.masters)} in {path}")
 
 

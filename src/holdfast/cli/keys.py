@@ -49,7 +49,6 @@ def new() -> None:
 @commands.command("list")
 def list_keys(*, home: Home = None, json: Json = False) -> None:
     """List names and states of the keys; never the keys. What `keys settle` should end is said."""
-    from holdfast.assembly import now_ms
     from holdfast.service.home import key_ring
     from holdfast.service.unsettled import unsettled
 
@@ -67,7 +66,7 @@ def list_keys(*, home: Home = None, json: Json = False) -> None:
     columns = ("kid", "algorithm", "status", "use")
     output.table(columns, [[key[column] for column in columns] for key in shown], none="No key.")
     if still:
-        print(f"Not settled: {still.sentence(now_ms())}")
+        print(f"Not settled: {still.sentence()}")
 
 
 @commands.command()
@@ -118,7 +117,7 @@ def activate(
 ) -> None:
     """Sign with a key that was announced; what older ones signed stays valid.
 
-    After the first asymmetric one: `keys settle`, once the last access token of before has expired.
+    After the first asymmetric one: `keys settle`, one access-token lifetime after the last restart.
     """
     from holdfast.assembly import now_ms
 
@@ -168,15 +167,14 @@ def retire(
     output.said(f"Retired {kid}. {_TAKES_EFFECT}", json=json, kid=kid)
 
 
-def _of(kid: str, still: Unsettled | None) -> dict[str, str | None] | None:
+def _of(kid: str, still: Unsettled | None) -> dict[str, str | int | None] | None:
     """What is to be settled for this key."""
     from holdfast.service.unsettled import COMMAND
 
     if still is None or still.kid != kid:
         return None
-    times = {"since": still.since, "due": still.due}
-    told = {name: None if ms is None else output.moment(ms) for name, ms in times.items()}
-    return {**told, "command": COMMAND}
+    since = None if still.since is None else output.moment(still.since)
+    return {"since": since, "seconds_after_last_restart": still.wait_s, "command": COMMAND}
 
 
 def _private_pem(algorithm: Algorithm) -> bytes:

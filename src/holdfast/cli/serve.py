@@ -118,9 +118,9 @@ def _say_unsettled(context: ServiceContext, configuration: Configuration) -> Non
     """Nothing else would remind of it: tokens of both kinds count, and all is well."""
     from holdfast.service.unsettled import unsettled
 
-    still = unsettled(context.assembly.keys, configuration.settings)
+    still = unsettled(context.assembly.keys, configuration.settings, started=context.clock())
     if still is not None:
-        logging.getLogger("holdfast").warning("keys: %s", still.sentence(context.clock()))
+        logging.getLogger("holdfast").warning("keys: %s", still.sentence())
 
 
 def _say_users(administration: Administration, configuration: Configuration) -> None:

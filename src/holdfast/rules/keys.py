@@ -62,7 +62,8 @@ class KeyRing:
 
     Once a key of `signing` is active, access tokens of the masters are refused (R86), unless `mixed`:
     until then both verify, each by its own algorithm alone, while the one takes over from the other.
-    `mixed_since` is when that began, in Unix milliseconds, if it is known.
+    `mixed_since` is when the ring was changed so, in Unix milliseconds, if it is known: a process
+    that was started before knows nothing of it, and signs with a master.
     """
 
     environment: str

@@ -62,8 +62,8 @@ def build(
     )
     if metrics:
         _watch(metrics, assembly, audit)
-        still = unsettled(assembly.keys, configuration.settings)
-        if still is not None:
+        still = unsettled(assembly.keys, configuration.settings, started=clock())
+        if still is not None and still.due is not None:
             metrics.note_unsettled(still.due)
     _require_signing(options, assembly.keys)
     database = user_database(configuration, assembly)

@@ -105,8 +105,8 @@ class Metrics:
         )
         self.store = StoreMetrics(self._registry)
 
-    def note_unsettled(self, due: int | None) -> None:
-        """Show when `keys settle` may be run, in Unix milliseconds; None: long ago.
+    def note_unsettled(self, due: int) -> None:
+        """Show when `keys settle` may be run, in Unix milliseconds; of several workers the latest.
 
         Only a process whose keys need it has this figure, so it goes when the command has been run
         and the process was restarted.
@@ -118,7 +118,7 @@ class Metrics:
             "When `holdfast keys settle` may be run, which it still has to be.",
             registry=self._registry,
             multiprocess_mode="livemax",
-        ).set((due or 0) / 1000)
+        ).set(due / 1000)
 
     def watch(self, *losing: Losing) -> None:
         """Count the audit events that these could not deliver."""
