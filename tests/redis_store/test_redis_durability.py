@@ -13,7 +13,7 @@ from holdfast.protocols import Cap, Replacing
 from holdfast.record import changed
 from holdfast.stores import open_both
 from holdfast.stores.redis.answers import number
-from holdfast.stores.redis.calls import Call, Work
+from holdfast.stores.redis.calls import Answer, Call, Work
 from holdfast.stores.redis.keys import ALL_TAGS
 from holdfast.stores.redis.target import Address, target
 from holdfast.stores.redis.topology import Topology
@@ -122,7 +122,7 @@ def test_who_refused_has_nothing_to_acknowledge():
     work.absorb(first, [refusal, ReplyError("ERR WAIT cannot be used")], "one", topology)
     (second,) = work.batches(topology, 10)
     work.absorb(second, [1, 1], "two", topology)
-    assert work.answers == [(1, "two")]
+    assert work.answers == [Answer(1, "two")]
     assert work.proved
 
 

@@ -28,7 +28,7 @@ class Call(NamedTuple):
 
     A `durable` one counts only when the replicas have acknowledged it. A `safe` one may be sent
     again when nobody knows whether it was carried out. `read` makes something of the reply to a command
-    that is no script. While a slot is moved and its keys are on two nodes, nobody waits for a `hasty` one.
+    that is no script. A `hasty` one does not wait for the end of a move that has its keys on two nodes.
     """
 
     tag: str
@@ -91,8 +91,8 @@ class Work:
     """Calls on their way. `open` are the numbers of those without an answer.
 
     `proved` tells whether the replicas have acknowledged all that is durable; `refusal` is what a
-    server wants us to wait for. It is `split` keys of a slot that is being moved, and nothing else, or
-    `stale` says that somebody else serves the slot now.
+    server wants us to wait for. `split`: only for the end of a move that has keys on two nodes;
+    `stale`: somebody else serves the slot now.
     """
 
     def __init__(self, calls: Sequence[Call]) -> None:

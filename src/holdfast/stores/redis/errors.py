@@ -31,12 +31,12 @@ class Unknown(Lost):
         super().__init__("the Redis servers are not known yet")
 
 
-class Split(StoreUnavailable):
-    """The keys of a call are on two nodes of a Cluster just now; they may be asked for one by one."""
-
-
 class Late(Lost):
     """The server did not answer within the time limit."""
+
+
+class Split(StoreUnavailable):
+    """The keys of a call are on two nodes of a Cluster just now; they may be asked for one by one."""
 
 
 _VERDICTS: dict[str, Verdict] = {

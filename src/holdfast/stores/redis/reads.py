@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from holdfast.protocols import Take
 from holdfast.rules.secret import tag_of
 from holdfast.stores.redis import scripts
+from holdfast.stores.redis.answers import written_number
 from holdfast.stores.redis.calls import Call
 from holdfast.stores.redis.wire import pack
 
@@ -30,6 +31,11 @@ _Kind = tuple[str, int, int, bool]
 def call_of_get(keys: Keys, id: str) -> Call:
     """The call that reads a record."""
     return Call(tag_of(id), scripts.GET, (2, *keys.record(id)), safe=True)
+
+
+def call_of_epoch(keys: Keys, tag: str) -> Call:
+    """The call that reads the epoch of a tag."""
+    return Call(tag, None, ("GET", keys.epoch(tag)), safe=True, read=written_number)
 
 
 def call_of_take(keys: Keys, id: str, name: bytes, take: Take) -> Call:

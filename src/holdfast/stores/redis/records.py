@@ -15,11 +15,10 @@ from holdfast.errors import UsageError
 from holdfast.protocols import Admitted, Reading, Refused, Taken
 from holdfast.rules.secret import tag_of
 from holdfast.stores.redis import scripts
-from holdfast.stores.redis.answers import written_number
 from holdfast.stores.redis.calls import Answer, Call
 from holdfast.stores.redis.client import require_proved
 from holdfast.stores.redis.errors import Lost, Split
-from holdfast.stores.redis.reads import call_of_get, call_of_take, call_of_update
+from holdfast.stores.redis.reads import call_of_epoch, call_of_get, call_of_take, call_of_update
 from holdfast.stores.redis.values import (
     epoch_of,
     pack,
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
     from holdfast.record import Record
     from holdfast.stores.redis.client import Client
     from holdfast.stores.redis.keys import Subject
-    from holdfast.stores.redis.wire import Argument
 
 
 async def get(client: Client, id: str, take: Take) -> Reading:
@@ -90,9 +88,9 @@ async def _read_apart(client: Client, id: str) -> Answer:
 
     In this order both show what had ended before, and no end is undone by what ends meanwhile.
     """
-    tag, (record, epoch) = tag_of(id), client.keys.record(id)
+    tag, (record, _) = tag_of(id), client.keys.record(id)
     found = await client.ask(Call(tag, None, ("GETEX", record, "PERSIST"), safe=True))
-    current = await client.ask(_reading_of_epoch(tag, epoch))
+    current = await client.ask(call_of_epoch(client.keys, tag))
     if found.value is not None and epoch_of(found.value) not in {None, current.value}:
         found = found._replace(value=None)
     return found.beside(current)
@@ -189,13 +187,9 @@ async def _changed(client: Client, call: Call, *, conditional: bool = True) -> b
 
 async def _alone(client: Client, call: Call) -> Call:
     """The same call for the node that has the record, without the epoch, which is on another just now."""
-    _, record, epoch, *others = call.arguments
-    current = await client.value(_reading_of_epoch(call.tag, epoch))
+    _, record, _, *others = call.arguments
+    current = await client.value(call_of_epoch(client.keys, call.tag))
     return call._replace(arguments=(1, record, *others, current), hasty=False)
-
-
-def _reading_of_epoch(tag: str, key: Argument) -> Call:
-    return Call(tag, None, ("GET", key), safe=True, read=written_number)
 
 
 async def _spend(client: Client, reading: Reading, wanted: Take) -> Reading:

@@ -6,10 +6,11 @@ import os
 from typing import TYPE_CHECKING
 
 from holdfast.stores.redis import scripts
-from holdfast.stores.redis.answers import no_answer, written_number
+from holdfast.stores.redis.answers import no_answer
 from holdfast.stores.redis.calls import Call
 from holdfast.stores.redis.client import require_proved
 from holdfast.stores.redis.keys import ALL_TAGS
+from holdfast.stores.redis.reads import call_of_epoch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +22,7 @@ _TOGETHER = 256
 _BATCH = 100
 """Records that one script purges, so that other clients of the server wait for a few ms at most."""
 _IDLE = 25
-"""Scripts in which nothing went, of one tag: each puts off 400 records that were touched. More next time."""
+"""Scripts in which nothing went before a tag is left for next time; each puts off 400 touched records."""
 _SALT = 32
 
 
@@ -56,7 +57,7 @@ async def bump_epoch(client: Client) -> int:
     """Make the epochs of all tags one that none of them has had; it."""
     epochs = [0]
     for tags in _parts():
-        calls = [_reading_of_epoch(client, tag) for tag in tags]
+        calls = [call_of_epoch(client.keys, tag) for tag in tags]
         epochs += await client.values(calls)
     return await _raise_to(client, max(epochs) + 1, grow=True)
 
@@ -80,10 +81,6 @@ async def purge(client: Client, limit: int) -> int:
 def _parts() -> Iterator[list[str]]:
     for start in range(0, len(ALL_TAGS), _TOGETHER):
         yield ALL_TAGS[start : start + _TOGETHER]
-
-
-def _reading_of_epoch(client: Client, tag: str) -> Call:
-    return Call(tag, None, ("GET", client.keys.epoch(tag)), safe=True, read=written_number)
 
 
 def _salt(client: Client, proposed: bytes, what: str, *, durable: bool = False) -> Call:

@@ -36,7 +36,7 @@ class Hot:
 
     def is_over(self, now: int) -> bool:
         """Whether it is time for another table."""
-        return self._at is _NONE or not 0 <= now - self._began < _USED_FOR
+        return self._marks is None or not 0 <= now - self._began < _USED_FOR
 
     def get(self, id: str, read: Callable[[str], Reading]) -> Reading:
         """The reading of a session, by `read` unless it is known."""
@@ -49,8 +49,8 @@ class Hot:
         if self._marks is None:
             return read(id)
         at = place(id)
-        mark = self._marks.before(at)  # the reading: a change after it is another mark
-        reading = read(id)
+        mark = self._marks.before(at)
+        reading = read(id)  # only now: a change after it makes another mark
         if reading.record is not None and mark != CHANGING and self._room > 0:
             self._room -= _OVERHEAD + len(reading.record.data)
             self._known[id] = at, mark, reading

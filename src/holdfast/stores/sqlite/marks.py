@@ -6,11 +6,12 @@ the change is committed and before it is acknowledged. No moment comes again, so
 the place held one is good for as long as it does.
 
 From the change to its mark the place says so, and nobody keeps what he reads. So a process that dies
-between commit and mark leaves nobody with a session that the next one finds ended already. Another's
-mark may come late, after a change by somebody else has begun, and covers that word of the place. So
-who changes also writes his own number, in the order of the changes, because one at a time can; and the
-same one again, somewhere else, when he has marked. The place is settled while both are the same: a late
-mark says the wrong number there, whatever it covers.
+between commit and mark leaves nobody with a session that the next one finds ended already.
+
+A mark may come late, and cover that somebody else has begun a change. So a change also has a number,
+which is written before the commit and, to another word of the place, after the mark. Only one process
+changes at a time: where both numbers are the same, the last change is marked. A late mark writes the
+number of a change that is not the last one.
 
 Triggers of the writing connection note what is to be marked, whatever statement changes the row.
 They are the connection's own: another program that writes to the file leaves no marks.
@@ -81,7 +82,7 @@ class Marks:
 
     def before(self, place: int) -> int:
         """The mark with which what is read from now on may be kept, or CHANGING."""
-        mark = self.at[place]  # first: whatever covers it later has written its number by then
+        mark = self.at[place]  # first: a change that was covered has written its number by then
         return mark if self._begun[place] == self._done[place] else CHANGING
 
     def follow(self, conn: sqlite3.Connection) -> None:
