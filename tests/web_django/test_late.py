@@ -54,7 +54,11 @@ def done():
 
 
 def posted(session, body, happens, **headers):
-    environ = {
+    return sent(environ_of(session, body, happens, **headers))[0]
+
+
+def environ_of(session, body, happens, **headers):
+    return {
         "REQUEST_METHOD": "POST",
         "PATH_INFO": "/visit",
         "SERVER_NAME": "testserver",
@@ -68,11 +72,14 @@ def posted(session, body, happens, **headers):
         "wsgi.url_scheme": "https",
         "wsgi.input": Slow(body, happens),
     } | headers
+
+
+def sent(environ):
     status = []
     answer = WSGIHandler()(environ, lambda text, _headers: status.append(int(text[:3])))
-    list(answer)
+    body = b"".join(answer)
     answer.close()
-    return status[0]
+    return status[0], body
 
 
 def json(session, token, happens):

@@ -6,14 +6,17 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from holdfast.chain.request import MAX_FORM
+from holdfast.faces import run
 from holdfast.rules import form
-from holdfast.web.django import csrf
+from holdfast.web.django import csrf, here
+from holdfast.web.django.answers import answer
+from holdfast.web.lasting import Proved, signed_in
 from holdfast.web.wsgi_body import Lasting, Readable, Replay, read_up_to
 
 if TYPE_CHECKING:
-    from django.http import HttpRequest
+    from django.http import HttpRequest, HttpResponse
 
-    from holdfast.web.lasting import Proved
+    from holdfast.errors import HoldfastError
 
 
 class Body:
@@ -51,8 +54,34 @@ class Body:
         return head
 
 
-def hold_to(proved: Proved, request: HttpRequest) -> None:
-    """Have what is still to be read of its body end with the session: reading it raises then."""
+def too_late(request: HttpRequest) -> HttpResponse | None:
+    """The answer if the check of its token waited for the body beyond its session's end; None: go on."""
+    error = ended(request)
+    if error is None:
+        return None
+    exchange = here.exchange_of(request)
+    exchange.visit.reply = run(exchange.assembly.blocking_chain.fail(exchange.visit, error))
+    return answer(request, exchange.visit.reply)
+
+
+def ended(request: HttpRequest) -> HoldfastError | None:
+    """Why nothing more may come of it; None: its session lives, and reading on will raise once not.
+
+    Raises:
+        StoreError: the store cannot answer.
+    """
+    exchange = here.exchange_of(request)
+    visit = exchange.seen()
+    if signed_in(visit.session) is None:
+        return None
+    if exchange.proved is None:  # reads are no coroutines, so it asks as threads do
+        chain, by_cookie = exchange.assembly.blocking_chain, visit.came_by == "cookie"
+        exchange.proved = Proved(chain, visit.session, exchange.since, cookie=by_cookie)
+        _hold_to(exchange.proved, request)
+    return run(exchange.proved.over())
+
+
+def _hold_to(proved: Proved, request: HttpRequest) -> None:
     state = vars(request)
     stream: Any = state.get("_stream")
     if stream is not None and "_body" not in state:

@@ -9,17 +9,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.sessions.middleware import SessionMiddleware
+from django.core.handlers.wsgi import WSGIRequest
 
 from holdfast.errors import HoldfastError, StoreError
 from holdfast.faces import run
 from holdfast.web.django import csrf, here, trial
 from holdfast.web.django.answers import answer, applied, replaced
-from holdfast.web.django.body import hold_to
+from holdfast.web.django.body import too_late
 from holdfast.web.django.exchange import Exchange
-from holdfast.web.django.failure import awaited_refusal, refusal
+from holdfast.web.django.failure import awaited, last_refusal, refusal
 from holdfast.web.django.sessions import SessionStore
 from holdfast.web.django.streams import Streams
-from holdfast.web.lasting import in_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +63,7 @@ class HoldfastMiddleware(SessionMiddleware):
             raise
         reply = exchange.commit_at_once() or run(exchange.commit(response.status_code))
         if reply.status is not None:
-            return replaced(response, refusal(request, reply))
+            return replaced(response, last_refusal(request, reply))
         return self._streams.followed(exchange, applied(request, response, reply))
 
     async def _call_awaiting(self, request: HttpRequest) -> HttpResponseBase:
@@ -83,7 +83,7 @@ class HoldfastMiddleware(SessionMiddleware):
             raise
         reply = await exchange.commit(response.status_code)
         if reply.status is not None:
-            return replaced(response, await awaited_refusal(request, reply))
+            return replaced(response, await awaited(last_refusal, request, reply))
         return self._streams.followed(exchange, applied(request, response, reply))
 
     def _begin(self, request: HttpRequest) -> Exchange:
@@ -99,21 +99,24 @@ class HoldfastMiddleware(SessionMiddleware):
     ) -> HttpResponse | None:
         exchange = here.exchange_of(request)
         if exchange.visit.unsafe:
-            run(exchange.judge(exempt=_exempt(request, view)))
-            exchange.proved = run(in_time(exchange.chain, exchange.visit, exchange.since))
-            if exchange.visit.reply is not None:
-                return refusal(request, exchange.visit.reply)
-            if exchange.proved is not None:
-                hold_to(exchange.proved, request)
+            refused = run(exchange.judge(exempt=_exempt(request, view)))
+            if refused is not None:
+                return refusal(request, refused)
+            if (late := too_late(request)) is not None:
+                return late
         csrf.let_in(request, view)
         return None
 
     async def _judge_awaiting(
         self, request: HttpRequest, view: Callable[..., Any], *_: Any
     ) -> HttpResponse | None:
-        refused = await here.exchange_of(request).judge(exempt=_exempt(request, view))
+        exchange = here.exchange_of(request)
+        refused = await exchange.judge(exempt=_exempt(request, view))
         if refused is not None:
-            return await awaited_refusal(request, refused)
+            return await awaited(refusal, request, refused)
+        still_comes = exchange.visit.unsafe and isinstance(request, WSGIRequest)
+        if still_comes and (late := too_late(request)) is not None:
+            return late
         csrf.let_in(request, view)
         return None
 
