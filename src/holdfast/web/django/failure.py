@@ -87,8 +87,8 @@ def _called(request: HttpRequest) -> HttpResponse:
 
 def _rendered(response: Any) -> HttpResponse:
     """What Django has not rendered, such as the page of a `TemplateView`, is rendered now."""
-    render = getattr(response, "render", None)
-    rendered: HttpResponse = render() if callable(render) else response
+    render: Callable[[], HttpResponse] | None = getattr(response, "render", None)
+    rendered: HttpResponse = response if render is None else render()
     return rendered
 
 
