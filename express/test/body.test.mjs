@@ -110,7 +110,7 @@ async function half({ server, browser, origin }, path, type, length, piece = "",
     closed,
     said: () => said,
     async status() {
-      await Promise.race([until(() => said.includes("\r\n\r\n"), "an answer"), closed]);
+      await until(() => said.includes("\r\n\r\n") || socket.closed, "an answer");
       socket.destroy();
       return said === "" ? null : Number(said.split(" ")[1]);
     },
