@@ -9,13 +9,16 @@ from django.db import connections
 from django.test import AsyncClient, Client
 
 from holdfast.rules.keys import KeyRing
+from holdfast.session import Session
 from holdfast.settings import Settings
+from holdfast.web import lasting
+from slow_bodies import time_in
 from web.parts import Parts
 from web_django import project
 
 project.set_up()
 
-from holdfast.web.django import adoption  # noqa: E402 - once Django is set up
+from holdfast.web.django import adoption, exchange  # noqa: E402 - once Django is set up
 from web_django import urls  # noqa: E402 - once Django is set up
 
 SECRET = "a secret for tests: kelp 4 seven otters 0291"
@@ -54,6 +57,21 @@ def parts(settings):
     yield parts
     apps.get_app_config("holdfast").run_on(None)
     parts.assembly.close()
+
+
+@pytest.fixture
+def session(parts):
+    """The session of somebody, whose cookie comes with a request that takes its time."""
+    session = Session()
+    session.sign_in("77")
+    parts.sessions.commit(session)
+    return session
+
+
+@pytest.fixture
+def passing(monkeypatch):
+    """Time, as requests see it, in seconds."""
+    return time_in(monkeypatch, lasting, exchange)
 
 
 @pytest.fixture

@@ -17,10 +17,6 @@ from django.template.response import TemplateResponse
 from django.test import override_settings
 from django.utils.decorators import async_only_middleware, sync_only_middleware
 
-from holdfast.session import Session
-from holdfast.web import lasting
-from holdfast.web.django import exchange
-from slow_bodies import time_in
 from web_django import urls
 from web_django.test_late import FORM, LATER, environ_of, sent
 
@@ -80,17 +76,9 @@ def stack(request):
         yield
 
 
-@pytest.fixture
-def passing(monkeypatch):
-    return time_in(monkeypatch, lasting, exchange)
-
-
-@pytest.fixture
-def session(parts):
-    session = Session()
-    session.sign_in("77")
-    parts.sessions.commit(session)
-    yield session
+@pytest.fixture(autouse=True)
+def _afresh():
+    yield
     SEEN.clear()
     urls.STEPS.clear()
 

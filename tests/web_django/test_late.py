@@ -6,28 +6,11 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.http import JsonResponse
 from django.test import override_settings
 
-from holdfast.session import Session
-from holdfast.web import lasting
-from holdfast.web.django import exchange
-from slow_bodies import Slow, time_in
+from slow_bodies import Slow
 from web_django import urls
 
 LATER = 10.0
 FORM = "application/x-www-form-urlencoded"
-
-
-@pytest.fixture
-def passing(monkeypatch):
-    """Time, as requests see it, in seconds."""
-    return time_in(monkeypatch, lasting, exchange)
-
-
-@pytest.fixture
-def session(parts):
-    session = Session()
-    session.sign_in("77")
-    parts.sessions.commit(session)
-    return session
 
 
 @pytest.fixture

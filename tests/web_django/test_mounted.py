@@ -16,9 +16,7 @@ from holdfast.settings import Settings
 from holdfast.web.asgi import HoldfastMiddleware
 from holdfast.web.asgi_held import Held
 from web_django import urls
-from web_django.test_streams import BOUND, EVENTS, PLAIN, Open, notices_who_goes, session, told
-
-__all__ = ["session"]
+from web_django.test_streams import BOUND, EVENTS, PLAIN, Open, notices_who_goes, told
 
 
 @pytest.fixture

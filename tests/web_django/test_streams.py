@@ -29,14 +29,6 @@ def settings():
     return Settings(cache_bound=BOUND)
 
 
-@pytest.fixture
-def session(parts):
-    session = Session()
-    session.sign_in("77")
-    parts.sessions.commit(session)
-    return session
-
-
 class Open:
     """One request to an async view, as a server gives it to Django; `app` may stand around that."""
 
